@@ -1,0 +1,1 @@
+"""The wire: one protocol, litellm behind it, a demo and a script beside it."""

@@ -1,0 +1,1 @@
+"""The machine: every program started and every user's file touched."""

@@ -1,0 +1,1 @@
+"""The words: entries, events, the tree and text made safe to show."""

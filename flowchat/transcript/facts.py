@@ -1,0 +1,120 @@
+"""What the facts of a session add up to: a fold over the log's records in file order."""
+
+from dataclasses import dataclass, field
+
+from flowchat.transcript.entries import (
+    AnyEntry,
+    AttemptUsed,
+    Compacted,
+    CompactionUndone,
+    Forked,
+    ItemsSet,
+    LabelSet,
+    Mode,
+    ModelSet,
+    ModeSet,
+    QueueItem,
+    QueueSet,
+    Record,
+    Seq,
+    SessionStarted,
+    TitleOrigin,
+    TitleSet,
+    Usage,
+    UserSaid,
+)
+
+
+@dataclass
+class SessionFacts:
+    """The session's own state, as opposed to a branch's. Owned by the Transcript; everybody else only reads it."""
+
+    session: str = ""
+    cwd: str = ""
+    title: str = ""
+    title_origin: TitleOrigin | None = None
+    model: str = ""
+    effort: str | None = None
+    mode: Mode = "default"
+    held: bool = False
+    said: dict[str, Seq] = field(default_factory=dict[str, Seq])
+    """The seq of the user_said by client id."""
+    checkpoints: list[tuple[Seq, Compacted]] = field(default_factory=list[tuple[Seq, Compacted]])
+    """Every compacted of the file, in file order, with its line's seq."""
+    undone: set[Seq] = field(default_factory=set[Seq])
+    items: list[ItemsSet] = field(default_factory=list[ItemsSet])
+    labels: dict[Seq, str] = field(default_factory=dict[Seq, str])
+    usage: Usage = field(default_factory=Usage)
+    cost: float | None = None
+    _queue: tuple[QueueItem, ...] = ()
+
+    @property
+    def queue(self) -> tuple[QueueItem, ...]:
+        """What waits: the last queue_set less what has been said since."""
+        return tuple(item for item in self._queue if item.client_id not in self.said)
+
+    def take(self, record: Record) -> None:
+        """Add one record; called in file order, once each."""
+        if record.type in _INTERESTING:
+            self._fold(record.seq, record.entry)
+
+    def _fold(self, seq: Seq, entry: AnyEntry) -> None:
+        match entry:
+            case SessionStarted():
+                self.session, self.cwd, self.model, self.mode = entry.session, entry.cwd, entry.model, entry.mode
+            case UserSaid():
+                self.said[entry.client_id] = seq
+            case TitleSet():
+                self.title, self.title_origin = entry.title, entry.origin
+            case ModelSet():
+                self.model, self.effort = entry.model, entry.effort
+            case ModeSet():
+                self.mode = entry.mode
+            case QueueSet():
+                self._queue, self.held = entry.items, entry.held
+            case AttemptUsed():
+                self._spend(entry)
+            case Compacted():
+                self.checkpoints.append((seq, entry))
+            case CompactionUndone():
+                (self.undone.add if entry.undone else self.undone.discard)(entry.checkpoint)
+            case ItemsSet():
+                self.items.append(entry)
+            case LabelSet():
+                self.labels[entry.node] = entry.label
+            case Forked():
+                self.session, self.cwd = entry.session, entry.cwd
+                self._queue, self.held, self.usage, self.cost = (), False, Usage(), None
+            case _:
+                pass
+
+    def _spend(self, used: AttemptUsed) -> None:
+        if used.usage is not None:
+            a, b = self.usage, used.usage
+            self.usage = Usage(
+                a.input + b.input,
+                a.cached + b.cached,
+                a.cache_write + b.cache_write,
+                a.output + b.output,
+                a.reasoning + b.reasoning,
+            )
+        if used.cost is not None:
+            self.cost = (self.cost or 0.0) + used.cost
+
+
+_INTERESTING = frozenset(
+    [
+        "session_started",
+        "user_said",
+        "title_set",
+        "model_set",
+        "mode_set",
+        "queue_set",
+        "attempt_used",
+        "compacted",
+        "compaction_undone",
+        "items_set",
+        "label_set",
+        "forked",
+    ]
+)
