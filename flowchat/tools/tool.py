@@ -8,7 +8,7 @@ ToolError
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -33,35 +33,51 @@ class NotDone(ToolError):
     code = "not_done"
 
 
+Keep: TypeAlias = Callable[[bytes, str], Awaitable[BlobRef]]
+"""Stores bytes of a MIME type as a blob and gives its reference."""
+
+
 class Outcome(Struct, frozen=True):
-    """What came of a call. `content` is the whole output, not yet cut; `summary` one line for the folded panel."""
+    """What came of a call.
+
+    `content` is the whole output, not yet cut; or, where `blob` is set, already cut by the tool, which has kept the whole
+    (or as much of it as it keeps) there itself. `summary` is one line for the folded panel.
+    """
 
     summary: str
     content: str
     status: AnswerStatus = "ok"
     diff: str | None = None
     files: tuple[FileTouched, ...] = ()
+    blob: BlobRef | None = None
 
 
 class Reach(Struct, frozen=True):
-    """What a call would touch, for the policy: `kind`, and absolute resolved paths or the exact command."""
+    """What a call would touch, for the policy: `kind`, and absolute resolved paths or the exact command.
+
+    `below`: everything under the paths too (a search), not only what they name.
+    """
 
     kind: Literal["read", "write", "run"]
     paths: tuple[Path, ...] = ()
     command: str | None = None
+    below: bool = False
 
 
 class Desk(Struct, frozen=True):
     """What a tool works with.
 
     `seen` maps a resolved path to the sha256 of the bytes the branch last saw there; `output` takes live text;
-    `keep` stores bytes as a blob and gives its reference (file snapshots before a write).
+    `keep` stores bytes as a blob (file snapshots before a write); `blob` reads one by its sha256. `reach` is what was judged:
+    a call whose path leads somewhere else by the time it runs is refused. None: nobody judged.
     """
 
     workspace: Path
     seen: Mapping[str, str]
     output: Callable[[str], None]
-    keep: Callable[[bytes, str], Awaitable[BlobRef]]
+    keep: Keep
+    blob: Callable[[str], Awaitable[bytes | None]]
+    reach: Reach | None = None
 
 
 class Tool(Protocol):
@@ -82,5 +98,10 @@ class Tool(Protocol):
         ...
 
     async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
-        """Do it. Raises ToolError; on CancelledError everything it started has ended before it returns."""
+        """Do it. Raises ToolError.
+
+        Cancelled, it raises CancelledError with nothing half done, or, where what it does can no longer be taken back, returns
+        the Outcome all the same: whoever cancels runs it in a task of its own and looks. Programs it started have been told to
+        end; `process.settled()` says when the last of them has.
+        """
         ...
