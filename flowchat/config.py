@@ -1,0 +1,271 @@
+"""What the user set and where the user's files lie: settings from config.toml, the four folders, the redacted log file."""
+
+import logging
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from flowchat.errors import StorageFailed
+from flowchat.transcript.entries import Mode
+
+LOG_LIMIT_BYTES = 1024 * 1024
+"""The log file's size at which it becomes flowchat.log.1, in the place of an older one."""
+SECRET_LEAST_CHARS = 8
+"""A variable's value shorter than this is not looked for in the log: it would black out ordinary words."""
+SHOWN_VALUE_CHARS = 60
+"""How much of a value a notice repeats."""
+
+Percent: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+MaybeCount: TypeAlias = Count | None
+Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+class Compact(Struct, frozen=True):
+    """When the conversation is folded, in percent of the usable window (100: never), and by which model ("": the session's)."""
+
+    soft_percent: Percent = 70
+    hard_percent: Percent = 90
+    model: str = ""
+
+
+class Limits(Struct, frozen=True):
+    """Where a run ends on its own: its steps, and the seconds without a byte from the model."""
+
+    steps: Count = 200
+    idle_seconds: Seconds = 90.0
+
+
+class ToolSettings(Struct, frozen=True):
+    shell_timeout_seconds: Seconds = 120.0
+
+
+class ModelSettings(Struct, frozen=True):
+    """What the user knows better of one model: sizes in tokens, and the address of its server."""
+
+    window: MaybeCount = None
+    max_output: MaybeCount = None
+    api_base: str | None = None
+
+
+class Settings(Struct, frozen=True):
+    """Everything that can be set, with its default. `model` "" is: whatever is found."""
+
+    model: str = ""
+    permission_mode: Mode = "default"
+    theme: str = "dark"
+    compact: Compact = Compact()
+    limits: Limits = Limits()
+    tools: ToolSettings = ToolSettings()
+    models: dict[str, ModelSettings] = {}
+
+
+MODE_ALIASES: dict[str, Mode] = {"acceptEdits": "accept-edits", "bypassPermissions": "bypass", "yolo": "bypass"}
+"""What other tools call the permission modes."""
+
+
+def read_settings(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of a config.toml with FLOWCHAT_MODEL over them, and a sentence for each thing in the file that does not count.
+
+    A missing file is all defaults. What cannot be understood stays at its default: a bad file never keeps flowchat from starting.
+    """
+    notices: list[str] = []
+    settings = Settings()
+    if file is not None and (table := _read_table(file, notices)) is not None:
+        settings = _fit(Settings, table, f"{file}: ", notices)
+    if settings.permission_mode == "auto":
+        notices.append(f"{file}: permission_mode = 'auto' comes with the sandbox; 'default' is used until then")
+        settings = msgspec.structs.replace(settings, permission_mode="default")
+    if model := environ.get("FLOWCHAT_MODEL", "").strip():
+        settings = msgspec.structs.replace(settings, model=model)
+    return settings, tuple(notices)
+
+
+def _read_table(file: Path, notices: list[str]) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        notices.append(f"{file} is not TOML ({error}); every setting is at its default until that is mended")
+    except OSError as error:
+        notices.append(f"{file} cannot be read ({error.strerror}); every setting is at its default")
+    return None
+
+
+SomeSettings = TypeVar("SomeSettings", bound=Struct)
+
+
+def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices: list[str]) -> SomeSettings:
+    """A `kind` of those keys of `table` that fit it; the others are noticed and left at their defaults."""
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    fitting: dict[str, object] = {}
+    for key, value in table.items():
+        if key not in known:
+            notices.append(f"{where}{_shown(key)} is no setting and is ignored; there are {', '.join(known)}")
+        elif key == "models" and isinstance(value, dict):
+            models = cast(dict[str, Any], value)
+            fitting[key] = {name: _fit_table(ModelSettings, models[name], f"{where}models.{name}", notices) for name in models}
+        elif isinstance(known[key].type, type) and issubclass(known[key].type, Struct):
+            fitting[key] = _fit_table(known[key].type, value, f"{where}{key}", notices)
+        else:
+            _fit_value(key, value, known[key], where, fitting, notices)
+    return kind(**fitting)
+
+
+def _fit_table(kind: type[SomeSettings], value: object, where: str, notices: list[str]) -> SomeSettings:
+    if isinstance(value, dict):
+        return _fit(kind, cast(dict[str, Any], value), f"{where}.", notices)
+    notices.append(f"{where} = {_shown(value)} is not allowed: it is a table of settings; its defaults are used")
+    return kind()
+
+
+def _fit_value(
+    key: str, value: object, field: msgspec.structs.FieldInfo, where: str, fitting: dict[str, object], notices: list[str]
+) -> None:
+    if field.type is Mode and isinstance(value, str):
+        value = MODE_ALIASES.get(value, value)
+    try:
+        fitting[key] = msgspec.convert(value, field.type)
+    except msgspec.ValidationError:
+        allowed = _ALLOWED.get(field.type, "a text")
+        notices.append(f"{where}{key} = {_shown(value)} is not allowed: it is {allowed}; the default is used")
+
+
+_ALLOWED: dict[object, str] = {
+    Mode: f"one of {', '.join(get_args(Mode))}",
+    Percent: "a whole number from 1 to 100",
+    Count: "a whole number from 1",
+    MaybeCount: "a whole number from 1",
+    Seconds: "a number of seconds over 0",
+    dict[str, ModelSettings]: "a table of models",
+}
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_VALUE_CHARS else text[:SHOWN_VALUE_CHARS] + "..."
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Folders:
+    """Where the user's files are: sessions in `data`, settings in `config`, `cache` is disposable, `state` has log and drafts."""
+
+    data: Path
+    config: Path
+    cache: Path
+    state: Path
+
+
+def open_folders(environ: Mapping[str, str]) -> Folders:
+    """The user's folders, each there, writable and 0700: those under FLOWCHAT_HOME if it is set, else the platform's.
+
+    Raises StorageFailed when HOME is not set or one of them cannot be made or written.
+    """
+    if home := environ.get("FLOWCHAT_HOME"):
+        root = Path(home).expanduser().absolute()
+        folders = Folders(*(root / name for name in ("data", "config", "cache", "state")))
+    elif not environ.get("HOME"):
+        raise StorageFailed("HOME is not set, so there is no place to keep anything; set HOME or FLOWCHAT_HOME")
+    else:
+        from platformdirs import PlatformDirs
+
+        dirs = PlatformDirs("flowchat", appauthor=False)
+        folders = Folders(dirs.user_data_path, dirs.user_config_path, dirs.user_cache_path, dirs.user_state_path)
+    for folder in (folders.data, folders.config, folders.cache, folders.state):
+        make_private(folder)
+    return folders
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder and what is missing above it, 0700 whatever the umask. Raises StorageFailed unless it can be written."""
+    try:
+        for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
+            missing.mkdir(mode=0o700, exist_ok=True)
+            missing.chmod(0o700)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise StorageFailed(f"{folder} cannot be made ({error.strerror}); set FLOWCHAT_HOME to a folder that can") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageFailed(f"{folder} cannot be written; set FLOWCHAT_HOME to a folder that can")
+
+
+# --- the log file ----------------------------------------------------------------------------------------------------
+def start_log(folders: Folders, environ: Mapping[str, str]) -> None:
+    """Send everything that is logged, from info on, to <state>/log/flowchat.log, secrets redacted; nothing reaches the screen."""
+    folder = folders.state / "log"
+    make_private(folder)
+    handler = _LogFile(folder / "flowchat.log")
+    handler.setFormatter(_Redacting(redactor(environ)))
+    logging.raiseExceptions = False
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+
+
+def redactor(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that blacks out in any text what has a key's shape, and the values of variables named *_KEY, *_TOKEN, ..."""
+    values = {
+        value
+        for name, value in environ.items()
+        if name.upper().endswith(_SECRET_NAMES) and len(value.strip()) >= SECRET_LEAST_CHARS
+    }
+    longest_first = [re.escape(value.strip()) for value in sorted(values, key=len, reverse=True)]
+    pattern = re.compile("|".join([*longest_first, *_SECRET_SHAPES]), re.DOTALL)
+    return lambda text: pattern.sub("[redacted]", text)
+
+
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
+_SECRET_SHAPES = (
+    r"\b(?:sk|pk|rk|xai|key)-[A-Za-z0-9_-]{16,}",
+    r"\b(?:gh[pousr]|github_pat|glpat|hf|gsk|npm|pypi)[_-][A-Za-z0-9_-]{16,}",
+    r"\bAIza[A-Za-z0-9_-]{20,}",
+    r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9._~+/=-]{12,}",
+    r"(?<=://)[^/\s:@]+:[^/\s:@]+(?=@)",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+)
+
+
+class _Redacting(logging.Formatter):
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
+class _LogFile(logging.Handler):
+    """Appends lines to one 0600 file; over LOG_LIMIT_BYTES it is put aside. Where it cannot be written the line is lost."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.fchmod(file, 0o600)
+                os.write(file, line)
+                full = os.fstat(file).st_size >= LOG_LIMIT_BYTES
+            finally:
+                os.close(file)
+            if full:
+                os.replace(self._path, self._path.with_name(self._path.name + ".1"))
+        except OSError:
+            pass

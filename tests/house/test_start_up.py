@@ -1,0 +1,30 @@
+"""What the way to the first screen does not load: each of these costs more than everything it does."""
+
+import subprocess
+import sys
+
+HEAVY = ("litellm", "openai", "mcp", "pydantic", "httpx", "pygments.lexers", "aiohttp", "jinja2", "tokenizers")
+REPORT = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+
+def loaded_by(code: str) -> str:
+    done = subprocess.run([sys.executable, "-P", "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    assert loaded_by("import flowchat.__main__, flowchat.cli; flowchat.cli.parse(['-c'])") == "[]"
+
+
+def test_the_version_does_not_even_load_the_screen() -> None:
+    done = subprocess.run([sys.executable, "-m", "flowchat", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("flowchat 0.")
+    assert loaded_by("import flowchat.cli; flowchat.cli.main(['--version'])\nassert 'textual' not in sys.modules").endswith("[]")
+
+
+def test_building_the_app_loads_nothing_heavy() -> None:
+    assert loaded_by("import flowchat.ui.app, flowchat.runtime.workspace") == "[]"
+
+
+def test_the_report_would_name_a_heavy_module() -> None:
+    assert loaded_by("import httpx") == "['httpx']"

@@ -1,0 +1,198 @@
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowchat.config import (
+    LOG_LIMIT_BYTES,
+    Compact,
+    Folders,
+    Limits,
+    ModelSettings,
+    Settings,
+    open_folders,
+    read_settings,
+    redactor,
+    start_log,
+)
+from flowchat.errors import StorageFailed
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+@pytest.fixture
+def loose_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.raiseExceptions = raising
+
+
+def test_no_file_is_all_defaults(file: Path) -> None:
+    assert read_settings(file, {}) == (Settings(), ())
+    assert read_settings(None, {}) == (Settings(), ())
+
+
+def test_every_setting_is_read(file: Path) -> None:
+    file.write_text("""
+        model = "openai/gpt-5"
+        permission_mode = "acceptEdits"
+        theme = "light"
+        compact = { soft_percent = 60, hard_percent = 100, model = "demo" }
+        limits.steps = 7
+        limits.idle_seconds = 2.5
+        [models."hosted_vllm/qwen"]
+        window = 32768
+        max_output = 4096
+        api_base = "http://127.0.0.1:8000/v1"
+    """)
+    assert read_settings(file, {}) == (
+        Settings(
+            model="openai/gpt-5",
+            permission_mode="accept-edits",
+            theme="light",
+            compact=Compact(60, 100, "demo"),
+            limits=Limits(7, 2.5),
+            models={"hosted_vllm/qwen": ModelSettings(32768, 4096, "http://127.0.0.1:8000/v1")},
+        ),
+        (),
+    )
+
+
+def test_the_variable_is_over_the_file(file: Path) -> None:
+    file.write_text('model = "from-the-file"')
+    assert read_settings(file, {"FLOWCHAT_MODEL": " from-the-variable "})[0].model == "from-the-variable"
+    assert read_settings(file, {"FLOWCHAT_MODEL": " "})[0].model == "from-the-file"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "compact.soft_percent = 170",
+            "compact.soft_percent = 170 is not allowed: it is a whole number from 1 to 100",
+        ),
+        ("compact.soft_percent = true", "compact.soft_percent = True is not allowed"),
+        ("limits.steps = 0", "limits.steps = 0 is not allowed: it is a whole number from 1"),
+        ("limits.idle_seconds = 'long'", "limits.idle_seconds = 'long' is not allowed: it is a number of seconds over 0"),
+        ("permission_mode = 'fast'", "'fast' is not allowed: it is one of default, accept-edits, plan, auto, bypass"),
+        ("permission_mode = 'auto'", "permission_mode = 'auto' comes with the sandbox"),
+        ("model = 3", "model = 3 is not allowed: it is a text"),
+        ("compact = 3", "compact = 3 is not allowed: it is a table of settings"),
+        ("models = 3", "models = 3 is not allowed: it is a table of models"),
+        ("models.a.window = 'big'", "models.a.window = 'big' is not allowed: it is a whole number from 1"),
+        ("models.a = 'big'", "models.a = 'big' is not allowed"),
+        ("colour = 'red'", "'colour' is no setting and is ignored; there are model, permission_mode, theme"),
+        ("limits.turns = 3", "limits.'turns' is no setting and is ignored; there are steps, idle_seconds"),
+        ("x = ", "is not TOML (Invalid value (at end of document))"),
+    ],
+)
+def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_is_allowed(
+    file: Path, text: str, sentence: str
+) -> None:
+    file.write_text('theme = "light"\n' + text)
+    settings, notices = read_settings(file, {})
+    assert [sentence in notice and str(file) in notice for notice in notices] == [True]
+    assert settings.theme == "light" or "not TOML" in sentence
+    assert (settings.compact, settings.limits, settings.permission_mode) == (Compact(), Limits(), "default")
+
+
+def test_a_long_value_is_not_repeated_whole(file: Path) -> None:
+    file.write_text(f"limits.steps = '{'x' * 9999}'")
+    assert len(read_settings(file, {})[1][0]) < 300
+
+
+def test_bytes_that_are_no_text_are_a_notice(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe")
+    settings, notices = read_settings(file, {})
+    assert (settings, len(notices)) == (Settings(), 1)
+
+
+def test_the_folders_of_a_flowchat_home_are_made_private_whatever_the_umask(tmp_path: Path, loose_umask: None) -> None:
+    home = tmp_path / "deep" / "home"
+    folders = open_folders({"FLOWCHAT_HOME": str(home)})
+    assert folders == Folders(home / "data", home / "config", home / "cache", home / "state")
+    made = [home.parent, home, *home.iterdir()]
+    assert [oct(path.stat().st_mode & 0o777) for path in made] == ["0o700"] * 6
+
+
+def test_a_folder_of_ours_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    assert open_folders({"FLOWCHAT_HOME": str(tmp_path)}).data.stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_home_there_are_no_folders() -> None:
+    with pytest.raises(StorageFailed, match="HOME is not set"):
+        open_folders({})
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFailed, match=r"file.* cannot be made .*; set FLOWCHAT_HOME"):
+        open_folders({"FLOWCHAT_HOME": str(tmp_path / "file")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-proj-abcdefghijklmnop1234",
+        "Authorization: Bearer abcdefghijklmnop",
+        "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+        "ghp_abcdefghijklmnopqrstuvwx",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSM",
+        "the value is open sesame!",
+        "http://me:hunter2@proxy.example/",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_what_looks_like_a_key_and_the_values_of_secret_variables_are_blacked_out(text: str) -> None:
+    redact = redactor({"MY_TOKEN": "open sesame!", "PATH": "/usr/bin", "EMPTY_KEY": "", "SHORT_KEY": "the"})
+    redacted = redact(text)
+    assert "[redacted]" in redacted
+    for secret in ("abcdefghijklmnop", "sesame", "hunter2", "eyJ", "AIza", "ghp_", "AKIA", "\nabc"):
+        assert secret not in redacted
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    text = "the task-force read /usr/bin/sk-tool at http://127.0.0.1:8080/v1 and asked for 12 tokens"
+    assert redactor({"PATH": "/usr/bin", "SHORT_KEY": "the"})(text) == text
+
+
+def test_the_log_is_private_and_redacted_and_put_aside_when_it_is_full(
+    tmp_path: Path, root_logger: logging.Logger, loose_umask: None
+) -> None:
+    folders = open_folders({"FLOWCHAT_HOME": str(tmp_path)})
+    start_log(folders, {"MY_SECRET": "open sesame!"})
+    logging.getLogger("a").warning("said %s", "open sesame!")
+    try:
+        raise ValueError("open sesame!")
+    except ValueError:
+        logging.getLogger("b").exception("failed")
+    log = folders.state / "log" / "flowchat.log"
+    text = log.read_text()
+    assert "WARNING a: said [redacted]" in text
+    assert "ValueError: [redacted]" in text
+    assert "sesame" not in text
+    logging.getLogger("a").warning("x" * LOG_LIMIT_BYTES)
+    logging.getLogger("a").warning("anew")
+    assert log.read_text().endswith("anew\n")
+    assert log.stat().st_size < 100
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in log.parent.iterdir()} == {
+        "flowchat.log": "0o600",
+        "flowchat.log.1": "0o600",
+    }
