@@ -1,0 +1,1 @@
+"""Thinking: one run from its first request to its end, without disk, screen or wire."""

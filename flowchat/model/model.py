@@ -12,7 +12,7 @@ ModelError
 └── EmptyResponse     an answer without text, thinking or calls: again once
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -177,10 +177,10 @@ class Model(Protocol):
     @property
     def facts(self) -> ModelFacts: ...
 
-    def stream(self, request: Request) -> AsyncIterator[ModelPiece]:
+    def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
         """Deltas as they arrive, then exactly one Reply, the last item.
 
-        Raises a WireError, at any point, and nothing else. An iteration that is left early must be closed
+        Raises a WireError, at any point, and nothing else. A generator that is left early must be closed
         (`contextlib.aclosing`): the connection ends with it.
         """
         ...

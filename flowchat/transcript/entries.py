@@ -490,3 +490,11 @@ def type_name(entry: Entry) -> str:
 def text_of(parts: "tuple[UserPart, ...] | tuple[AssistantPart, ...]") -> str:
     """The visible text of a message, its text parts joined."""
     return "".join(part.text for part in parts if isinstance(part, Text))
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def sound(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD. For every place where text enters."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

@@ -8,7 +8,7 @@ from flowchat.transcript.entries import CallId, QueueItem, Record, Seq, snake_ca
 
 State = Literal["idle", "running", "interrupting", "compacting", "closed"]
 Phase = Literal["preparing", "compacting", "requesting", "streaming", "tools", "awaiting_approval", "retry_wait"]
-ContextSourceOfTruth = Literal["measured", "interpolated", "extrapolated", "no_data"]
+Measurement = Literal["measured", "interpolated", "extrapolated", "no_data"]
 
 
 class Delta(Struct, frozen=True, omit_defaults=True, gc=False, tag_field="type", tag=snake_case):
@@ -102,7 +102,7 @@ class ContextUsed(Delta, frozen=True):
     usable: int
     window: int
     window_source: Literal["config", "server", "table", "assumed"]
-    source: ContextSourceOfTruth
+    source: Measurement
     cost: float | None = None
     """USD spent in this session so far; None as long as nothing priced was used."""
 

@@ -46,6 +46,8 @@ class SessionFacts:
     labels: dict[Seq, str] = field(default_factory=dict[Seq, str])
     usage: Usage = field(default_factory=Usage)
     cost: float | None = None
+    attempts: dict[tuple[Seq, int, int], Usage] = field(default_factory=dict[tuple[Seq, int, int], Usage])
+    """Reported usage of a run's requests by (run, step, attempt)."""
     _queue: tuple[QueueItem, ...] = ()
 
     @property
@@ -90,6 +92,8 @@ class SessionFacts:
 
     def _spend(self, used: AttemptUsed) -> None:
         if used.usage is not None:
+            if used.purpose == "run":
+                self.attempts[used.run, used.step, used.attempt] = used.usage
             a, b = self.usage, used.usage
             self.usage = Usage(
                 a.input + b.input,
@@ -103,7 +107,7 @@ class SessionFacts:
 
 
 _INTERESTING = frozenset(
-    [
+    {
         "session_started",
         "user_said",
         "title_set",
@@ -116,5 +120,5 @@ _INTERESTING = frozenset(
         "items_set",
         "label_set",
         "forked",
-    ]
+    }
 )

@@ -75,7 +75,7 @@ Publish = Callable[[Record], None]
 class Transcript:
     """Records by seq, the head, the branch it ends, and the session's facts.
 
-    `records` are those of an opened log, seq 1..n without a gap. `publish` hears each new record once.
+    `records` are those of an opened log, seq 1..n without a gap.
     """
 
     def __init__(
@@ -83,13 +83,12 @@ class Transcript:
         log: Log,
         blobs: Blobs,
         records: Iterable[Record] = (),
-        publish: Publish = lambda record: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.blobs = blobs
         self.facts = SessionFacts()
         self._log = log
-        self._publish = publish
+        self._publish: Publish = lambda record: None
         self._now_ms = now_ms
         self._records: list[Record] = []
         self._head: Seq = 0
@@ -100,6 +99,10 @@ class Transcript:
         for record in records:
             self._take(record, follow=False)
         self._branch = self._walk(self._head)
+
+    def publish_to(self, publish: Publish) -> None:
+        """Who hears each new record, once, when it is durable."""
+        self._publish = publish
 
     # --- reading -----------------------------------------------------------------------------------------------------
     @property

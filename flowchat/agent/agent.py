@@ -1,0 +1,71 @@
+"""What a run needs, all of it handed in: the model, the tools, the rules, the limits and the ways to look around."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from flowchat.agent.clock import Clock
+from flowchat.errors import ModelError
+from flowchat.model.model import EmptyResponse, Model, WireError
+from flowchat.tools.policy import Rule, Verdict
+from flowchat.tools.registry import Registry
+from flowchat.tools.tool import Reach
+from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record
+from flowchat.transcript.events import AnyDelta
+
+Emit: TypeAlias = Callable[[AnyDelta], None]
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off."""
+
+    steps: int = 200
+    soft_percent: int = 70
+    hard_percent: int = 90
+    attempts: int = 5
+    first_delay_seconds: float = 1.0
+    longest_delay_seconds: float = 60.0
+
+    def delay_seconds(self, attempt: int, error: ModelError) -> float | None:
+        """How long to wait after failed attempt number `attempt` (from 1), or None to give up."""
+        if not isinstance(error, WireError) or error.permanent:
+            return None
+        if attempt >= (2 if isinstance(error, EmptyResponse) else self.attempts):
+            return None
+        delay = min(self.first_delay_seconds * 2 ** (attempt - 1), self.longest_delay_seconds)
+        return max(delay, error.retry_after_seconds or 0.0)
+
+
+class Permits(Protocol):
+    """Who may do what in this session."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+    def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict: ...
+
+    def grant(self, tool: str, args: Mapping[str, object], reach: Reach) -> Rule:
+        """Allow this and its like until the session is closed; gives the rule that says so."""
+        ...
+
+
+News: TypeAlias = Callable[[Sequence[Record], bool], Awaitable[Sequence[ContextAdded | Noticed]]]
+"""What the model should be told before a step: (branch, whether it is a run's first step) -> entries to append."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One run's means. `compact_model` summarises; `news` reads instruction files, environment, mode and @files."""
+
+    model: Model
+    compact_model: Model
+    tools: Registry
+    permits: Permits
+    limits: Limits
+    news: News
+    workspace: Path
+    clock: Clock
+    effort: str | None = None

@@ -1,0 +1,130 @@
+"""One step's answer: the request, its attempts, and what is kept of each."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from itertools import count
+from typing import assert_never
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.prompt import Sight, object_text
+from flowchat.agent.step import StepInFlight
+from flowchat.errors import ModelError
+from flowchat.model.model import CallPiece, EmptyResponse, Malformed, Reply, Request, TextPiece, ThinkingPiece
+from flowchat.transcript.entries import (
+    AssistantPart,
+    AssistantSaid,
+    AttemptUsed,
+    Call,
+    CallCut,
+    Entry,
+    Finish,
+    Record,
+    Text,
+    Thinking,
+)
+from flowchat.transcript.events import (
+    AttemptWithdrawn,
+    CallDelta,
+    RetryScheduled,
+    StateDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from flowchat.transcript.transcript import Transcript
+
+
+async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight: Sight, emit: Emit) -> Record | ModelError:
+    """The model's answer as a durable AssistantSaid, or the error that is left after all attempts.
+
+    All attempts send the same request. What a failed attempt streamed is withdrawn, but for the last one's, which is kept.
+    """
+    request = Request("run", sight.system, sight.tools, sight.messages, sight.marks, effort=agent.effort)
+    for attempt in count(1):
+        flight.begin_attempt()
+        emit(StateDelta("running", "requesting", flight.run, flight.step))
+        try:
+            reply = await _stream(agent, request, flight, emit)
+            return await _commit(agent, transcript, flight, reply)
+        except ModelError as error:
+            delay = agent.limits.delay_seconds(attempt, error)
+            used = _used(agent, flight, error=error.code)
+            if delay is None:
+                await _keep_partial(agent, transcript, flight, used)
+                return error
+            flight.forget_text()
+            transcript.clear_draft()
+            await transcript.append(used)
+            emit(AttemptWithdrawn(flight.run, flight.step, flight.attempt, str(error)))
+            emit(RetryScheduled(flight.run, flight.step, flight.attempt, round(delay * 1000), str(error)))
+            emit(StateDelta("running", "retry_wait", flight.run, flight.step))
+            await agent.clock.sleep(delay)
+    raise AssertionError("unreachable")
+
+
+async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Emit) -> Reply:
+    run, step, attempt = flight.run, flight.step, flight.attempt
+    streaming = False
+    async with aclosing(agent.model.stream(request)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Reply):
+                return piece
+            if not streaming:
+                streaming = True
+                emit(StateDelta("running", "streaming", run, step))
+            flight.take(piece, agent.clock.seconds())
+            match piece:
+                case TextPiece(text=text):
+                    emit(TextDelta(run, step, attempt, text))
+                case ThinkingPiece(text=text):
+                    emit(ThinkingDelta(run, step, attempt, text))
+                case CallPiece(index=index, name=name, args=args):
+                    emit(CallDelta(run, step, attempt, index, name, args))
+                case _:
+                    assert_never(piece)
+    raise Malformed("the model's answer ended without an end; the same request is sent again")
+
+
+async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record:
+    parts = _settled(reply.parts, reply.finish)
+    if not parts:
+        raise EmptyResponse(f"{agent.model.facts.name} answered with nothing; try again, or another model with /model")
+    thinking_ms = flight.thinking_ms(agent.clock.seconds())
+    flight.forget_text()
+    entries: list[Entry] = [
+        _used(agent, flight, reply),
+        AssistantSaid(
+            flight.run, flight.step, flight.attempt, agent.model.facts.name, parts, _finish(parts, reply.finish), thinking_ms
+        ),
+    ]
+    return await transcript.append(*entries)
+
+
+async def _keep_partial(agent: Agent, transcript: Transcript, flight: StepInFlight, used: AttemptUsed) -> None:
+    partial = flight.partial("failed", agent.clock.seconds())
+    flight.forget_text()
+    await transcript.append(used, *(() if partial is None else (partial,)))
+    transcript.clear_draft()
+
+
+def _used(agent: Agent, flight: StepInFlight, reply: Reply | None = None, error: str | None = None) -> AttemptUsed:
+    facts = agent.model.facts
+    usage, cost = (reply.usage, reply.cost) if reply else (None, None)
+    return AttemptUsed(flight.run, flight.step, flight.attempt, "run", facts.name, usage, cost, facts.window, error)
+
+
+def _settled(parts: Sequence[AssistantPart], finish: Finish) -> tuple[AssistantPart, ...]:
+    """The parts that say something; a call whose arguments were cut off by the end of the answer is never run."""
+    kept: list[AssistantPart] = []
+    for part in parts:
+        if isinstance(part, Text | Thinking) and not part.text and getattr(part, "data", None) is None:
+            continue
+        cut = finish in ("length", "filtered") and isinstance(part, Call) and object_text(part.args) != part.args
+        kept.append(CallCut(part.name, part.args) if cut and isinstance(part, Call) else part)
+    return tuple(kept)
+
+
+def _finish(parts: Sequence[AssistantPart], finish: Finish) -> Finish:
+    """Providers disagree on how they name the end of an answer with calls."""
+    if any(isinstance(part, Call) for part in parts):
+        return "calls"
+    return "stop" if finish == "calls" else finish

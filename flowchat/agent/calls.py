@@ -1,0 +1,179 @@
+"""One step's calls: policy, approval, run, answer; every call gets exactly one answer."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.inbox import Decision, Inbox
+from flowchat.agent.step import StepInFlight
+from flowchat.errors import ToolError
+from flowchat.tools.policy import Rule, Verdict
+from flowchat.tools.registry import bound
+from flowchat.tools.tool import Desk, Outcome, Reach, Tool
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import (
+    AnswerStatus,
+    ApprovalDecided,
+    AssistantSaid,
+    BlobRef,
+    Call,
+    CallId,
+    Record,
+    ToolAnswered,
+    ToolStarted,
+)
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, OutputDelta, StateDelta
+from flowchat.transcript.transcript import Transcript
+
+_log = logging.getLogger(__name__)
+
+
+async def answer_calls(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, emit: Emit) -> None:
+    """Answer the calls of the answer at the head.
+
+    Consecutive read-only calls run together; a call that is not read-only waits for all before it and holds all after it.
+    On CancelledError the calls that were running have ended; what they really did is in `flight.answers`.
+    """
+    said = _said(transcript)
+    emit(StateDelta("running", "tools", flight.run, flight.step))
+    for group in _groups(agent, said):
+        bench = _Bench(agent, transcript, inbox, flight, emit)
+        await asyncio.gather(*(bench.answer(call_id, call) for call_id, call in group))
+
+
+def _said(transcript: Transcript) -> list[tuple[CallId, Call]]:
+    for record in reversed(transcript.branch()):
+        if isinstance(record.entry, AssistantSaid):
+            return [(f"{record.seq}.{index}", call) for index, call in enumerate(record.entry.calls)]
+    return []
+
+
+def _groups(agent: Agent, calls: Sequence[tuple[CallId, Call]]) -> Iterator[list[tuple[CallId, Call]]]:
+    def read_only(item: tuple[CallId, Call]) -> bool:
+        tool = agent.tools.find(item[1].name)
+        return tool is None or tool.read_only
+
+    for together, group in groupby(calls, read_only):
+        if together:
+            yield list(group)
+        else:
+            yield from ([call] for call in group)
+
+
+class _Bench:
+    """What the calls of one group share."""
+
+    def __init__(self, agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, emit: Emit) -> None:
+        self._agent, self._transcript, self._inbox = agent, transcript, inbox
+        self._flight, self._emit = flight, emit
+        self._seen = files_seen(transcript.branch())
+
+    async def answer(self, call_id: CallId, call: Call) -> None:
+        """From the model's words to one durable answer."""
+        started = self._agent.clock.seconds()
+        try:
+            tool = self._agent.tools.find(call.name)
+            if tool is None:
+                raise ToolError(f"there is no tool {call.name!r}; there are {', '.join(self._agent.tools.names())}")
+            args = self._agent.tools.arguments(tool, call.args)
+            refusal = await self._refusal(call_id, call.name, tool, args)
+            if refusal is None:
+                started = self._agent.clock.seconds()
+                await self._run(call_id, tool, args, started)
+                return
+            answered = _plain(call_id, "denied", refusal)
+        except ToolError as error:
+            answered = _plain(call_id, "error", str(error), self._since(started))
+        await self._transcript.append(answered)
+
+    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], started: float) -> None:
+        if self._transcript.unsaved is not None and not tool.read_only:
+            raise ToolError("not run: the session cannot be saved, and nothing is changed while that is so")
+        await self._transcript.append(ToolStarted(call_id))
+        try:
+            outcome = await tool.run(args, self._desk(call_id))
+        except ToolError as error:
+            outcome = Outcome(_line(str(error)), str(error), "error")
+        except Exception as error:  # a bug in a tool ends the call, not the run
+            _log.exception("tool %s", tool.schema.name)
+            outcome = Outcome(f"{type(error).__name__}", f"the tool failed: {type(error).__name__}: {error}", "error")
+        answered = await self._answered(call_id, outcome, self._since(started))
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            self._flight.answers[call_id] = answered
+            raise asyncio.CancelledError
+        await self._transcript.append(answered)
+        self._flight.outputs.pop(call_id, None)
+
+    async def _refusal(self, call_id: CallId, name: str, tool: Tool, args: Mapping[str, object]) -> str | None:
+        """Why the call may not run, or None; a question is asked where the rules leave it to the user."""
+        reach = tool.reach(args, self._agent.workspace)
+        verdict = self._agent.permits.judge(name, args, reach)
+        if verdict.decision == "ask":
+            asked = ApprovalAsked(call_id, tool.preview(args, self._desk(call_id)), verdict.reason)
+            decision = await self._inbox.decision(asked, self._announce)
+            self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
+            return await self._decided(call_id, name, args, reach, decision)
+        denied = verdict.decision == "deny"
+        await self._transcript.append(_by_policy(call_id, verdict))
+        return verdict.reason if denied else None
+
+    async def _decided(
+        self, call_id: CallId, name: str, args: Mapping[str, object], reach: Reach, decision: Decision
+    ) -> str | None:
+        if decision.choice == "deny":
+            await self._transcript.append(ApprovalDecided(call_id, "deny", "user", reason=decision.reason or None))
+            because = f": {decision.reason}" if decision.reason else ""
+            return f"the user denied this call{because}"
+        rule: Rule | None = self._agent.permits.grant(name, args, reach) if decision.choice == "session" else None
+        await self._transcript.append(ApprovalDecided(call_id, "allow", "user", rule=str(rule) if rule else None))
+        return None
+
+    def _announce(self, asked: AnyDelta) -> None:
+        self._emit(StateDelta("running", "awaiting_approval", self._flight.run, self._flight.step))
+        self._emit(asked)
+
+    def _desk(self, call_id: CallId) -> Desk:
+        def output(text: str) -> None:
+            self._flight.outputs.setdefault(call_id, []).append(text)
+            self._emit(OutputDelta(call_id, text))
+
+        return Desk(self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get)
+
+    async def _keep(self, content: bytes, media: str) -> BlobRef:
+        return await self._transcript.blobs.put(content, media)
+
+    async def _answered(self, call_id: CallId, outcome: Outcome, duration_ms: int) -> ToolAnswered:
+        content, blob = await bound(outcome.content, self._keep)
+        return ToolAnswered(
+            call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
+        )  # fmt: skip
+
+    def _since(self, started: float) -> int:
+        return round((self._agent.clock.seconds() - started) * 1000)
+
+
+def files_seen(branch: Sequence[Record]) -> dict[str, str]:
+    """The sha256 the branch last saw of each file, by path; an empty string where it was deleted."""
+    seen: dict[str, str] = {}
+    for record in branch:
+        if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
+            seen.update((file.path, file.sha256) for file in record.entry.files)
+    return seen
+
+
+def _by_policy(call_id: CallId, verdict: Verdict) -> ApprovalDecided:
+    rule = str(verdict.rule) if verdict.rule is not None else None
+    return ApprovalDecided(call_id, "deny" if verdict.decision == "deny" else "allow", verdict.by, rule, verdict.reason)
+
+
+def _plain(call_id: CallId, status: AnswerStatus, sentence: str, duration_ms: int = 0) -> ToolAnswered:
+    return ToolAnswered(call_id, status, _line(sentence), sentence, duration_ms=duration_ms)
+
+
+def _line(text: str) -> str:
+    """One line of at most 200 characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= 200 else line[:199] + "…"

@@ -1,0 +1,299 @@
+"""Compaction: where to cut, what the summariser is told, and the one checkpoint that comes of it."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, structs
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.budget import fixed_tokens, message_tokens, text_tokens, weigh
+from flowchat.agent.prompt import Sight, checkpoint_in_force, project
+from flowchat.errors import FlowchatError, ModelError
+from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
+from flowchat.transcript.entries import (
+    AssistantSaid,
+    AttemptUsed,
+    Call,
+    Compacted,
+    ContextAdded,
+    Record,
+    RunEnded,
+    Seq,
+    Text,
+    ToolAnswered,
+    UserSaid,
+    text_of,
+)
+from flowchat.transcript.events import CompactionDelta
+from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.transcript import Transcript
+
+TAIL_TOKENS = 8_000
+TAIL_PERCENT = 25
+SUMMARY_PERCENT = 10
+SUMMARY_TOKENS = 2_000
+INPUT_TOKENS = 50_000
+TIMEOUT_SECONDS = 90.0
+CALLS_A_PASS = 2
+"""A first call and one nudge."""
+
+CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
+
+SUMMARISER = """\
+You summarise a working session between a developer and a coding agent so that the agent can go on without the original messages.
+Write markdown with exactly these five sections, 1,000 to 2,000 tokens in all, no code blocks, no raw tool output:
+## Done
+## Active
+## Decisions
+(each with its reason)
+## User directives
+(what the user asked for that still holds: one list item each, copied word for word from the user's messages)
+## Current work
+(what is being done at this moment, with file names, and the next step)
+"""
+NUDGE = "Your last answer held no summary. Write the five sections now."
+DIRECTIVES_HEADING = "## User directives"
+
+
+class CompactionFailed(FlowchatError):
+    """No checkpoint was written; the sentence says why."""
+
+    code = "compaction_failed"
+
+
+class NothingToCompact(CompactionFailed):
+    """The branch holds nothing that could be folded."""
+
+
+class Plan(Struct, frozen=True):
+    """`upto`: the last node to fold. `verbatim`: user messages among the folded that wait for a final answer."""
+
+    upto: Seq
+    verbatim: tuple[Seq, ...]
+    tokens_before: int
+
+
+def plan(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, everything: bool = False) -> Plan | None:
+    """Where to cut, or None where there is nothing to fold.
+
+    The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer;
+    with `everything` a branch shorter than that is folded whole.
+    """
+    sight = project(branch, facts, model.provider)
+    checkpoint = checkpoint_in_force(branch, facts)
+    cut = _cut(sight, min(TAIL_TOKENS, usable_tokens(model) * TAIL_PERCENT // 100))
+    if cut == 0 and everything:
+        cut = len(sight.messages)
+    upto = _last_before(branch, sight.starts[cut]) if cut < len(sight.messages) else branch[-1].seq if branch else 0
+    answered = any(record.type == "assistant_said" and record.seq <= upto for record in branch)
+    if cut == 0 or not answered or (checkpoint is not None and upto <= checkpoint.upto):
+        return None
+    waiting = tuple(seq for seq in unanswered(branch) if seq <= upto)
+    return Plan(upto, waiting, weigh(sight, branch, facts).tokens)
+
+
+def unanswered(branch: Sequence[Record]) -> list[Seq]:
+    """User messages no answer without calls has followed yet."""
+    waiting: list[Seq] = []
+    for record in branch:
+        if record.type == "user_said":
+            waiting.append(record.seq)
+        elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
+            waiting.clear()
+    return waiting
+
+
+def is_final(said: AssistantSaid) -> bool:
+    """Whether an answer ends the run: it came to its end and calls nothing."""
+    return not said.calls and said.finish in ("stop", "length", "filtered")
+
+
+async def compact(
+    agent: Agent, transcript: Transcript, emit: Emit, trigger: CompactTrigger, instructions: str = "", run: Seq = 0, step: int = 0
+) -> Record:
+    """Fold the older part of the head's branch into one checkpoint; gives its record.
+
+    Raises CompactionFailed with nothing written. Cancelling writes nothing. Watchers hear started and done, failed or cancelled.
+    """
+    branch, model = transcript.branch(), agent.model.facts
+    found = plan(branch, transcript.facts, model, everything=trigger == "user")
+    if found is None:
+        raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")
+    emit(CompactionDelta("started", trigger))
+    try:
+        record = await _checkpoint(agent, transcript, branch, found, trigger, instructions, (run, step))
+    except asyncio.CancelledError:
+        emit(CompactionDelta("cancelled", trigger))
+        raise
+    except CompactionFailed as error:
+        emit(CompactionDelta("failed", trigger, str(error)))
+        raise
+    emit(CompactionDelta("done", trigger))
+    return record
+
+
+async def _checkpoint(
+    agent: Agent,
+    transcript: Transcript,
+    branch: Sequence[Record],
+    found: Plan,
+    trigger: CompactTrigger,
+    instructions: str,
+    place: tuple[Seq, int],
+) -> Record:
+    facts, model = transcript.facts, agent.model.facts
+    summary, spent = await _summarise(agent.compact_model, branch, facts, found, instructions, model)
+    if not transcript.on_branch(found.upto):
+        raise CompactionFailed("the conversation moved to another branch while it was being compacted; nothing was changed")
+    body, directives = _split_directives(summary, _user_texts(branch, found.upto))
+    entry = Compacted(
+        upto=found.upto,
+        summary=body,
+        tokens_before=found.tokens_before,
+        tokens_after=0,
+        trigger=trigger,
+        method="summary",
+        directives=directives,
+        verbatim=found.verbatim,
+    )
+    after = replace(facts, checkpoints=[*facts.checkpoints, (transcript.last_seq + 1, entry)])
+    sight = project(branch, after, model.provider)
+    tokens = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
+    run, step = place
+    used = [
+        AttemptUsed(run, step, number, "compact", agent.compact_model.facts.name, reply.usage, reply.cost, model.window)
+        for number, reply in enumerate(spent, start=1)
+    ]
+    return await transcript.append(*used, structs.replace(entry, tokens_after=tokens))
+
+
+async def _summarise(
+    model: Model, branch: Sequence[Record], facts: SessionFacts, found: Plan, instructions: str, main: ModelFacts
+) -> tuple[str, list[Reply]]:
+    """The summary of everything up to `found.upto`, folded in passes where it is longer than one request may be."""
+    checkpoint = checkpoint_in_force(branch, facts)
+    start = checkpoint.upto if checkpoint else 0
+    summary = checkpoint.summary if checkpoint else ""
+    output = min(SUMMARY_TOKENS, usable_tokens(main) * SUMMARY_PERCENT // 100)
+    room = min(INPUT_TOKENS, usable_tokens(model.facts)) - text_tokens(SUMMARISER) - output - text_tokens(instructions) - 64
+    lines = [line for record in branch if start < record.seq <= found.upto for line in _told(record)]
+    replies: list[Reply] = []
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            for passage in _passages(lines, max(256, room - output)):
+                summary = await _one_pass(model, summary, passage, instructions, output, replies)
+    except TimeoutError:
+        raise CompactionFailed(f"the summary took longer than {TIMEOUT_SECONDS:.0f} s") from None
+    except ModelError as error:
+        raise CompactionFailed(f"the summary failed: {error}") from error
+    return _cut_text(summary, output), replies
+
+
+async def _one_pass(model: Model, summary: str, passage: str, instructions: str, output: int, replies: list[Reply]) -> str:
+    told = [f"Summary so far:\n{summary}\n" if summary else "", f"What followed:\n{passage}\n"]
+    told.append(f"The user asks of this summary: {instructions}\n" if instructions else "")
+    told.append("Write the summary of all of it.")
+    pieces = [Piece("\n".join(filter(None, told)))]
+    for _ in range(CALLS_A_PASS):
+        request = Request("compact", SUMMARISER, (), (UserMessage(tuple(pieces)),), (), output)
+        reply = await _reply(model, request)
+        replies.append(reply)
+        text = "".join(part.text for part in reply.parts if isinstance(part, Text)).strip()
+        if text:
+            return text
+        pieces.append(Piece(NUDGE))
+    raise CompactionFailed("the model wrote no summary, even when asked again")
+
+
+async def _reply(model: Model, request: Request) -> Reply:
+    async with aclosing(model.stream(request)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Reply):
+                return piece
+    raise CompactionFailed("the summary's answer did not end")
+
+
+# --- pure parts ------------------------------------------------------------------------------------------------------
+def _cut(sight: Sight, tail_tokens: int) -> int:
+    """The index of the first kept message: 0 where everything fits into the tail."""
+    weight, index = 0, len(sight.messages)
+    while index > 0 and weight < tail_tokens:
+        index -= 1
+        weight += message_tokens(sight.messages[index])
+    while index > 0 and isinstance(sight.messages[index], ToolMessage):
+        index -= 1
+    return index
+
+
+def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:
+    last = 0
+    for record in branch:
+        if record.seq >= seq:
+            break
+        last = record.seq
+    return last
+
+
+def _user_texts(branch: Sequence[Record], upto: Seq) -> list[str]:
+    return [
+        text_of(record.entry.parts)
+        for record in branch
+        if record.type == "user_said" and record.seq <= upto and isinstance(record.entry, UserSaid)
+    ]
+
+
+def _told(record: Record) -> Iterator[str]:
+    """What the summariser hears of a node: words, calls by name, answers by their summary line; no reasoning."""
+    match record.entry:
+        case UserSaid(parts=parts):
+            yield f"User: {text_of(parts)}"
+        case ContextAdded(source="file" | "job" | "hook" | "command", origin=origin):
+            yield f"[{origin} was shown to the agent]"
+        case AssistantSaid(parts=parts):
+            if text := text_of(parts).strip():
+                yield f"Agent: {text}"
+            yield from (f"[call {part.name}]" for part in parts if isinstance(part, Call))
+        case ToolAnswered(status=status, summary=line):
+            yield f"[answer {status}: {line}]"
+        case RunEnded(outcome=outcome) if outcome != "completed":
+            yield f"[the run ended: {outcome}]"
+        case _:
+            return
+
+
+def _passages(lines: Sequence[str], room_tokens: int) -> Iterator[str]:
+    """The lines in pieces of at most `room_tokens`; a line longer than that is cut in the middle."""
+    passage: list[str] = []
+    weight = 0
+    for line in lines:
+        line = _cut_text(line, room_tokens)
+        tokens = text_tokens(line) + 1
+        if passage and weight + tokens > room_tokens:
+            yield "\n".join(passage)
+            passage, weight = [], 0
+        passage.append(line)
+        weight += tokens
+    if passage:
+        yield "\n".join(passage)
+
+
+def _cut_text(text: str, tokens: int) -> str:
+    """At most `tokens` by estimate, the middle left out and said so."""
+    if text_tokens(text) <= tokens:
+        return text
+    keep = max(1, tokens * 4 // 2 - 40) // (1 if text.isascii() else 2)
+    return f"{text[:keep]}\n[... {len(text) - 2 * keep:,} characters left out ...]\n{text[-keep:]}"
+
+
+def _split_directives(summary: str, user_texts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The summary without its directives, and those of them that really are the user's words."""
+    before, heading, after = summary.partition(DIRECTIVES_HEADING)
+    if not heading:
+        return summary.strip(), ()
+    block, next_heading, rest = after.partition("\n## ")
+    offered = [line.strip().removeprefix("-").removeprefix("*").strip().strip('"“”') for line in block.splitlines()]
+    kept = tuple(dict.fromkeys(line for line in offered if line and any(line in text for text in user_texts)))
+    return (before.rstrip() + ("\n\n## " + rest if next_heading else "")).strip(), kept

@@ -1,0 +1,144 @@
+"""The story of one run: think, act, repeat until there is nothing left to do."""
+
+from itertools import count
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.ask import ask
+from flowchat.agent.budget import fixed_tokens, measure, weigh
+from flowchat.agent.calls import answer_calls
+from flowchat.agent.compact import CompactionFailed, CompactTrigger, compact
+from flowchat.agent.inbox import Inbox, steers
+from flowchat.agent.prompt import Sight, project
+from flowchat.agent.step import StepInFlight
+from flowchat.errors import ModelError
+from flowchat.model.model import ContextOverflow, usable_tokens
+from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, UserSaid
+from flowchat.transcript.events import StateDelta
+from flowchat.transcript.transcript import Transcript
+
+
+class Breaker:
+    """Consecutive failures of automatic compaction; three of them switch it off until a /compact succeeds."""
+
+    LIMIT = 3
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    @property
+    def open(self) -> bool:
+        return self.failures >= self.LIMIT
+
+
+async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
+    """Drive the model until it stops calling tools and nobody steers it; gives the entry that closes the run, not yet appended.
+
+    Entries are durable when their append returns. Raises nothing but CancelledError and bugs: a model's failure is a
+    RunEnded(failed) with its code. After a CancelledError `flight` holds what is in no entry yet.
+    """
+    for step in count(1):
+        flight.begin_step(step)
+        emit(StateDelta("running", "preparing", flight.run, step))
+        await deliver_steers(transcript)
+        await tell_news(agent, transcript, first=step == 1)
+        said = await answer(agent, transcript, flight, breaker, emit)
+        if isinstance(said, RunEnded):
+            return said
+        emit(measure(transcript.branch(), transcript.facts, agent.model.facts))
+        if said.calls:
+            await answer_calls(agent, transcript, inbox, flight, emit)
+        transcript.clear_draft()
+        if transcript.unsaved is not None:
+            return failed(flight, step, "storage", str(transcript.unsaved))
+        if not said.calls and not steers(transcript.facts.queue):
+            return RunEnded(flight.run, "completed", step)
+        if step >= agent.limits.steps:
+            return RunEnded(flight.run, "limit", step, message=f"stopped after {step} steps; /retry goes on from here")
+    raise AssertionError("unreachable")
+
+
+async def deliver_steers(transcript: Transcript) -> None:
+    """Say what waits to be said at a step boundary; saying an item takes it out of the queue."""
+    for item in steers(transcript.facts.queue):
+        await transcript.append(UserSaid(item.client_id, item.parts, "steer"))
+
+
+async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
+    """Append what the model should know that the branch does not say yet."""
+    for added in await agent.news(transcript.branch(), first):
+        await transcript.append(added)
+
+
+async def answer(
+    agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit
+) -> AssistantSaid | RunEnded:
+    """One step's answer, after making room where the request would be too long; at most one compaction before it."""
+    sight, compacted = look(agent, transcript), False
+    weighed = weigh(sight, transcript.branch(), transcript.facts).tokens
+    usable = usable_tokens(agent.model.facts)
+    if fixed_tokens(sight.system, sight.tools) * 2 > usable:
+        return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
+    if agent.limits.hard_percent < 100 and weighed * 100 > usable * agent.limits.hard_percent and not breaker.open:
+        ended = await make_room(agent, transcript, flight, breaker, emit, "hard", must=weighed > usable)
+        if ended is not None:
+            return ended
+        sight, compacted = look(agent, transcript), True
+    said = await ask(agent, transcript, flight, sight, emit)
+    if isinstance(said, ContextOverflow) and not compacted:
+        ended = await make_room(agent, transcript, flight, breaker, emit, "overflow", must=True)
+        if ended is not None:
+            return ended
+        sight, compacted = look(agent, transcript), True
+        said = await ask(agent, transcript, flight, sight, emit)
+    if isinstance(said, ContextOverflow) and compacted:
+        return failed(flight, flight.step, "thrash", "the request is still too long after a compaction; /new, or a larger window")
+    if isinstance(said, ModelError):
+        return failed(flight, flight.step, said.code, str(said))
+    return await settled(transcript, said)
+
+
+async def settled(transcript: Transcript, record: Record) -> AssistantSaid:
+    """The answer, with a notice where the model was stopped by its own output limit."""
+    said = record.entry
+    assert isinstance(said, AssistantSaid)
+    if said.finish == "length":
+        await transcript.append(
+            Noticed("warning", "model", "The answer was cut at the model's output limit. Send `go on` for the rest.")
+        )
+    return said
+
+
+async def make_room(
+    agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit, trigger: CompactTrigger, must: bool
+) -> RunEnded | None:
+    """Compact inside the run. Where that fails the run goes on if the request still fits, with a notice, else it ends."""
+    emit(StateDelta("running", "compacting", flight.run, flight.step))
+    try:
+        await compact(agent, transcript, emit, trigger, run=flight.run, step=flight.step)
+    except CompactionFailed as error:
+        breaker.failures += 1
+        if must:
+            return failed(flight, flight.step - 1, "compaction_failed", str(error))
+        await transcript.append(Noticed("warning", "compaction", f"Compaction failed, the run goes on: {error}"))
+        return None
+    breaker.failures = 0
+    sight = look(agent, transcript)
+    limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
+    if weigh(sight, transcript.branch(), transcript.facts).tokens > limit:
+        return failed(flight, flight.step - 1, "thrash", "the conversation is still over the limit after a compaction")
+    return None
+
+
+def look(agent: Agent, transcript: Transcript) -> Sight:
+    return project(transcript.branch(), transcript.facts, agent.model.facts.provider)
+
+
+def failed(flight: StepInFlight, steps: int, code: str, sentence: str) -> RunEnded:
+    return RunEnded(flight.run, "failed", max(0, steps), code=code, message=sentence)
+
+
+def _too_small(agent: Agent, usable: int) -> str:
+    return (
+        f"system prompt and tools take more than half of the {usable:,} tokens {agent.model.facts.name} leaves for the"
+        " conversation; choose a model with a larger window with /model"
+    )

@@ -1,0 +1,92 @@
+"""The step in flight: what has been streamed and answered but is in no entry yet, so that an interrupt can keep it."""
+
+from flowchat.model.model import CallPiece, TextPiece, ThinkingPiece
+from flowchat.transcript.entries import (
+    AssistantPart,
+    AssistantSaid,
+    CallCut,
+    CallId,
+    Finish,
+    Seq,
+    Text,
+    Thinking,
+    ToolAnswered,
+)
+
+
+class StepInFlight:
+    """Owned by the loop; read by whoever closes a run that did not end by itself."""
+
+    def __init__(self, run: Seq, model: str) -> None:
+        self.run, self.model = run, model
+        self.step = self.attempt = 0
+        self.answers: dict[CallId, ToolAnswered] = {}
+        """Real answers of calls that ended while the run was being stopped."""
+        self.outputs: dict[CallId, list[str]] = {}
+        """Live output of calls that run, in pieces."""
+        self._pieces: list[tuple[str, list[str]]] = []
+        self._calls: dict[int, tuple[str, list[str]]] = {}
+        self._thinking_since: float | None = None
+        self._thought_seconds = 0.0
+
+    def begin_step(self, step: int) -> None:
+        self.step, self.attempt = step, 0
+        self.answers.clear()
+        self.outputs.clear()
+
+    def begin_attempt(self) -> None:
+        self.attempt += 1
+        self.forget_text()
+
+    def forget_text(self) -> None:
+        """The streamed text is in an entry now, or was withdrawn."""
+        self._pieces.clear()
+        self._calls.clear()
+        self._thinking_since, self._thought_seconds = None, 0.0
+
+    def take(self, piece: TextPiece | ThinkingPiece | CallPiece, now_seconds: float) -> None:
+        """Add a streamed piece; thinking time runs from the first thought to the next text or call."""
+        if isinstance(piece, ThinkingPiece):
+            if self._thinking_since is None:
+                self._thinking_since = now_seconds
+        else:
+            self._stop_thinking(now_seconds)
+        match piece:
+            case TextPiece(text=text):
+                self._grow("text", text)
+            case ThinkingPiece(text=text):
+                self._grow("thinking", text)
+            case CallPiece():
+                name, args = self._calls.setdefault(piece.index, (piece.name, []))
+                self._calls[piece.index] = (name or piece.name, args)
+                args.append(piece.args)
+
+    def thinking_ms(self, now_seconds: float) -> int:
+        self._stop_thinking(now_seconds)
+        return round(self._thought_seconds * 1000)
+
+    @property
+    def spoken(self) -> bool:
+        """Whether anything visible was streamed in this attempt."""
+        return bool(self._pieces or self._calls)
+
+    def partial(self, finish: Finish, now_seconds: float) -> AssistantSaid | None:
+        """What came so far as an entry, its calls cut; None where nothing did."""
+        thinking_ms = self.thinking_ms(now_seconds)
+        kinds: dict[str, type[Text] | type[Thinking]] = {"text": Text, "thinking": Thinking}
+        parts: list[AssistantPart] = [kinds[kind]("".join(chunks)) for kind, chunks in self._pieces]
+        parts += [CallCut(name, "".join(args)) for name, args in self._calls.values()]
+        if not parts:
+            return None
+        return AssistantSaid(self.run, self.step, self.attempt, self.model, tuple(parts), finish, thinking_ms)
+
+    def _grow(self, kind: str, text: str) -> None:
+        if self._pieces and self._pieces[-1][0] == kind:
+            self._pieces[-1][1].append(text)
+        else:
+            self._pieces.append((kind, [text]))
+
+    def _stop_thinking(self, now_seconds: float) -> None:
+        if self._thinking_since is not None:
+            self._thought_seconds += now_seconds - self._thinking_since
+            self._thinking_since = None

@@ -1,0 +1,55 @@
+"""What a session's log opens with: held in memory until the first message, because nothing is on disk before that."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowchat.agent.prompt import prompt_of
+from flowchat.runtime.titles import first_words
+from flowchat.transcript.entries import (
+    Entry,
+    Mode,
+    Noticed,
+    PromptSet,
+    Record,
+    SessionStarted,
+    TitleSet,
+    ToolSchema,
+    UserSaid,
+    text_of,
+)
+
+
+@dataclass
+class Beginning:
+    """A session before its first message, and what its prompt would be today."""
+
+    sid: str
+    workspace: Path
+    app_version: str
+    model: str
+    mode: Mode
+    system: str
+    tools: Callable[[], tuple[ToolSchema, ...]]
+    title: str = ""
+    notices: tuple[Noticed, ...] = ()
+    _prompt_checked: bool = False
+
+    def entries(self, said: UserSaid) -> list[Entry]:
+        """The first entries of the log, in the same write as the first message."""
+        self._prompt_checked = True
+        started = SessionStarted(
+            self.sid, str(self.workspace), self.app_version, self.model, self.mode, self.system, self.tools()
+        )  # fmt: skip
+        title = TitleSet(self.title, "user") if self.title else TitleSet(first_words(text_of(said.parts)), "first_words")
+        return [started, title, *self.notices]
+
+    def prompt_news(self, branch: Sequence[Record]) -> list[Entry]:
+        """At the first run after opening: one prompt_set where our tools are no longer those the branch was told of."""
+        if self._prompt_checked or not branch:
+            return []
+        self._prompt_checked = True
+        if prompt_of(branch)[1] == self.tools():
+            return []
+        notice = "The tools have changed since this session was last used; the model is told of them anew."
+        return [PromptSet(self.system, self.tools(), "upgrade"), Noticed("info", "upgrade", notice)]

@@ -1,0 +1,61 @@
+"""Where to stand in the tree: pure questions a session asks of its records."""
+
+from collections.abc import Sequence
+
+from flowchat.errors import NotFound
+from flowchat.transcript.entries import AssistantSaid, Record, RunEnded, Seq
+
+_SHOWN_FACTS = frozenset({"compacted", "compaction_undone"})
+
+
+def replayed(records: Sequence[Record], branch: Sequence[Record]) -> list[Record]:
+    """The branch's nodes and, behind the node that was the head when it was written, each fact the pane shows."""
+    belongs: dict[Seq, list[Record]] = {}
+    head = 0
+    for record in records:
+        if record.is_node:
+            head = record.seq
+        elif record.type == "head_moved":
+            head = getattr(record.entry, "to", head)
+        elif record.type in _SHOWN_FACTS:
+            belongs.setdefault(head, []).append(record)
+    if not belongs:
+        return list(branch)
+    return [record for node in branch for record in (node, *belongs.get(node.seq, ()))]
+
+
+def newest_leaf(records: Sequence[Record], node: Seq) -> Seq:
+    """The newest node at or below `node` that has no child: where walking to a branch leads. Raises NotFound."""
+    if not 0 < node <= len(records) or not records[node - 1].is_node:
+        raise NotFound(f"there is no message {node} in this session")
+    below = {node}
+    leaf = node
+    for record in records[node:]:
+        if record.is_node and record.parent in below:
+            below.add(record.seq)
+            leaf = record.seq
+    return leaf
+
+
+def retried_from(branch: Sequence[Record]) -> Seq | None:
+    """Where a retry puts the head: before the failed or interrupted step, or None to go on from the head.
+
+    A step whose calls were answered stays; what it said is gone on from. Raises NotFound where the last run came to its end.
+    """
+    if branch and branch[-1].type == "user_said":
+        return None
+    index = len(branch) - 1
+    while index >= 0 and branch[index].type == "noticed":
+        index -= 1
+    ended = branch[index].entry if index >= 0 else None
+    if not isinstance(ended, RunEnded) or ended.outcome == "completed":
+        raise NotFound("there is nothing to retry: the last run came to its end")
+    before = index - 1
+    while before >= 0 and branch[before].type == "noticed":
+        before -= 1
+    last = branch[before].entry
+    if isinstance(last, AssistantSaid) and not last.calls:
+        return branch[before].parent or None
+    if branch[before].type == "tool_answered" and ended.outcome != "failed":
+        return None
+    return branch[before].seq

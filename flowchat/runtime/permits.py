@@ -1,0 +1,31 @@
+"""Who may do what in one session: its mode, the rules it was opened with, and what the user granted since."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from flowchat.tools.policy import Rule, Verdict, grant_for, judge
+from flowchat.tools.tool import Reach
+from flowchat.transcript.entries import Mode
+
+
+class SessionPermits:
+    """Grants live as long as the opening. `attended`: somebody can be asked; without, what would be asked is denied."""
+
+    def __init__(self, mode: Callable[[], Mode], rules: Sequence[Rule], workspace: Path, attended: bool) -> None:
+        self._mode, self._rules, self._workspace, self._attended = mode, tuple(rules), workspace, attended
+        self._grants: tuple[Rule, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        return self._mode()
+
+    def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
+        return judge(
+            reach, tool, args, self.mode, self._grants, self._rules, self._workspace, attended=self._attended
+        )  # fmt: skip
+
+    def grant(self, tool: str, args: Mapping[str, object], reach: Reach) -> Rule:
+        """Allow this and its like until the session is closed."""
+        rule = grant_for(reach, tool, args, self._workspace)
+        self._grants = (*self._grants, rule)
+        return rule

@@ -1,0 +1,187 @@
+"""What a workspace says to the model: instruction files, the environment, the mode and the files a message names."""
+
+import asyncio
+import hashlib
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from flowchat.agent.clock import Clock
+from flowchat.agent.system import MODE_TEXTS
+from flowchat.transcript.entries import ContextAdded, ContextSource, Mode, Noticed, Record, Text, UserSaid, text_of
+
+INSTRUCTIONS_LIMIT_BYTES = 32 * 1024
+"""All instruction files together."""
+FILE_LIMIT_BYTES = 32 * 1024
+"""One @file in a message; read_file reads the rest."""
+MENTIONS_LIMIT = 20
+DIRECTORY_LIMIT = 200
+INSTRUCTION_NAMES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")
+"""The first that is there counts, in each folder; AGENTS.override.md replaces it."""
+_MENTION = re.compile(r"(?<![\w@/.])@([^\s@`\"'()<>,;]+)")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+class Surroundings:
+    """Compares what the branch last said of each origin with what is so now; nothing in memory decides."""
+
+    def __init__(self, workspace: Path, config_folder: Path | None, clock: Clock) -> None:
+        self._workspace, self._config_folder, self._clock = workspace, config_folder, clock
+
+    async def news(self, branch: Sequence[Record], first: bool, mode: Mode) -> list[ContextAdded | Noticed]:
+        """What to append before a step; instructions and environment only before a run's first."""
+        now_ms = self._clock.now_ms()
+        return await asyncio.to_thread(self._news, branch, first, mode, now_ms)
+
+    def _news(self, branch: Sequence[Record], first: bool, mode: Mode, now_ms: int) -> list[ContextAdded | Noticed]:
+        told = _told(branch)
+        found: list[ContextAdded | Noticed] = []
+        if first:
+            found += _changed(told, "environment", "environment", environment_text(self._workspace, now_ms))
+            noticed = {r.entry.text for r in branch if r.type == "noticed" and isinstance(r.entry, Noticed)}
+            found += [new for new in self._instructions(told) if not (isinstance(new, Noticed) and new.text in noticed)]
+        if told.get(("mode", "mode"), _digest(MODE_TEXTS["default"])) != _digest(MODE_TEXTS[mode]):
+            found.append(_added("mode", "mode", MODE_TEXTS[mode]))
+        found += self._mentioned(branch)
+        return found
+
+    # --- instructions ------------------------------------------------------------------------------------------------
+    def _instructions(self, told: dict[tuple[str, str], str]) -> list[ContextAdded | Noticed]:
+        found: list[ContextAdded | Noticed] = []
+        room = INSTRUCTIONS_LIMIT_BYTES
+        there: set[str] = set()
+        for path in instruction_files(self._workspace, self._config_folder):
+            there.add(str(path))
+            try:
+                raw = path.read_bytes()
+                text = _COMMENT.sub("", raw.decode()).replace("\r\n", "\n").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                found.append(Noticed("warning", "instructions", f"{path} is not used: {_why(error)}"))
+                continue
+            kept = _cut(text, room)
+            room -= len(kept.encode())
+            added = _changed(told, "instructions", str(path), kept)
+            if added and len(kept) < len(text):
+                found.append(Noticed("warning", "instructions", f"{path} was cut: instructions take at most 32 KiB together"))
+            found += added
+        gone = [origin for source, origin in told if source == "instructions" and origin not in there]
+        for origin in gone:
+            found += _changed(told, "instructions", origin, "(this file is gone; what it said no longer holds)")
+        return found
+
+    # --- files a message names ---------------------------------------------------------------------------------------
+    def _mentioned(self, branch: Sequence[Record]) -> list[ContextAdded | Noticed]:
+        """@files of the user messages that have not been sent yet and that nothing follows for."""
+        unsent: list[str] = []
+        shown: set[str] = set()
+        for record in reversed(branch):
+            if record.type in ("assistant_said", "tool_answered"):
+                break
+            entry = record.entry
+            if isinstance(entry, UserSaid):
+                unsent.append(text_of(entry.parts))
+            elif isinstance(entry, ContextAdded) and entry.source == "file":
+                shown.add(entry.origin)
+        names = dict.fromkeys(name for text in reversed(unsent) for name in mentions(text))
+        files = ((name, self._named(name)) for name in names)
+        wanted = [(name, path) for name, path in files if path is not None and name not in shown]
+        return [read_mention(name, path) for name, path in wanted[:MENTIONS_LIMIT]]
+
+    def _named(self, name: str) -> Path | None:
+        """The file or folder inside the workspace a mention means; None where there is no such thing."""
+        try:
+            path = (self._workspace / name).resolve()
+            if path.is_relative_to(self._workspace) and (path.is_file() or path.is_dir()):
+                return path
+        except (OSError, ValueError, RuntimeError):
+            pass
+        return None
+
+
+def mentions(text: str) -> list[str]:
+    """The @paths of a message, each once, in order; a full stop at the end belongs to the sentence."""
+    return list(dict.fromkeys(found.rstrip(".:!?") for found in _MENTION.findall(text) if found.strip(".:!?")))
+
+
+def read_mention(name: str, path: Path) -> ContextAdded:
+    """A named file as the model gets it, cut at FILE_LIMIT_BYTES; a folder as the list of its names."""
+    try:
+        if path.is_dir():
+            names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(path))
+            more = [f"... {len(names) - DIRECTORY_LIMIT:,} more"] if len(names) > DIRECTORY_LIMIT else []
+            return _added("file", name, "\n".join(names[:DIRECTORY_LIMIT] + more))
+        with path.open("rb") as file:
+            raw = file.read(FILE_LIMIT_BYTES + 1)
+        text = raw[:FILE_LIMIT_BYTES].decode(errors="ignore" if len(raw) > FILE_LIMIT_BYTES else "strict")
+    except (OSError, UnicodeDecodeError) as error:
+        return _added("file", name, f"(not shown: {_why(error)})")
+    if len(raw) <= FILE_LIMIT_BYTES:
+        return ContextAdded("file", name, (Text(text),), hashlib.sha256(raw).hexdigest())
+    return _added("file", name, f"{text}\n[cut at {FILE_LIMIT_BYTES:,} bytes; read_file reads the rest]")
+
+
+def instruction_files(workspace: Path, config_folder: Path | None) -> list[Path]:
+    """The user's own first, then one per folder from the repository's root down to the workspace."""
+    folders = [workspace, *workspace.parents]
+    root = next((index for index, folder in enumerate(folders) if (folder / ".git").exists()), 0)
+    chain: Iterable[Path] = reversed(folders[: root + 1])
+    found = [config_folder / "AGENTS.md"] if config_folder is not None and (config_folder / "AGENTS.md").is_file() else []
+    for folder in chain:
+        names = ("AGENTS.override.md", *INSTRUCTION_NAMES)
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is not None:
+            found.append(path)
+    return found
+
+
+def environment_text(workspace: Path, now_ms: int) -> str:
+    """Where the agent is; the date without the hour, so that it changes once a day."""
+    day = datetime.fromtimestamp(now_ms / 1000).astimezone().strftime("%A, %Y-%m-%d")
+    lines = [f"workspace: {workspace}", f"system: {platform.system()} {platform.machine()}", "shell: bash", f"date: {day}"]
+    if branch := git_branch(workspace):
+        lines.append(f"git branch: {branch}")
+    return "\n".join(lines)
+
+
+def git_branch(workspace: Path) -> str | None:
+    """The branch .git/HEAD names, read without running git; None outside a repository or on no branch."""
+    for folder in (workspace, *workspace.parents):
+        try:
+            head = (folder / ".git" / "HEAD").read_text()
+        except OSError:
+            continue
+        return head.removeprefix("ref: refs/heads/").strip() if head.startswith("ref: ") else None
+    return None
+
+
+# --- small change ----------------------------------------------------------------------------------------------------
+def _told(branch: Sequence[Record]) -> dict[tuple[str, str], str]:
+    """What the branch last said of each origin: its sha256 by (source, origin)."""
+    told: dict[tuple[str, str], str] = {}
+    for record in branch:
+        if record.type == "context_added" and isinstance(record.entry, ContextAdded) and record.entry.sha256:
+            told[record.entry.source, record.entry.origin] = record.entry.sha256
+    return told
+
+
+def _changed(told: dict[tuple[str, str], str], source: ContextSource, origin: str, text: str) -> list[ContextAdded | Noticed]:
+    return [] if told.get((source, origin)) == _digest(text) else [_added(source, origin, text)]
+
+
+def _added(source: ContextSource, origin: str, text: str) -> ContextAdded:
+    return ContextAdded(source, origin, (Text(text),), _digest(text))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode()[: max(0, limit)].decode(errors="ignore")
+
+
+def _why(error: Exception) -> str:
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(getattr(error, "strerror", error))

@@ -1,0 +1,428 @@
+"""One conversation while it is open: every command a front end can give, decided at once and kept on disk before it shows."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from flowchat.agent.agent import Agent
+from flowchat.agent.budget import measure
+from flowchat.agent.clock import Clock, Timer
+from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, without
+from flowchat.agent.prompt import project
+from flowchat.errors import AlreadyExists, BlankMessage, Busy, CommandRefused, NotFound, NotRunning, NotUserMessage, ReadOnly
+from flowchat.model.model import Request
+from flowchat.runtime.activity import Activity, Start, next_item, said_of
+from flowchat.runtime.beginning import Beginning
+from flowchat.runtime.branches import newest_leaf, replayed, retried_from
+from flowchat.runtime.drafting import Drafting
+from flowchat.runtime.hearing import Hear, Hearing
+from flowchat.runtime.titles import generate_title
+from flowchat.transcript.entries import (
+    CallId,
+    Edited,
+    Entry,
+    HeadMoved,
+    Mode,
+    ModelSet,
+    ModeSet,
+    Outcome,
+    QueueItem,
+    QueueSet,
+    Record,
+    Seq,
+    Text,
+    TitleSet,
+    Trigger,
+    UserPart,
+    UserSaid,
+    sound,
+    text_of,
+)
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, QueueChanged, StateDelta
+from flowchat.transcript.transcript import Transcript
+
+CLOSE_SECONDS = 5.0
+SAVE_AGAIN_SECONDS = 2.0
+
+
+class Shelf(Protocol):
+    """What lies beside a session's log: its derived meta and the unsent text."""
+
+    def composer_text(self) -> str: ...
+
+    def keep_composer(self, text: str) -> None: ...
+
+    def write_meta(self, transcript: Transcript) -> None: ...
+
+
+class Session:
+    """See ARCHITECTURE: send, interrupt, promote, retry, edit, and what else a person can ask of a conversation."""
+
+    def __init__(
+        self,
+        beginning: Beginning,
+        transcript: Transcript,
+        shelf: Shelf,
+        clock: Clock,
+        agent: "Callable[[Session], Agent]",
+        read_only: str | None = None,
+    ) -> None:
+        """`agent` builds a run's means from the session's model and mode, or raises NoModel."""
+        self.transcript = transcript
+        self.read_only = read_only
+        """The sentence why nothing can be said here, or None."""
+        self._beginning, self._shelf, self._clock, self._agent = beginning, shelf, clock, agent
+        self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
+        self._inbox = Inbox()
+        self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
+        self._background: set[asyncio.Task[Any]] = set()
+        self._composer_text = shelf.composer_text()
+        self._saving: Timer | None = None
+        self._closed = False
+        transcript.publish_to(self._published)
+
+    # --- what a front end reads --------------------------------------------------------------------------------------
+    @property
+    def sid(self) -> str:
+        return self._beginning.sid
+
+    @property
+    def workspace_path(self) -> Path:
+        return self._beginning.workspace
+
+    @property
+    def title(self) -> str:
+        return self.transcript.facts.title or self._beginning.title
+
+    @property
+    def model(self) -> str:
+        return self.transcript.facts.model or self._beginning.model
+
+    @property
+    def demo(self) -> bool:
+        return self.model == "demo"
+
+    @property
+    def mode(self) -> Mode:
+        return self.transcript.facts.mode if self.transcript.head else self._beginning.mode
+
+    @property
+    def state(self) -> StateDelta:
+        return self._activity.state
+
+    @property
+    def queue(self) -> Queue:
+        return self.transcript.facts.queue
+
+    @property
+    def held(self) -> bool:
+        return self.transcript.facts.held
+
+    @property
+    def approval(self) -> ApprovalAsked | None:
+        """The question that waits for the user, if one does."""
+        return self._inbox.asked
+
+    @property
+    def context(self) -> ContextUsed | None:
+        """What the next request would weigh; None without a model."""
+        try:
+            model = self._make_agent().model.facts
+        except CommandRefused:
+            return None
+        return measure(self.transcript.branch(), self.transcript.facts, model)
+
+    @property
+    def composer_text(self) -> str:
+        return self._composer_text
+
+    def watch(self, hear: Hear) -> Callable[[], None]:
+        """Hear every event from now on; gives the way to stop."""
+        return self._hearing.watch(hear)
+
+    def replay(self) -> list[Record]:
+        """What the pane shows of the head's branch, in order."""
+        return replayed(self.transcript.records(), self.transcript.branch())
+
+    def user_messages(self) -> list[Record]:
+        """The user's messages on the head's branch; number n of `/edit n` is at n - 1."""
+        return [record for record in self.transcript.branch() if record.type == "user_said"]
+
+    def request(self) -> Request:
+        """The exact next request. Raises NoModel."""
+        sight = project(self.transcript.branch(), self.transcript.facts, self._make_agent().model.facts.provider)
+        return Request("run", sight.system, sight.tools, sight.messages, sight.marks)
+
+    # --- saying things -----------------------------------------------------------------------------------------------
+    async def send(
+        self,
+        parts: tuple[UserPart, ...] | str,
+        deliver: Literal["queue", "steer", "interrupt"] = "queue",
+        client_id: str | None = None,
+    ) -> str:
+        """Say something: at once while idle; else queued, said at the next step boundary, or instead of what runs.
+
+        Gives the message's client id when it is on disk. Raises CommandRefused or StorageFailed with nothing changed.
+        """
+        said = UserSaid(client_id or uuid.uuid4().hex[:12], _parts(parts))
+        self._may_write()
+        if self._known(said):
+            return said.client_id
+        item = QueueItem(said.client_id, said.parts, "steer" if deliver == "steer" else "queue")
+        state = self.state.state
+        if state == "idle":
+            if deliver == "steer":
+                raise NotRunning("there is no run to steer; send the message instead")
+            await self._start([said], "send")
+        elif (deliver == "interrupt" or state == "interrupting") and not self._activity.has_next:
+            start = Start([said], "send")
+            self._activity.stop(hold=False, then=start)
+            await asyncio.shield(start.said)
+        else:
+            await self.set_queue(joined(self.queue, item), self.held)
+        return said.client_id
+
+    async def set_queue(self, items: Queue, held: bool) -> None:
+        """Edit, reorder, delete and hold in one: the queue as it shall be."""
+        self._may_write()
+        await self.transcript.append_or_withdraw(QueueSet(tuple(items), held))
+
+    async def promote(self, client_id: str) -> None:
+        """Say a queued message now; what runs is interrupted first. Raises NotFound."""
+        self._may_write()
+        item = item_of(self.queue, client_id)
+        entries = [QueueSet(self.queue, held=False), said_of(item)] if self.held else [said_of(item)]
+        if self.state.state == "idle":
+            await self._start(entries, "promote")
+            return
+        start = Start(entries, "promote")
+        self._activity.stop(hold=False, then=start)
+        await asyncio.shield(start.said)
+
+    async def release(self) -> None:
+        """Enter on the empty composer: while idle the queue goes on; while busy its head becomes a steer. Raises NotFound."""
+        self._may_write()
+        item = next_item(self.queue)
+        if item is None:
+            raise NotFound("the queue is empty")
+        if self.state.state == "idle":
+            await self._start([QueueSet(self.queue, held=False), said_of(item)], "queue")
+        else:
+            steer = QueueItem(item.client_id, item.parts, "steer")
+            await self.set_queue((steer, *without(self.queue, item.client_id)), self.held)
+
+    def decide(self, call: CallId, decision: Literal["once", "session", "deny"], reason: str = "") -> bool:
+        """Answer the open question; False where it is not about this call."""
+        return self._inbox.decide(call, Decision(decision, reason))
+
+    # --- going back --------------------------------------------------------------------------------------------------
+    async def interrupt(self) -> None:
+        """Stop what is under way, keeping what came of it; the queue is held. Raises NotRunning while idle."""
+        self._activity.stop(hold=True)
+        await self._activity.idle()
+
+    async def retry(self) -> None:
+        """Run the failed or interrupted step again, or go on after it. Raises NotFound."""
+        self._may_write()
+        await self._come_to_rest()
+        to = retried_from(self.transcript.branch())
+        await self._start([] if to is None else [HeadMoved(to)], "retry")
+
+    async def edit(
+        self, node: Seq, parts: tuple[UserPart, ...] | str, action: Literal["resend", "save"], interrupt: bool = False
+    ) -> None:
+        """Say an earlier message anew as a sibling and run, or lay the new words over it on this branch.
+
+        Raises NotFound, NotUserMessage, and Busy while a run goes on (save: always; resend: without `interrupt`).
+        """
+        self._may_write()
+        new = _parts(parts)
+        record = self._user_message(node)
+        if self.state.state == "running" and (action == "save" or not interrupt):
+            raise Busy(f"run {self.state.run} is under way; stop it first")
+        if action == "resend":
+            self._make_agent()
+        await self._come_to_rest()
+        if action == "save":
+            await self.transcript.append_or_withdraw(Edited(node, new))
+            self._tell_context()
+            return
+        said = UserSaid(uuid.uuid4().hex[:12], new, "edit", edits=node)
+        entries: list[Entry] = [HeadMoved(record.parent or 0), said]
+        if self.queue:
+            returned = [text_of(item.parts) for item in self.queue]
+            self.keep_composer("\n\n".join([text for text in (self._composer_text, *returned) if text]))
+            entries.insert(0, QueueSet((), held=False))
+        await self._start(entries, "edit")
+
+    async def walk_to(self, node: Seq) -> None:
+        """Stand at the newest end of the branch that holds `node`. Raises Busy, NotFound."""
+        self._may_write()
+        if self.state.state != "idle":
+            raise Busy("a run is under way; stop it first")
+        await self.transcript.append_or_withdraw(HeadMoved(newest_leaf(self.transcript.records(), node)))
+        self._tell_context()
+
+    # --- settings of the session -------------------------------------------------------------------------------------
+    async def rename(self, title: str) -> None:
+        self._may_write()
+        words = " ".join(title.split())
+        if not words:
+            raise BlankMessage("a title needs at least one letter: /rename TITLE")
+        if not self.transcript.head:
+            self._beginning.title = words
+            return
+        await self.transcript.append_or_withdraw(TitleSet(words, "user"))
+        self._shelf.write_meta(self.transcript)
+
+    async def set_model(self, name: str) -> None:
+        """From the next run on. A compaction under way is cancelled."""
+        self._may_write()
+        if self.state.state == "compacting":
+            await self._come_to_rest()
+        self._beginning.model = name
+        if self.transcript.head:
+            await self.transcript.append_or_withdraw(ModelSet(name))
+            self._shelf.write_meta(self.transcript)
+        self._tell_context()
+
+    async def set_mode(self, mode: Mode) -> None:
+        """For calls not yet judged."""
+        self._may_write()
+        self._beginning.mode = mode
+        if self.transcript.head:
+            await self.transcript.append_or_withdraw(ModeSet(mode))
+
+    async def compact(self, instructions: str = "") -> None:
+        """Fold the older part of the conversation now. Raises Busy, CompactionFailed, NoModel."""
+        self._may_write()
+        if self.state.state == "running":
+            raise Busy("a run is under way; /compact when it has ended")
+        self._make_agent()
+        await self._activity.idle()
+        if self.transcript.unsaved is not None:
+            raise self.transcript.unsaved
+        await asyncio.shield(self._activity.compact(instructions))
+
+    def keep_composer(self, text: str) -> None:
+        """Unsent text, on disk when this returns."""
+        self._composer_text = text
+        if self.read_only is None:
+            self._shelf.keep_composer(text)
+
+    async def idle(self) -> None:
+        """Until nothing is under way and nothing is about to start."""
+        await self._activity.idle()
+
+    async def close(self) -> None:
+        """Interrupt, commit, write what is derived, release the lock; after 5 s without waiting any longer. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                if self._activity.busy:
+                    self._activity.stop(hold=True, reason="closed")
+                await self._activity.idle()
+        except TimeoutError:
+            self._activity.abandon()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self.read_only is None and self.transcript.head:
+            self._shelf.write_meta(self.transcript)
+        self._hearing.flush()
+        self._drafting.flush()
+        await self.transcript.close()
+        self._hearing.emit(StateDelta("closed"))
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+    def _make_agent(self) -> Agent:
+        return self._agent(self)
+
+    def _emit(self, delta: AnyDelta) -> None:
+        """What the run says in passing is heard by watchers, and what is streamed drafted."""
+        self._drafting.take(delta)
+        self._hearing.emit(delta)
+
+    def _may_write(self) -> None:
+        if self.read_only is not None:
+            raise ReadOnly(self.read_only)
+
+    def _known(self, said: UserSaid) -> bool:
+        """Whether this very message was given before; raises AlreadyExists where its id was used for another."""
+        seq = self.transcript.facts.said.get(said.client_id)
+        record = self.transcript.record(seq) if seq else None
+        before = [record.entry.parts] if record is not None and isinstance(record.entry, UserSaid) else []
+        before += [item.parts for item in self.queue if item.client_id == said.client_id]
+        if before and before[0] != said.parts:
+            raise AlreadyExists(f"message {said.client_id!r} already exists with another text")
+        return bool(before)
+
+    def _user_message(self, node: Seq) -> Record:
+        record = self.transcript.record(node)
+        if record is None or not record.is_node:
+            raise NotFound(f"there is no message {node} in this session")
+        if record.type != "user_said":
+            raise NotUserMessage("only user messages can be edited")
+        return record
+
+    async def _start(self, entries: Sequence[Entry], trigger: Trigger) -> None:
+        """Reserve the run now, write it down, and let it go."""
+        self._make_agent()
+        said = next((entry for entry in entries if isinstance(entry, UserSaid)), None)
+        first = self._beginning.entries(said) if said is not None and not self.transcript.head else []
+        start = Start([*first, *entries], trigger, self._beginning.prompt_news(self.transcript.branch()))
+        self._activity.start(start)
+        await asyncio.shield(start.said)
+
+    async def _come_to_rest(self) -> None:
+        if self._activity.busy:
+            self._activity.stop(hold=False)
+        await self._activity.idle()
+
+    def _published(self, record: Record) -> None:
+        self._drafting.settle(record)
+        self._hearing.publish(record)
+        if record.type in ("queue_set", "user_said"):
+            self._hearing.emit(QueueChanged(self.queue, self.held))
+        self._watch_saving()
+
+    def _run_ended(self, outcome: Outcome) -> None:
+        self._shelf.write_meta(self.transcript)
+        if outcome == "completed" and self.transcript.facts.title_origin == "first_words":
+            self._in_background(generate_title(self._make_agent().compact_model, self.transcript))
+
+    def _watch_saving(self) -> None:
+        """While the log cannot be written it is tried again every two seconds, and watchers are told when that changes."""
+        self._activity.saving_changed()
+        if self.transcript.unsaved is not None and self._saving is None and not self._closed:
+            self._saving = self._clock.call_later(SAVE_AGAIN_SECONDS, self._save_again)
+
+    def _save_again(self) -> None:
+        async def save() -> None:
+            await self.transcript.save_again()
+            self._watch_saving()
+
+        self._saving = None
+        self._in_background(save())
+
+    def _tell_context(self) -> None:
+        if (context := self.context) is not None:
+            self._hearing.emit(context)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _parts(parts: tuple[UserPart, ...] | str) -> tuple[UserPart, ...]:
+    """The parts of a message, lone surrogates replaced; raises BlankMessage where nothing is said."""
+    given = (Text(parts),) if isinstance(parts, str) else parts
+    made = tuple(Text(sound(part.text)) if isinstance(part, Text) else part for part in given)
+    if not any(not isinstance(part, Text) or part.text.strip() for part in made):
+        raise BlankMessage("there is nothing to send")
+    return made
