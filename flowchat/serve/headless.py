@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
 from flowchat.errors import FlowchatError, NotRunning, UsageError
 from flowchat.runtime.session import Session
 from flowchat.serve.stream import Result, Spent, event_line, json_line
+from flowchat.transcript import entries, events
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Noticed, Outcome, Record, RunEnded, text_of
-from flowchat.transcript.events import ApprovalAsked, Heard, RetryScheduled, Toast
+from flowchat.transcript.entries import AnyEntry, AssistantSaid, AttemptUsed, Noticed, Outcome, Record, RunEnded, text_of
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, Heard, RetryScheduled, Toast
 
 STDIN_WAIT_SECONDS = 1.0
 """How long a prompt waits for a first byte on a stdin that is no terminal and may never say anything."""
@@ -179,10 +180,10 @@ class _Printer:
         if result.is_error and result.outcome != "interrupted":
             self._warn(self._reason(refusal))
 
-    def _note(self, event: object) -> None:
+    def _note(self, event: AnyEntry | AnyDelta) -> None:
         match event:
-            case AssistantSaid() if text := text_of(event.parts):
-                self._text = text
+            case AssistantSaid():
+                self._text = text_of(event.parts) or self._text
             case AttemptUsed():
                 self._spend(event)
             case RunEnded():
@@ -193,8 +194,42 @@ class _Printer:
                 self._warn(f"{event.reason}; trying again in {event.delay_ms / 1000:.0f} s")
             case ApprovalAsked():
                 self._session.decide(event.call, "deny", DENIED)
+            case (
+                entries.SessionStarted()
+                | entries.UserSaid()
+                | entries.ContextAdded()
+                | entries.PromptSet()
+                | entries.RunStarted()
+                | entries.ToolStarted()
+                | entries.ToolAnswered()
+                | entries.Edited()
+                | entries.Unknown()
+                | entries.Damaged()
+                | entries.HeadMoved()
+                | entries.TitleSet()
+                | entries.ModelSet()
+                | entries.ModeSet()
+                | entries.QueueSet()
+                | entries.ApprovalDecided()
+                | entries.Compacted()
+                | entries.CompactionUndone()
+                | entries.ItemsSet()
+                | entries.LabelSet()
+                | entries.Forked()
+                | entries.Recovered()
+                | events.StateDelta()
+                | events.TextDelta()
+                | events.ThinkingDelta()
+                | events.CallDelta()
+                | events.OutputDelta()
+                | events.AttemptWithdrawn()
+                | events.CompactionDelta()
+                | events.ContextUsed()
+                | events.QueueChanged()
+            ):
+                pass  # only in the stream
             case _:
-                pass
+                assert_never(event)
 
     def _spend(self, used: AttemptUsed) -> None:
         if used.usage is not None:
