@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias, cast, get_args
 
 from flowchat.errors import UsageError
+from flowchat.serve.stream import OutputFormat
 from flowchat.transcript.entries import Mode
 
-OutputFormat = Literal["text", "json", "stream-json"]
 PICK = ""
 """The value of `-r` without one: the user picks in the resume screen."""
 

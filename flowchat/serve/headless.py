@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Literal, assert_never
+from typing import assert_never
 
 import msgspec
 
 from flowchat.errors import FlowchatError, NotRunning, UsageError
 from flowchat.runtime.session import Session
-from flowchat.serve.stream import Result, Spent, event_line, json_line
+from flowchat.serve.stream import OutputFormat, Result, Spent, event_line, json_line
 from flowchat.transcript import entries, events
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import AnyEntry, AssistantSaid, AttemptUsed, Noticed, Outcome, Record, RunEnded, text_of
@@ -28,16 +28,14 @@ EXIT_CODES: dict[Outcome, int] = {"completed": 0, "interrupted": 1, "failed": 1,
 DENIED = "nobody is there to ask: run it with --allow or another --permission-mode"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-OutputFormat = Literal["text", "json", "stream-json"]
 
-
-def read_prompt(prompt: str, stdin: int | None) -> str:
+def read_prompt(prompt: str, stdin: int | None, wait_seconds: float = STDIN_WAIT_SECONDS) -> str:
     """The prompt with what stdin says behind it; `stdin` is its descriptor, None for a terminal or none at all.
 
-    Without a prompt stdin is read to its end; with one, not if no byte comes within STDIN_WAIT_SECONDS. Raises UsageError
+    Without a prompt stdin is read to its end; with one, not if no byte comes within `wait_seconds`. Raises UsageError
     when there is nothing to say, or more than STDIN_LIMIT_BYTES.
     """
-    piped = "" if stdin is None else _read(stdin, wait_seconds=STDIN_WAIT_SECONDS if prompt.strip() else None)
+    piped = "" if stdin is None else _read(stdin, wait_seconds if prompt.strip() else None)
     said = "\n\n".join(text for text in (prompt, piped) if text.strip())
     if not said:
         raise UsageError("there is nothing to say: give a prompt, as in `flowchat -p 'what does this do?'`, or text on stdin")
@@ -150,7 +148,7 @@ class _Printer:
 
     def __init__(self, session: Session, output_format: OutputFormat, pipe: _Pipe, warn: Callable[[str], None]) -> None:
         self._session = session
-        self._format = output_format
+        self._format: OutputFormat = output_format
         self._pipe = pipe
         self._warn = warn
         self._opening = secrets.token_hex(4)

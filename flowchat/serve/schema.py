@@ -1,7 +1,7 @@
-"""The JSON Schema of what headless prints, made from the Structs it is printed from."""
+"""The JSON Schema of what headless prints, made from the Structs it is printed from; run as a module it writes the file."""
 
 import json
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ FILE_NAME = "stream.schema.json"
 
 def shipped() -> str:
     """The schema file that is part of the program."""
-    return files("flowchat.serve").joinpath(FILE_NAME).read_text(encoding="utf-8")
+    return Path(__file__).with_name(FILE_NAME).read_text(encoding="utf-8")
 
 
 def generate() -> str:
@@ -57,4 +57,4 @@ def _line(kind: type[msgspec.Struct], own: dict[str, Any], envelope: dict[str, A
 
 
 if __name__ == "__main__":
-    print(generate(), end="")
+    Path(__file__).with_name(FILE_NAME).write_text(generate(), encoding="utf-8")

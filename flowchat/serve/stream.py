@@ -2,12 +2,15 @@
 
 import json
 import re
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from flowchat.transcript.entries import Outcome, Record
 from flowchat.transcript.events import Event
+
+OutputFormat = Literal["text", "json", "stream-json"]
 
 
 class Spent(Struct, frozen=True):
