@@ -237,7 +237,7 @@ while read -r sign pid; do
 done
 for one in $live; do kill -9 "-$one"; done
 rounds=50
-while [ $rounds -gt 0 ] && found=$(grep -las "$1" /proc/[0-9]*/environ); do
+while found=$(grep -las "$1" /proc/[0-9]*/environ); [ -n "$found" ] && [ $rounds -gt 0 ]; do
     for path in $found; do pid=${path#/proc/}; kill -9 "${pid%/environ}"; done
     rounds=$((rounds - 1))
 done

@@ -1,0 +1,64 @@
+"""Path patterns: `*` and `?` within a name, `**` across folders, `[ab]`, `{a,b}`."""
+
+import re
+from functools import lru_cache
+
+PATTERN_LIMIT_CHARS = 1000
+_MEANINGFUL = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|[{},]")
+
+
+@lru_cache(256)
+def compile_glob(pattern: str) -> re.Pattern[str]:
+    """A pattern that matches a whole path with `/` between its names.
+
+    `a/**` is `a` and everything in it, `**/b` a `b` at any depth, the top included. Unclosed braces stand for themselves.
+    """
+    if pattern == "**":
+        return re.compile(r"(?s:.*)\Z")
+    below = pattern.endswith("/**")
+    body = _translated(pattern[:-3] if below else pattern)
+    return re.compile(f"(?s:{body}{'(?:/.*)?' if below else ''})\\Z")
+
+
+def _translated(pattern: str) -> str:
+    braces = pattern.count("{") == pattern.count("}") and "{" in pattern
+    out: list[str] = []
+    at, depth = 0, 0
+    for found in _MEANINGFUL.finditer(pattern):
+        out.append(re.escape(pattern[at : found.start()]))
+        at = found.end()
+        token = found.group()
+        if token in "{},":
+            meaning, depth = _brace(token, depth) if braces else (re.escape(token), depth)
+        else:
+            meaning = _meaning(token)
+        out.append(meaning)
+    return "".join((*out, re.escape(pattern[at:]), ")" * depth))
+
+
+def _brace(token: str, depth: int) -> tuple[str, int]:
+    if token == "{":
+        return "(?:", depth + 1
+    if depth == 0:
+        return re.escape(token), 0
+    return ("|", depth) if token == "," else (")", depth - 1)
+
+
+def _meaning(token: str) -> str:
+    match token:
+        case "**/":
+            return "(?:.*/)?"
+        case "**":
+            return ".*"
+        case "*":
+            return "[^/]*"
+        case "?":
+            return "[^/]"
+        case _:
+            inside = (
+                token[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("&", "\\&").replace("~", "\\~").replace("|", "\\|")
+            )
+            if inside in ("", "!"):
+                return re.escape(token)
+            inside = "^/" + inside[1:] if inside.startswith("!") else inside.replace("^", "\\^")
+            return f"[{inside}]"
