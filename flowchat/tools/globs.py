@@ -3,8 +3,9 @@
 import re
 from functools import lru_cache
 
-PATTERN_LIMIT_CHARS = 1000
-_MEANINGFUL = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|[{},]")
+PATTERN_LIMIT_CHARS = 500
+STARS_LIMIT = 10
+_MEANINGFUL = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|[{},]")
 
 
 @lru_cache(256)
@@ -12,7 +13,17 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
     """A pattern that matches a whole path with `/` between its names.
 
     `a/**` is `a` and everything in it, `**/b` a `b` at any depth, the top included. Unclosed braces stand for themselves.
+    Raises ValueError, with a sentence, for what is too long, too starry to be matched in a short time, or no pattern.
     """
+    if len(pattern) > PATTERN_LIMIT_CHARS or pattern.count("*") > STARS_LIMIT:
+        raise ValueError(f"{pattern[:60]!r} is too long or has too many stars")
+    try:
+        return _compiled(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no path pattern: {error}") from None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
     if pattern == "**":
         return re.compile(r"(?s:.*)\Z")
     below = pattern.endswith("/**")
@@ -55,10 +66,5 @@ def _meaning(token: str) -> str:
         case "?":
             return "[^/]"
         case _:
-            inside = (
-                token[1:-1].replace("\\", "\\\\").replace("[", "\\[").replace("&", "\\&").replace("~", "\\~").replace("|", "\\|")
-            )
-            if inside in ("", "!"):
-                return re.escape(token)
-            inside = "^/" + inside[1:] if inside.startswith("!") else inside.replace("^", "\\^")
-            return f"[{inside}]"
+            negated = token.startswith("[!")
+            return f"[{'^/' if negated else ''}{re.escape(token[1 + negated : -1]).replace(chr(92) + '-', '-')}]"

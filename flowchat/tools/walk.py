@@ -73,7 +73,7 @@ class Ignored:
         """The same with the folder's own rules."""
         files = (folder / ".git/info/exclude", folder / ".gitignore")
         lines = [line for file in files for line in _lines(file)]
-        return Ignored((*self._rules, (f"{folder}/", GitIgnoreSpec.from_lines(lines)))) if lines else self
+        return Ignored((*self._rules, (f"{folder}/", _spec(lines)))) if lines else self
 
     def covers(self, path: str, is_folder: bool) -> bool:
         """Whether an absolute path is ignored."""
@@ -83,6 +83,22 @@ class Ignored:
                 if said is not None:
                     return said
         return False
+
+
+def _spec(lines: list[str]) -> GitIgnoreSpec:
+    """The rules of these lines, those left out that are none."""
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        return GitIgnoreSpec.from_lines([line for line in lines if _is_rule(line)])
+
+
+def _is_rule(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def entries(folder: Path) -> list["os.DirEntry[str]"]:

@@ -1,0 +1,183 @@
+"""Who may do what: pure judgement of a call by its reach, the mode, the rules of the command line and the session's grants.
+
+A protected path (settings and scripts that others run later) and a path where keys lie are freed only by a rule that names
+exactly them, or by bypass.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from flowchat.errors import UsageError
+from flowchat.tools.globs import compile_glob
+from flowchat.tools.tool import Reach
+from flowchat.transcript.entries import Mode
+
+PATH_TOOLS = ("read_file", "list_dir", "glob", "grep", "write_file", "edit_file")
+RUN_TOOLS = ("shell",)
+PROTECTED_NAMES = frozenset(
+    {
+        *(".git", ".gitmodules", ".flowchat", ".envrc", ".mcp.json", ".vscode"),
+        *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".inputrc"),
+        *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
+        *(".gitconfig", ".ssh", ".gnupg", ".aws", ".netrc"),
+    }
+)
+"""A path with one of these names in it is never written without being asked for, whatever the case of its letters."""
+SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials", ".pypirc", ".npmrc"})
+"""A path with one of these names in it is never read without being asked for."""
+
+Decision = Literal["allow", "ask", "deny"]
+By = Literal["mode", "rule", "session", "headless"]
+_Args: TypeAlias = Mapping[str, object]
+
+
+class Rule(Struct, frozen=True):
+    """What is allowed: a tool alone, with a path (exact, absolute), with a glob, or with an exact command.
+
+    A tool alone and a relative glob hold inside the workspace. `str(rule)` is how it is written.
+    """
+
+    tool: str
+    path: str | None = None
+    glob: str | None = None
+    command: str | None = None
+
+    def __str__(self) -> str:
+        inside = self.path or self.glob or self.command
+        return f"{self.tool}({inside})" if inside else self.tool
+
+
+class Verdict(Struct, frozen=True):
+    """`by` says what decided, `reason` is a sentence for the person asked or the model refused; `rule` the one that allowed."""
+
+    decision: Decision
+    by: By
+    rule: Rule | None = None
+    reason: str | None = None
+
+
+def judge(
+    reach: Reach,
+    tool: str,
+    args: _Args,
+    mode: Mode,
+    grants: Sequence[Rule],
+    rules: Sequence[Rule],
+    workspace: Path,
+    private: Sequence[Path] = (),
+) -> Verdict:
+    """What becomes of a call. `private` are folders that reading never freely enters: flowchat's own.
+
+    Strictest first: plan refuses what writes or runs, whatever rules say; bypass allows all else; then rules, grants, the mode.
+    """
+    del args  # everything that counts is in its reach
+    if mode == "bypass":
+        return Verdict("allow", "mode", reason="bypass mode")
+    if mode == "plan" and reach.kind != "read":
+        return Verdict("deny", "mode", reason=_PLANNING)
+    sources: tuple[tuple[By, Sequence[Rule]], ...] = (("rule", rules), ("session", grants))
+    for by, allowed in sources:
+        for rule in allowed:
+            if _covers(rule, tool, reach, workspace):
+                return Verdict("allow", by, rule)
+    return _by_mode(reach, mode, workspace, private)
+
+
+def unasked(verdict: Verdict, tool: str, reach: Reach, workspace: Path) -> Verdict:
+    """An ask where nobody can be asked: a deny that names the rule that would have allowed it."""
+    if verdict.decision != "ask":
+        return verdict
+    rule, _ = grant_for(reach, tool, workspace)
+    return Verdict(
+        "deny", "headless", reason=f"denied: {verdict.reason}, and nobody can be asked here; --allow '{rule}' would allow it"
+    )
+
+
+def parse_rule(text: str) -> Rule:
+    """A rule as the command line writes it: TOOL, TOOL(path glob) or shell(exact command). Raises UsageError."""
+    name, opened, rest = text.strip().partition("(")
+    if name not in PATH_TOOLS + RUN_TOOLS:
+        raise UsageError(f"--allow {text!r}: there is no tool {name!r}; there are {', '.join(PATH_TOOLS + RUN_TOOLS)}")
+    if not opened:
+        return Rule(name)
+    inside = rest[:-1]
+    if not rest.endswith(")") or not inside.strip():
+        raise UsageError(f"--allow {text!r}: write {name}({'exact command' if name in RUN_TOOLS else 'path glob'})")
+    if name in RUN_TOOLS:
+        return Rule(name, command=inside)
+    inside = inside.removeprefix("./")
+    if inside.startswith("~") or ".." in inside.split("/"):
+        raise UsageError(f"--allow {text!r}: a path glob is relative to the workspace, or absolute, without ~ and ..")
+    try:
+        compile_glob(inside)
+    except ValueError as error:
+        raise UsageError(f"--allow {text!r}: {error}") from None
+    return Rule(name, glob=inside)
+
+
+def grant_for(reach: Reach, tool: str, workspace: Path) -> tuple[Rule, str]:
+    """The narrowest rule that is of use for the rest of a session, and how it reads on the decision bar."""
+    if reach.command is not None:
+        return Rule(tool, command=reach.command), "this exact command"
+    special = [path for path in reach.paths if _why_special(path, reach, workspace, ())]
+    if special:
+        return Rule(tool, path=str(special[0])), f"{tool} for {special[0]}"
+    return Rule(tool), f"{tool} in this workspace"
+
+
+_PLANNING = "plan mode: nothing is written or run; answer with the plan, and the user can change the mode"
+
+
+def _by_mode(reach: Reach, mode: Mode, workspace: Path, private: Sequence[Path]) -> Verdict:
+    if reach.kind == "run":
+        return Verdict("ask", "mode", reason="it runs a command")
+    special = [why for path in reach.paths if (why := _why_special(path, reach, workspace, private))]
+    if special:
+        return Verdict("ask", "mode", reason=special[0])
+    if reach.kind == "read" or mode == "accept-edits":
+        return Verdict("allow", "mode", reason=f"{mode} mode")
+    return Verdict("ask", "mode", reason="it changes a file")
+
+
+def _why_special(path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> str:
+    """Why a path is not free even where its kind is; empty if it is."""
+    verb = "reads" if reach.kind == "read" else "writes"
+    if not path.is_relative_to(workspace):
+        return f"it {verb} outside the workspace"
+    if any(path.is_relative_to(folder) or (reach.below and folder.is_relative_to(path)) for folder in private):
+        return f"it {verb} flowchat's own files"
+    if found := _guarded(path.relative_to(workspace), reach):
+        return f"it {verb} a protected path ({found})"
+    return ""
+
+
+def _guarded(path: Path, reach: Reach) -> str:
+    """The first name in a path that nothing general frees; empty if there is none."""
+    names = SECRET_NAMES if reach.kind == "read" else PROTECTED_NAMES
+    return next((name for name in path.parts if name.casefold() in names), "")
+
+
+def _covers(rule: Rule, tool: str, reach: Reach, workspace: Path) -> bool:
+    if rule.tool != tool:
+        return False
+    if reach.kind == "run":
+        return rule == Rule(tool) or (rule.command is not None and rule.command == reach.command)
+    return bool(reach.paths) and all(_covers_path(rule, path, reach, workspace) for path in reach.paths)
+
+
+def _covers_path(rule: Rule, path: Path, reach: Reach, workspace: Path) -> bool:
+    if rule.path is not None:
+        return str(path) == rule.path
+    if rule.command is not None:
+        return False
+    inside = path.is_relative_to(workspace)
+    guarded = _guarded(path.relative_to(workspace) if inside else path, reach)
+    if rule.glob is None:
+        return inside and not guarded
+    subject = str(path) if rule.glob.startswith("/") else path.relative_to(workspace).as_posix() if inside else None
+    if subject is None or (guarded and subject != rule.glob):
+        return False
+    return compile_glob(rule.glob).match(subject) is not None

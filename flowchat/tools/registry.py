@@ -1,0 +1,44 @@
+"""The tools of a session: by name, in a fixed order, and what becomes of a call's raw text."""
+
+from collections.abc import Iterator, Sequence
+
+from flowchat.tools.arguments import parse
+from flowchat.tools.bounds import bound as bound
+from flowchat.tools.edit_file import EditFile
+from flowchat.tools.glob import Glob
+from flowchat.tools.grep import Grep
+from flowchat.tools.list_dir import ListDir
+from flowchat.tools.read_file import ReadFile
+from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
+from flowchat.tools.tool import Tool
+from flowchat.tools.write_file import WriteFile
+from flowchat.transcript.entries import ToolSchema
+
+
+class Registry:
+    """Tools in the order in which the model is shown them; names are unique."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = {tool.schema.name: tool for tool in tools}
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._tools)
+
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        return tuple(tool.schema for tool in self)
+
+    def find(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    def arguments(self, tool: Tool, raw: str) -> dict[str, object]:
+        """The arguments in a call's raw text, fitting the tool's schema; raises BadArguments."""
+        return parse(tool.schema, raw)
+
+
+def standard_tools(shell_timeout_seconds: float = TIMEOUT_SECONDS) -> Registry:
+    """The tools every session has."""
+    reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep()]
+    return Registry([*reading, WriteFile(), EditFile(), Shell(shell_timeout_seconds)])

@@ -1,0 +1,124 @@
+"""shell: a command line given to bash in the workspace, its output live, its whole process tree ended with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from flowchat.tools.arguments import fill, integer, schema, string
+from flowchat.tools.bounds import cut, named
+from flowchat.tools.process import Ended, find_program, run
+from flowchat.tools.recording import WHOLE_LIMIT_BYTES, Recording
+from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach
+from flowchat.transcript.entries import BlobRef
+from flowchat.transcript.events import Preview
+
+TIMEOUT_SECONDS = 120.0
+LONGEST_TIMEOUT_SECONDS = 600
+_NAMES_SHOWN = 5
+
+
+class _Args(Struct):
+    command: str
+    timeout_seconds: int = 0
+
+
+class Shell:
+    read_only = False
+    schema = schema(
+        "shell",
+        "Run a command with bash in the workspace; gives stdout and stderr. No terminal, no input; what it leaves in the"
+        " background is ended with it.",
+        {"command": string()},
+        {"timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}")},
+    )
+
+    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """`timeout_seconds` holds for calls that name none."""
+        self._timeout_seconds = timeout_seconds
+
+    def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
+        return Reach("run", command=self._given(args).command)
+
+    def preview(self, args: Mapping[str, object], desk: Desk) -> Preview:
+        given = self._given(args)
+        lines = (("in", str(desk.workspace)), ("for at most", f"{self._seconds(given):g} s"))
+        return Preview("Run this command?", lines, given.command)
+
+    async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
+        given = self._given(args)
+        seconds = self._seconds(given)
+        ended = await run([*_shell(), given.command], desk.workspace, seconds, desk.output)
+        try:
+            printed, blob = await _printed(ended.recording, desk)
+        finally:
+            ended.recording.close()
+        notes = _notes(ended, seconds)
+        content = "\n".join(part for part in (printed.removesuffix("\n"), *notes) if part) or "[no output]"
+        return Outcome(_summary(ended, seconds), content, "ok" if ended.status == 0 else "error", blob=blob)
+
+    def _seconds(self, given: _Args) -> float:
+        return float(given.timeout_seconds) if given.timeout_seconds else self._timeout_seconds
+
+    def _given(self, args: Mapping[str, object]) -> _Args:
+        given = fill(_Args, args)
+        if not given.command.strip() or "\0" in given.command:
+            raise BadArguments("the command is empty or holds a NUL byte")
+        if given.timeout_seconds > LONGEST_TIMEOUT_SECONDS:
+            raise BadArguments(f"timeout_seconds may be at most {LONGEST_TIMEOUT_SECONDS}, not {given.timeout_seconds}")
+        return given
+
+
+def _shell() -> list[str]:
+    """bash without the user's start-up files: what runs is what was shown."""
+    program = "/bin/bash" if Path("/bin/bash").exists() else find_program("bash")
+    if program is None:
+        raise NotDone("there is no bash on this machine")
+    return [program, "--noprofile", "--norc", "-c"]
+
+
+async def _printed(recording: Recording, desk: Desk) -> tuple[str, BlobRef | None]:
+    """The output as far as it is text; beyond what memory holds its two ends, and the whole in a blob."""
+    if recording.binary:
+        text = recording.head
+        notice = f"[binary output, {recording.total_bytes:,} bytes: not shown and not kept]"
+        return f"{text}\n{notice}" if text else notice, None
+    if recording.complete:
+        return recording.head, None
+    whole = recording.whole()
+    if whole is None:
+        where, blob = "the rest could not be kept: the disk would not take it", None
+    else:
+        blob = await desk.keep(whole, "text/plain")
+        where = named(blob) if blob.bytes == recording.total_bytes else _first_part(blob)
+    return cut(recording.head, recording.tail, recording.total_bytes, recording.lines, where), blob
+
+
+def _first_part(blob: BlobRef) -> str:
+    return f"its first {WHOLE_LIMIT_BYTES >> 20} MiB are blob:{blob.sha256}, which read_file reads by lines"
+
+
+def _notes(ended: Ended, seconds: float) -> list[str]:
+    notes: list[str] = []
+    if ended.timed_out:
+        notes.append(f"[not finished after {seconds:g} s: ended]")
+    elif ended.status is not None and ended.status < 0:
+        notes.append(f"[ended by signal {-ended.status}]")
+    elif ended.status:
+        notes.append(f"[exit {ended.status}]")
+    if ended.left:
+        names = ", ".join(ended.left[:_NAMES_SHOWN]) + (", …" if len(ended.left) > _NAMES_SHOWN else "")
+        notes.append(f"[left running and ended: {names}]")
+    return notes
+
+
+def _summary(ended: Ended, seconds: float) -> str:
+    status = f"timeout after {seconds:g} s" if ended.timed_out else _exit(ended.status or 0)
+    if ended.recording.binary:
+        return f"{status}, binary"
+    lines = ended.recording.lines
+    return f"{status}, {lines:,} {'line' if lines == 1 else 'lines'}" if lines else status
+
+
+def _exit(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit {status}"
