@@ -121,7 +121,7 @@ def _outcome(ended: Ended, given: _Args, workspace: Path) -> Outcome:
         raise BadArguments(f"{given.pattern!r} is no pattern: {' '.join(printed.split())[:500]}")
     found = [match for line in printed.split("\n") if (match := _FOUND.fullmatch(line.rstrip("\r"))) or line == "--"]
     hits = sum(match is not None and match["kind"] == ":" for match in found)
-    cut = "" if ended.status is not None else "at least "
+    cut = "" if ended.status is not None and ended.recording.complete else "at least "
     content = _shown(found, hits, workspace, bool(cut))
     return Outcome(cut + count(hits, "match", "matches"), content or "[nothing fits; ignored files were not searched]")
 

@@ -56,7 +56,7 @@ class Verdict(Struct, frozen=True):
     decision: Decision
     by: By
     rule: Rule | None = None
-    reason: str | None = None
+    reason: str = ""
 
 
 def judge(
