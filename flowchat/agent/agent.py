@@ -47,7 +47,7 @@ class Permits(Protocol):
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict: ...
 
-    def grant(self, tool: str, args: Mapping[str, object], reach: Reach) -> Rule:
+    def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed; gives the rule that says so."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from flowchat.agent.prompt import Sight, checkpoint_line, project
+from flowchat.agent.prompt import Sight, checkpoint_line, project, project_since
 from flowchat.model.model import (
     AssistantMessage,
     Message,
@@ -32,23 +32,26 @@ class Weighed(Struct, frozen=True, gc=False):
     source: Measurement
 
 
-def weigh(sight: Sight, branch: Sequence[Record], facts: SessionFacts) -> Weighed:
-    """Tokens of a projection: measured up to the last answer that reported usage, estimated after it."""
+def weigh(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, sight: Sight | None = None) -> Weighed:
+    """Tokens of the branch's next request: measured up to the last answer that reported usage, estimated after it.
+
+    `sight`: its projection, where that is at hand already.
+    """
     measured = _last_measured(branch, facts)
     if measured is None:
-        return Weighed(fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages)), "no_data")
+        whole = sight or project(branch, facts, model.provider)
+        return Weighed(fixed_tokens(whole.system, whole.tools) + sum(map(message_tokens, whole.messages)), "no_data")
     seq, usage = measured
-    since = [message for message, place in zip(sight.messages, sight.places, strict=True) if place > seq]
+    since = project_since(branch, seq)
     known = usage.input + usage.output
     return Weighed(known + sum(map(message_tokens, since)), "extrapolated" if since else "measured")
 
 
 def measure(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) -> ContextUsed:
     """What the meter shows for a branch."""
-    weighed = weigh(project(branch, facts, model.provider), branch, facts)
-    return ContextUsed(
-        weighed.tokens, usable_tokens(model), model.window, model.window_source, weighed.source, facts.cost
-    )  # fmt: skip
+    weighed = weigh(branch, facts, model)
+    usable = usable_tokens(model)
+    return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost)
 
 
 def fixed_tokens(system: str, tools: Sequence[ToolSchema]) -> int:

@@ -9,7 +9,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.inbox import Decision, Inbox
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import ToolError
-from flowchat.tools.policy import Rule, Verdict
+from flowchat.tools.policy import Verdict
 from flowchat.tools.registry import bound
 from flowchat.tools.tool import Desk, Outcome, Reach, Tool
 from flowchat.transcript.clean import clean
@@ -23,6 +23,7 @@ from flowchat.transcript.entries import (
     Record,
     ToolAnswered,
     ToolStarted,
+    sound,
 )
 from flowchat.transcript.events import AnyDelta, ApprovalAsked, OutputDelta, StateDelta
 from flowchat.transcript.transcript import Transcript
@@ -78,22 +79,23 @@ class _Bench:
             if tool is None:
                 raise ToolError(f"there is no tool {call.name!r}; there are {', '.join(self._agent.tools.names())}")
             args = self._agent.tools.arguments(tool, call.args)
-            refusal = await self._refusal(call_id, call.name, tool, args)
+            desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
+            refusal = await self._refusal(call_id, tool, args, desk)
             if refusal is None:
                 started = self._agent.clock.seconds()
-                await self._run(call_id, tool, args, started)
+                await self._run(call_id, tool, args, desk, started)
                 return
             answered = _plain(call_id, "denied", refusal)
         except ToolError as error:
-            answered = _plain(call_id, "error", str(error), self._since(started))
+            answered = _plain(call_id, "error", sound(str(error)), self._since(started))
         await self._transcript.append(answered)
 
-    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], started: float) -> None:
+    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk, started: float) -> None:
         if self._transcript.unsaved is not None and not tool.read_only:
             raise ToolError("not run: the session cannot be saved, and nothing is changed while that is so")
         await self._transcript.append(ToolStarted(call_id))
         try:
-            outcome = await tool.run(args, self._desk(call_id))
+            outcome = await tool.run(args, desk)
         except ToolError as error:
             outcome = Outcome(_line(str(error)), str(error), "error")
         except Exception as error:  # a bug in a tool ends the call, not the run
@@ -107,27 +109,27 @@ class _Bench:
         await self._transcript.append(answered)
         self._flight.outputs.pop(call_id, None)
 
-    async def _refusal(self, call_id: CallId, name: str, tool: Tool, args: Mapping[str, object]) -> str | None:
+    async def _refusal(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> str | None:
         """Why the call may not run, or None; a question is asked where the rules leave it to the user."""
-        reach = tool.reach(args, self._agent.workspace)
+        name, reach = tool.schema.name, desk.reach
+        assert reach is not None
         verdict = self._agent.permits.judge(name, args, reach)
         if verdict.decision == "ask":
-            asked = ApprovalAsked(call_id, tool.preview(args, self._desk(call_id)), verdict.reason)
+            asked = ApprovalAsked(call_id, tool.preview(args, desk), verdict.reason or "")
             decision = await self._inbox.decision(asked, self._announce)
             self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
-            return await self._decided(call_id, name, args, reach, decision)
+            return await self._decided(call_id, name, reach, decision)
         denied = verdict.decision == "deny"
-        await self._transcript.append(_by_policy(call_id, verdict))
-        return verdict.reason if denied else None
+        if denied or verdict.rule is not None:
+            await self._transcript.append(_by_policy(call_id, verdict))
+        return verdict.reason or "this call is not allowed" if denied else None
 
-    async def _decided(
-        self, call_id: CallId, name: str, args: Mapping[str, object], reach: Reach, decision: Decision
-    ) -> str | None:
+    async def _decided(self, call_id: CallId, name: str, reach: Reach, decision: Decision) -> str | None:
         if decision.choice == "deny":
             await self._transcript.append(ApprovalDecided(call_id, "deny", "user", reason=decision.reason or None))
             because = f": {decision.reason}" if decision.reason else ""
             return f"the user denied this call{because}"
-        rule: Rule | None = self._agent.permits.grant(name, args, reach) if decision.choice == "session" else None
+        rule = self._agent.permits.grant(name, reach) if decision.choice == "session" else None
         await self._transcript.append(ApprovalDecided(call_id, "allow", "user", rule=str(rule) if rule else None))
         return None
 
@@ -135,18 +137,18 @@ class _Bench:
         self._emit(StateDelta("running", "awaiting_approval", self._flight.run, self._flight.step))
         self._emit(asked)
 
-    def _desk(self, call_id: CallId) -> Desk:
+    def _desk(self, call_id: CallId, reach: Reach) -> Desk:
         def output(text: str) -> None:
             self._flight.outputs.setdefault(call_id, []).append(text)
             self._emit(OutputDelta(call_id, text))
 
-        return Desk(self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get)
+        return Desk(self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get, reach)
 
     async def _keep(self, content: bytes, media: str) -> BlobRef:
         return await self._transcript.blobs.put(content, media)
 
     async def _answered(self, call_id: CallId, outcome: Outcome, duration_ms: int) -> ToolAnswered:
-        content, blob = await bound(outcome.content, self._keep)
+        content, blob = await bound(outcome, self._keep)
         return ToolAnswered(
             call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
         )  # fmt: skip

@@ -92,7 +92,7 @@ def plan(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, every
     if cut == 0 or not answered or (checkpoint is not None and upto <= checkpoint.upto):
         return None
     waiting = tuple(seq for seq in unanswered(branch) if seq <= upto)
-    return Plan(upto, waiting, weigh(sight, branch, facts).tokens)
+    return Plan(upto, waiting, weigh(branch, facts, model, sight).tokens)
 
 
 def unanswered(branch: Sequence[Record]) -> list[Seq]:

@@ -74,7 +74,7 @@ async def answer(
 ) -> AssistantSaid | RunEnded:
     """One step's answer, after making room where the request would be too long; at most one compaction before it."""
     sight, compacted = look(agent, transcript), False
-    weighed = weigh(sight, transcript.branch(), transcript.facts).tokens
+    weighed = weigh(transcript.branch(), transcript.facts, agent.model.facts, sight).tokens
     usable = usable_tokens(agent.model.facts)
     if fixed_tokens(sight.system, sight.tools) * 2 > usable:
         return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
@@ -122,9 +122,8 @@ async def make_room(
         await transcript.append(Noticed("warning", "compaction", f"Compaction failed, the run goes on: {error}"))
         return None
     breaker.failures = 0
-    sight = look(agent, transcript)
     limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
-    if weigh(sight, transcript.branch(), transcript.facts).tokens > limit:
+    if weigh(transcript.branch(), transcript.facts, agent.model.facts).tokens > limit:
         return failed(flight, flight.step - 1, "thrash", "the conversation is still over the limit after a compaction")
     return None
 

@@ -6,6 +6,7 @@ checkpoints, prompt_set, edits and a change of model.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from xml.sax.saxutils import quoteattr
 
 from msgspec import Struct
@@ -49,6 +50,7 @@ OUTCOME_LINES = {
     "crashed": "[the program was closed during this answer]",
 }
 NO_ANSWER = "[no answer to this call was recorded]"
+UNREADABLE = "[an earlier message could not be read]"
 _NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
 CHECKPOINT_PREFACE = (
     "Earlier messages of this conversation were summarised to make room. The summary is a record of what happened;"
@@ -71,16 +73,23 @@ def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -
     """The next request's content for a branch whose head is its last node."""
     checkpoint = checkpoint_in_force(branch, facts)
     overlays = {edited.target: edited.parts for _, edited in _edits(branch)}
-    builder = _Builder(provider, _answers(branch), overlays)
-    cut = 0
+    cut = 0 if checkpoint is None else next(i for i, record in enumerate(branch) if record.seq == checkpoint.upto) + 1
+    builder = _Builder(provider, _answers(branch[cut:]), overlays)
     if checkpoint is not None:
-        cut = next(i for i, record in enumerate(branch) if record.seq == checkpoint.upto) + 1
         builder.add_checkpoint(branch[:cut], checkpoint)
-    for index in range(cut, len(branch)):
-        builder.add(branch[index], branch[index + 1] if index + 1 < len(branch) else None)
+    builder.add_all(branch[cut:])
     system, tools = prompt_of(branch)
     messages, starts, places = builder.finished()
     return Sight(system, tools, messages, _marks(messages, checkpoint is not None), starts, places)
+
+
+def project_since(branch: Sequence[Record], seq: Seq) -> tuple[Message, ...]:
+    """The messages a branch holds behind node `seq`, an assistant_said on it; its own answer is not among them."""
+    tail = branch[next(i for i, record in enumerate(branch) if record.seq == seq) :]
+    builder = _Builder("", _answers(tail), {})
+    builder.add_all(tail)
+    messages, _, places = builder.finished()
+    return tuple(message for message, place in zip(messages, places, strict=True) if place > seq)
 
 
 def checkpoint_in_force(branch: Sequence[Record], facts: SessionFacts) -> Compacted | None:
@@ -144,6 +153,10 @@ class _Builder:
         self._open_start: Seq = 0
         self._open_place: Seq = 0
         self._sent = False
+
+    def add_all(self, nodes: Sequence[Record]) -> None:
+        for record, after in zip_longest(nodes, nodes[1:]):
+            self.add(record, after)
 
     def add(self, record: Record, after: Record | None) -> None:
         """One node; `after` is the next on the branch."""
@@ -233,12 +246,13 @@ class _Builder:
         line = OUTCOME_LINES[ended.outcome].format(code=ended.code or "unknown")
         if isinstance(last, AssistantMessage) and not last.calls:
             self._messages[-1] = AssistantMessage(f"{last.text}\n\n{line}", (), last.reasoning)
-            self._places[-1] = seq
         else:
             self._close_user()
             self._say(seq, AssistantMessage(line))
 
     def _say(self, place: Seq, message: Message, start: Seq | None = None) -> None:
+        if not self._messages and not isinstance(message, UserMessage):
+            self._say(place, UserMessage((Piece(UNREADABLE),)), start)
         self._messages.append(message)
         self._starts.append(place if start is None else start)
         self._places.append(place)

@@ -3,16 +3,27 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from flowchat.tools.policy import Rule, Verdict, grant_for, judge
+from flowchat.tools.policy import Rule, Verdict, grant_for, judge, unasked
 from flowchat.tools.tool import Reach
 from flowchat.transcript.entries import Mode
 
 
 class SessionPermits:
-    """Grants live as long as the opening. `attended`: somebody can be asked; without, what would be asked is denied."""
+    """Grants live as long as the opening.
 
-    def __init__(self, mode: Callable[[], Mode], rules: Sequence[Rule], workspace: Path, attended: bool) -> None:
-        self._mode, self._rules, self._workspace, self._attended = mode, tuple(rules), workspace, attended
+    `private`: folders reading never freely enters. `attended`: somebody can be asked; without, what would be asked is denied.
+    """
+
+    def __init__(
+        self,
+        mode: Callable[[], Mode],
+        rules: Sequence[Rule],
+        workspace: Path,
+        attended: bool,
+        private: Sequence[Path] = (),
+    ) -> None:
+        self._mode, self._rules, self._workspace = mode, tuple(rules), workspace
+        self._attended, self._private = attended, tuple(private)
         self._grants: tuple[Rule, ...] = ()
 
     @property
@@ -20,12 +31,11 @@ class SessionPermits:
         return self._mode()
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
-        return judge(
-            reach, tool, args, self.mode, self._grants, self._rules, self._workspace, attended=self._attended
-        )  # fmt: skip
+        verdict = judge(reach, tool, args, self.mode, self._grants, self._rules, self._workspace, self._private)
+        return verdict if self._attended else unasked(verdict, tool, reach, self._workspace)
 
-    def grant(self, tool: str, args: Mapping[str, object], reach: Reach) -> Rule:
+    def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed."""
-        rule = grant_for(reach, tool, args, self._workspace)
+        rule, _ = grant_for(reach, tool, self._workspace)
         self._grants = (*self._grants, rule)
         return rule

@@ -1,0 +1,131 @@
+"""What holds of every projection, whatever happened on the branch."""
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowchat.agent.compact import plan, unanswered
+from flowchat.agent.prompt import project
+from flowchat.model.model import AssistantMessage, Message, ModelFacts, ToolMessage, UserMessage
+from flowchat.transcript.entries import (
+    AssistantSaid,
+    CallCut,
+    Compacted,
+    Damaged,
+    HeadMoved,
+    Noticed,
+    Text,
+    ToolAnswered,
+    ToolStarted,
+)
+from tests.growing import Grown
+
+MODEL = ModelFacts("m", "p", 10_000, "table")
+STATUSES = ("ok", "error", "denied", "interrupted", "not_run", "unknown")
+
+
+def step(grown: Grown, number: int, calls: int, order: list[int], lost: int) -> None:
+    grown.says("thinking aloud" if number % 2 else "", *["t"] * calls, step=number)
+    for index in [index for index in order if index < calls][: max(0, calls - lost)]:
+        grown.answers(index, f"answer {index}", STATUSES[(number + index) % len(STATUSES)])
+
+
+@st.composite
+def conversations(draw: Callable[..., object], sound: bool = True) -> tuple[Grown, list[int]]:
+    """A grown tree, and the lengths of the branch at which a request was sent."""
+    grown = Grown()
+    sent: list[int] = []
+    for turn in range(draw(st.integers(1, 5))):
+        grown.user(f"question {turn}")
+        if draw(st.booleans()):
+            grown.context("file", f"f{turn}.py", "words")
+        grown.run()
+        ended = draw(st.sampled_from(["completed", "interrupted", "failed", "limit", "crashed"]))
+        steps = draw(st.integers(0, 3))
+        for number in range(1, steps + 1):
+            sent.append(len(grown.branch()))
+            lost = 0 if sound else draw(st.integers(0, 2))
+            step(grown, number, draw(st.integers(1, 3)), draw(st.permutations([0, 1, 2])), lost)
+            if draw(st.booleans()):
+                grown.user(f"steer {turn}.{number}", delivery="steer")
+        if not sound and draw(st.booleans()):
+            grown.add(Damaged("bits"), ToolAnswered("77.0", "ok", "orphan", "orphan"), ToolStarted("78.1"))
+        sent.append(len(grown.branch()))
+        if ended == "completed":
+            grown.says(f"answer {turn}", step=steps + 1)
+        elif draw(st.booleans()):
+            cut = (Text("half"), CallCut("t", '{"a')) if draw(st.booleans()) else (CallCut("t", '{"a'),)
+            grown.add(AssistantSaid(grown.started, steps + 1, 1, "m", cut, "interrupted"))
+        if draw(st.booleans()):
+            grown.add(Noticed("info", "test", "a notice"))
+        grown.ends(ended)
+    return grown, sent
+
+
+def broken_rules(messages: tuple[Message, ...]) -> list[str]:
+    """What a strict provider would refuse."""
+    broken: list[str] = []
+    if messages and not isinstance(messages[0], UserMessage):
+        broken.append("the first message is not the user's")
+    waiting: list[str] = []
+    for before, message in zip((None, *messages), messages, strict=False):
+        if isinstance(message, ToolMessage):
+            if not waiting or waiting.pop(0) != message.call_id:
+                broken.append(f"{message.call_id} answers nothing, or out of order")
+            continue
+        if waiting:
+            broken.append(f"no answers to {waiting}")
+            waiting = []
+        if isinstance(message, AssistantMessage):
+            waiting = [call.id for call in message.calls]
+            if not message.text.strip() and not message.calls:
+                broken.append("an empty answer")
+        elif isinstance(before, UserMessage):
+            broken.append("two user messages in a row")
+    return broken + ([f"no answers to {waiting}"] if waiting else [])
+
+
+@given(conversations(sound=False))
+@settings(deadline=None)
+def test_every_projection_pairs_calls_with_answers_and_alternates_roles(case: tuple[Grown, list[int]]) -> None:
+    grown, _ = case
+    for length in range(1, len(grown.branch()) + 1):
+        assert broken_rules(project(grown.branch()[:length], grown.facts).messages) == []
+
+
+@given(conversations())
+@settings(deadline=None)
+def test_a_request_begins_with_the_one_before_it(case: tuple[Grown, list[int]]) -> None:
+    grown, sent = case
+    branch = grown.branch()
+    requests = [project(branch[:length], grown.facts).messages for length in sent]
+    for before, after in zip(requests, requests[1:], strict=False):
+        assert after[: len(before)] == before
+
+
+@given(conversations(sound=False), st.data())
+@settings(deadline=None)
+def test_a_checkpoint_anywhere_leaves_a_valid_request_with_the_unanswered_words(
+    case: tuple[Grown, list[int]], data: st.DataObject
+) -> None:
+    grown, _ = case
+    found = plan(grown.branch(), grown.facts, MODEL, everything=data.draw(st.booleans()))
+    if found is None:
+        return
+    grown.add(Compacted(found.upto, "SUM", 9, 1, "user", "summary", verbatim=found.verbatim))
+    sight = project(grown.branch(), grown.facts)
+    assert broken_rules(sight.messages) == []
+    words = " ".join(piece.text for message in sight.messages if isinstance(message, UserMessage) for piece in message.pieces)
+    for seq in unanswered(grown.branch()):
+        assert grown.records[seq - 1].entry.parts[0].text in words
+
+
+@given(conversations(), st.data())
+@settings(deadline=None)
+def test_walking_to_another_branch_and_back_gives_the_same_request(case: tuple[Grown, list[int]], data: st.DataObject) -> None:
+    grown, _ = case
+    head, before = grown.head, project(grown.branch(), grown.facts)
+    grown.add(HeadMoved(data.draw(st.sampled_from([record.seq for record in grown.branch()])))).turn("elsewhere", "other")
+    grown.add(HeadMoved(head))
+    assert project(grown.branch(), grown.facts) == before
