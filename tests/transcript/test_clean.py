@@ -1,0 +1,147 @@
+"""What becomes of foreign text before a screen shows it."""
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flowchat.transcript.clean import COMBINING_LIMIT, PAYLOAD_LIMIT_CHARS, Clean, Cleaner, clean
+
+INJECTIONS = {
+    "OSC 52 write": ("\x1b]52;c;aGk=\x07", "␛"),
+    "OSC 52 query": ("\x1b]52;c;?\x07", "␛"),
+    "OSC 52 via ST": ("\x1b]52;p;aGk=\x1b\\", "␛"),
+    "OSC 2 title and CSI 21 t report": ("\x1b]2;touch x\x07\x1b[21t", "␛␛"),
+    "OSC 8 link to elsewhere": ("\x1b]8;;http://127.0.0.1/x\x1b\\https://good.example\x1b]8;;\x1b\\", "␛https://good.example␛"),
+    "OSC 8 file scheme": ("\x1b]8;;file:///etc/passwd\x07ok\x1b]8;;\x07", "␛ok␛"),
+    "OSC 1337 file": ("\x1b]1337;File=name=eA==;inline=1:QQ==\x07", "␛"),
+    "OSC 4, 10, 11 colour query": ("\x1b]10;?\x07\x1b]11;?\x07\x1b]4;1;?\x07", "␛␛␛"),
+    "XTGETTCAP": ("\x1bP+q544e\x1b\\", "␛"),
+    "DSR, DA and ENQ replies": ("\x1b[6n\x1b[c\x1b[>c\x05", "␛␛␛␅"),
+    "RIS": ("\x1bc", "␛"),
+    "conceal": ("\x1b[8mhidden\x1b[0m", "␛hidden␛"),
+    "cursor up and overwrite": ("line\n\x1b[1A\x1b[2Kforged", "line\n␛␛forged"),
+    "VT52 mode": ("\x1b[?2l", "␛"),
+    "bidi isolate": ("\u2066x\u2069", "�x�"),
+    "bidi override": ("user\u202eresu", "user�resu"),
+    "zero width space": ("r\u200bm", "r�m"),
+    "tag characters": ("ok\U000e0069\U000e0067\U000e006e", "ok���"),
+    "end of bracketed paste": ("\x1b[201~touch x\n", "␛touch x\n"),
+    "title in a file name": ("a\x1b]0;t\x07.txt", "a␛.txt"),
+    "markup is text": ("[link=file:///etc/passwd]x[/link]", "[link=file:///etc/passwd]x[/link]"),
+    "markdown link is text": ("[https://good.example](http://127.0.0.1/?q=S)", "[https://good.example](http://127.0.0.1/?q=S)"),
+    "clear screen": ("\x1b[2J", "␛"),
+    "C1 control sequence": ("\x9b2Jx", "␛x"),
+    "C1 operating system command": ("\x9d0;title\x9cx", "␛x"),
+    "C1 next line": ("a\x85b", "a�b"),
+    "charset shift": ("\x1b(0lqk\x1b(B\x0e", "␛lqk␛␎"),
+    "lone surrogate": ("a\ud83db", "a�b"),
+    "line separator": ("a\u2028b", "a�b"),
+    "carriage return over text": ("good\rbad", "good␍bad"),
+    "line ends of DOS": ("a\r\nb\r\n", "a\nb\n"),
+    "backspace, bell, delete, nul": ("a\x08\x07\x7f\x00", "a␈␇␡␀"),
+    "vertical tab and form feed": ("a\x0b\x0cb", "a␋␌b"),
+    "word joiner, byte order mark, soft hyphen": ("\u2060\ufeff\u00ad", "���"),
+    "an escape at the end": ("a\x1b", "a␛"),
+    "a sequence that never ends": ("\x1b[12", "␛12"),
+    "a string that never ends hides nothing": ("\x1b]0;rm -rf\nls", "␛0;rm -rf\nls"),
+    "a string inside a string": ("\x1b]0;a\x1b]0;b\x07", "␛0;a␛"),
+}
+
+
+@pytest.mark.parametrize(("given_text", "shown"), INJECTIONS.values(), ids=INJECTIONS)
+def test_what_could_act_on_the_terminal_becomes_a_mark(given_text: str, shown: str) -> None:
+    assert clean(given_text) == shown
+    assert type(clean(given_text)) is Clean
+
+
+KEPT = [
+    "plain text\n\twith a tab\n",
+    "naïve café, Ελληνικά, кириллица, 日本語, 한국어",
+    "e\u0301 n\u0303",
+    "👨\u200d👩\u200d👧 family, ❤\ufe0f heart, 1\ufe0f\u20e3 keycap, 👍🏽 skin, 🇩🇪 flag",
+    "می\u200cخواهم",
+    "हिन्दी में, ไทย, עברית, العربية",
+    "── ▎ ✓ ◐ �",
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_what_only_shows_itself_stays(text: str) -> None:
+    assert clean(text) == text
+
+
+def test_a_joiner_stays_only_between_two_emoji() -> None:
+    assert clean("a\u200db 👩\u200dx \u200d👧 rm\u200c") == "a�b 👩�x �👧 rm�"
+
+
+def test_a_variation_selector_needs_something_to_select() -> None:
+    assert clean("r\ufe0fm ☂\ufe0e ☂\ufe03") == "r�m ☂\ufe0e ☂�"
+
+
+def test_a_character_carries_no_more_than_eight_marks() -> None:
+    assert clean("a" + "\u0300" * 50 + "b") == "a" + "\u0300" * COMBINING_LIMIT + "�b"
+
+
+def test_colours_of_a_program_go_without_a_mark_and_its_progress_becomes_lines() -> None:
+    output = "\x1b[1;31mred\x1b[0m \x1b[38;5;4mblue\x1b[m\r10 %\r20 %\r\n\x1b[8mhidden\x1b[2K"
+    assert clean(output, drop_colours=True) == "red blue\n10 %\n20 %\n␛hidden␛"
+
+
+def test_a_sequence_split_over_two_pieces_is_one_sequence() -> None:
+    cleaner = Cleaner()
+    assert [cleaner.feed("a\x1b"), cleaner.feed("[2"), cleaner.feed("Jb"), cleaner.finish()] == ["a", "", "␛b", ""]
+
+
+def test_an_unfinished_string_holds_back_no_more_than_its_bound() -> None:
+    cleaner = Cleaner()
+    assert cleaner.feed("\x1b]0;" + "x" * (PAYLOAD_LIMIT_CHARS - 2)) == ""
+    assert cleaner.feed("xyz") == "␛0;" + "x" * (PAYLOAD_LIMIT_CHARS - 1) + "yz"
+
+
+def test_what_was_held_back_comes_at_the_end() -> None:
+    cleaner = Cleaner()
+    assert (cleaner.feed("a\x1b]0;t"), cleaner.finish()) == ("a", "␛0;t")
+
+
+PIECES = [
+    "\x1b",
+    "[",
+    "2",
+    "J",
+    "m",
+    "]",
+    "0;",
+    "\x07",
+    "\\",
+    "\r",
+    "\n",
+    "a",
+    "\u200d",
+    "👩",
+    "\u0301",
+    "\ufe0f",
+    "م",
+    "\x9b",
+    "\x9c",
+    " (",
+    "\u20e3",
+]
+foreign = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=30)
+
+
+@given(foreign, st.booleans())
+@example(["👩", "\u200d", "👩"], False)
+@example(["a", *["\u0301"] * 6, *["\u0301"] * 6], False)
+def test_pieces_give_what_the_whole_gives(pieces: list[str], drop_colours: bool) -> None:
+    cleaner = Cleaner(drop_colours)
+    joined = "".join([*map(cleaner.feed, pieces), cleaner.finish()])
+    assert joined == clean("".join(pieces), drop_colours)
+
+
+@given(foreign, st.booleans())
+def test_nothing_that_acts_is_left_and_a_second_time_changes_nothing(pieces: list[str], drop_colours: bool) -> None:
+    shown = str(clean("".join(pieces), drop_colours))
+    assert [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"] == []
+    assert clean(shown, drop_colours) == shown
