@@ -1,0 +1,187 @@
+"""What `-p` prints of a session, and what it gives back."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from flowchat.agent.agent import Limits
+from flowchat.errors import NoModel
+from flowchat.model.model import AuthFailed, RateLimited
+from flowchat.model.scripted import fails, says, waits
+from flowchat.serve import schema
+from flowchat.serve.headless import DENIED, answer, refuse
+from flowchat.serve.stream import OutputFormat
+from flowchat.transcript.entries import AssistantSaid, Text, ToolAnswered, Usage
+from tests.desk import Desk, Sitting
+
+READ_A = ("read_file", {"path": "a.txt"})
+WRITE_C = ("write_file", {"path": "c.txt", "content": "delta\n"})
+
+
+class Printed:
+    """A file to print into, and what was warned of."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.out = os.open(path, os.O_WRONLY | os.O_CREAT)
+        self.warned: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return self._path.read_text(encoding="utf-8")
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    async def answer(self, sitting: Sitting, output_format: OutputFormat, prompt: str = "hi") -> int:
+        return await answer(sitting.session, prompt, output_format, self.out, self.warned.append)
+
+
+@pytest.fixture
+def printed(tmp_path: Path) -> Iterator[Printed]:
+    printed = Printed(tmp_path / "printed")
+    yield printed
+    os.close(printed.out)
+
+
+async def test_text_is_the_last_answer_alone_and_fit_for_a_terminal(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(says("Let me look.", calls=[READ_A]), says("It is \x1b]0;x\x07alpha.\n"))
+    assert await printed.answer(sitting, "text") == 0
+    assert printed.text == "It is \u241balpha.\n"
+    assert printed.warned == []
+
+
+async def test_json_is_one_object_with_every_field(desk: Desk, printed: Printed) -> None:
+    script = (
+        says("Look.", calls=[READ_A], usage=Usage(input=100, cached=60, output=5)),
+        says("Alpha.", usage=Usage(input=120, output=7)),
+    )
+    assert await printed.answer(desk.open(*script), "json") == 0
+    [result] = printed.lines
+    assert result | {"duration_ms": 0} == {
+        "type": "result",
+        "session_id": "20260101-000000-test",
+        "result": "Alpha.",
+        "is_error": False,
+        "outcome": "completed",
+        "num_steps": 2,
+        "duration_ms": 0,
+        "usage": {"input": 220, "cached": 60, "cache_write": 0, "output": 12, "reasoning": 0},
+        "total_cost_usd": None,
+    }
+
+
+async def test_a_stream_is_numbered_follows_its_schema_and_ends_with_the_result(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(says("Look.", thinking="Hm.", calls=[READ_A]), says("Alpha."), attended=False)
+    assert await printed.answer(sitting, "stream-json") == 0
+    lines = printed.lines
+    assert [line["i"] for line in lines] == list(range(1, len(lines) + 1))
+    assert {(line["session"], line["opening"]) for line in lines} == {("20260101-000000-test", lines[0]["opening"])}
+    assert [line["type"] for line in lines].index("result") == len(lines) - 1
+    checker = jsonschema.Draft202012Validator(json.loads(schema.shipped()))
+    assert [line for line in lines if not checker.is_valid(line)] == []
+    entries = [(line["seq"], line["type"]) for line in lines if "seq" in line]
+    assert entries == [(record.seq, record.type) for record in sitting.session.transcript.records()]
+    assert "".join(str(line["text"]) for line in lines if line["type"] == "text") == "Look.Alpha."
+
+
+async def test_what_nobody_allowed_is_denied_and_the_model_goes_on(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(says(calls=[WRITE_C]), says("Then not."), attended=False)
+    assert await printed.answer(sitting, "text") == 0
+    [answered] = sitting.branch(ToolAnswered)
+    assert (answered.status, (desk.folder / "c.txt").exists()) == ("denied", False)
+    assert printed.text == "Then not.\n"
+
+
+async def test_a_question_that_is_asked_all_the_same_is_answered_no(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(says(calls=[WRITE_C]), says("Then not."), attended=True)
+    assert await printed.answer(sitting, "text") == 0
+    [answered] = sitting.branch(ToolAnswered)
+    assert answered.status == "denied"
+    assert DENIED in answered.content
+
+
+async def test_the_step_limit_is_53(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(says("One.", calls=[READ_A]), says("Two.", calls=[READ_A]), limits=Limits(steps=2))
+    assert await printed.answer(sitting, "json") == 53
+    [result] = printed.lines
+    assert (result["outcome"], result["is_error"], result["num_steps"], result["result"]) == ("limit", True, 2, "Two.")
+    assert len(printed.warned) == 1
+
+
+@pytest.mark.parametrize(("output_format", "text"), [("text", ""), ("json", "the key was refused; set OPENAI_API_KEY")])
+async def test_a_failed_run_is_1_and_says_why(desk: Desk, printed: Printed, output_format: OutputFormat, text: str) -> None:
+    sitting = desk.open(fails(AuthFailed("the key was refused; set OPENAI_API_KEY")))
+    assert await printed.answer(sitting, output_format) == 1
+    assert [line["result"] for line in printed.lines] == ([text] if text else [])
+    assert printed.warned[-1] == "the key was refused; set OPENAI_API_KEY"
+
+
+async def test_a_session_that_refuses_is_1_and_has_a_result(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(no_model=True)
+    assert await printed.answer(sitting, "stream-json") == 1
+    assert (printed.lines[-1]["type"], printed.lines[-1]["result"]) == ("result", "no model is set")
+    assert printed.warned == ["no model is set"]
+
+
+async def test_a_retry_is_told_on_the_side(desk: Desk, printed: Printed) -> None:
+    sitting = desk.open(fails(RateLimited("the provider is busy", retry_after_seconds=3)), says("Ok."))
+    answering = asyncio.ensure_future(printed.answer(sitting, "text"))
+    await desk.clock.hurry(answering)
+    assert (await answering, printed.text) == (0, "Ok.\n")
+    assert [warning for warning in printed.warned if "again in 3 s" in warning] == printed.warned
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+async def test_a_signal_ends_the_run_and_keeps_what_came(desk: Desk, printed: Printed, number: int, code: int) -> None:
+    hold = waits("Half", says("never"))
+    sitting = desk.open(hold)
+    answering = asyncio.ensure_future(printed.answer(sitting, "stream-json"))
+    await hold.reached.wait()
+    os.kill(os.getpid(), number)
+    assert await answering == code
+    assert sitting.branch(AssistantSaid)[-1].parts == (Text("Half"),)
+    assert sitting.types()[-1] == "run_ended"
+    assert (printed.lines[-1]["outcome"], printed.lines[-1]["result"]) == ("interrupted", "Half")
+    assert printed.warned == []
+
+
+async def test_a_reader_that_has_gone_ends_the_run_quietly(desk: Desk) -> None:
+    hold = waits("Half", says("never"))
+    sitting = desk.open(hold)
+    reader, out = os.pipe()
+    os.close(reader)
+    warned: list[str] = []
+    assert await answer(sitting.session, "hi", "stream-json", out, warned.append) == 1
+    os.close(out)
+    assert (warned, sitting.types()[-1]) == ([], "run_ended")
+
+
+async def test_a_pipe_that_is_full_is_waited_for(desk: Desk) -> None:
+    """Descriptors are shared: another program may have made ours non-blocking."""
+    long = "word " * 60_000
+    reader, out = os.pipe()
+    os.set_blocking(out, False)
+    received = asyncio.create_task(asyncio.to_thread(read_all, reader))
+    code = await answer(desk.open(says(long)).session, "hi", "text", out, lambda sentence: None)
+    os.close(out)
+    assert (code, await received) == (0, long.rstrip("\n") + "\n")
+
+
+def read_all(reader: int) -> str:
+    with os.fdopen(reader, encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("output_format", ["text", "json", "stream-json"])
+def test_a_run_that_cannot_begin_has_a_result_all_the_same(printed: Printed, output_format: OutputFormat) -> None:
+    refuse(NoModel("no model is set"), output_format, printed.out)
+    results = [(line["type"], line["session_id"], line["is_error"], line["result"]) for line in printed.lines]
+    assert results == ([] if output_format == "text" else [("result", "", True, "no model is set")])
