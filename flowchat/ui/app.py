@@ -1,0 +1,194 @@
+"""The front door of the screen: theme, screen stack, signals, the way in and the way out; no business."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+from textual.geometry import Offset
+from textual.screen import Screen
+
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import Mode
+from flowchat.ui.chat_screen import ChatScreen
+from flowchat.ui.terminal import HungUp, Terminal, guard
+from flowchat.ui.themes import load_palette, theme_files
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+    from flowchat.runtime.workspace import Workspace
+
+LEAVE_SECONDS = 5.0
+"""After this a leaving program restores the terminal and ends, whatever still waits."""
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_log = logging.getLogger("flowchat")
+
+
+@dataclass(frozen=True)
+class Start:
+    """How to begin.
+
+    `resume` names a session (id, its beginning, or title), empty: the person picks; None: a new one, or with `newest` the
+    last of this workspace. `prompt` is sent at once. `ascii`: no glyph outside ASCII. `log`: the file that tells of a crash.
+    """
+
+    prompt: str = ""
+    newest: bool = False
+    resume: str | None = None
+    saved: bool = True
+    mode: Mode | None = None
+    model: str | None = None
+    ascii: bool = False
+    log: Path | None = None
+
+
+def run_app(workspace: "Workspace", *, start: Start) -> int:
+    """Run the screen until the person leaves; gives the exit code: 0, 1 after a crash, 128 + n after signal n.
+
+    The session is closed and the terminal as it was; how to resume, or what went wrong, is printed.
+    """
+    code = asyncio.run(_run(workspace, start))
+    gc.freeze()
+    return code
+
+
+async def _run(workspace: "Workspace", start: Start) -> int:
+    app = FlowchatApp(workspace, start)
+    with _Signals(app) as signals:
+        code = await app.run_async()
+        await app.close_session()
+        await workspace.close()
+    if app.crash is not None:
+        log = f"; the story is in {start.log}" if start.log else ""
+        print(f"flowchat: the screen failed: {clean(str(app.crash)) or type(app.crash).__name__}{log}", file=sys.stderr)
+        code = 1
+    if app.resumable:
+        print(f"Go on with: flowchat -r {app.resumable}")
+    return signals.code or code or 0
+
+
+class _Signals:
+    """While entered: a signal asks the app to leave, and after LEAVE_SECONDS the process ends even if it cannot."""
+
+    def __init__(self, app: "FlowchatApp") -> None:
+        self.code = 0
+        self._app = app
+        self._guard: Timer | None = None
+
+    def __enter__(self) -> "_Signals":
+        self._loop = asyncio.get_running_loop()
+        self._before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        if self._guard is not None:
+            self._guard.cancel()
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if not self.code:
+            self.code = 128 + number
+            self._guard = guard(self._app.terminal, LEAVE_SECONDS, self.code)
+            self._loop.call_soon_threadsafe(self._app.exit, 0)
+
+
+class FlowchatApp(App[int], inherit_bindings=False):
+    """One chat screen, and what is pushed on top of it."""
+
+    CSS_PATH = "flowchat.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "flowchat"
+
+    def __init__(self, workspace: "Workspace", start: Start) -> None:
+        super().__init__(driver_class=Terminal, ansi_color=True)
+        self._workspace, self._start = workspace, start
+        self._theme = workspace.settings.theme
+        palette = load_palette(self._theme, ascii_only=start.ascii, colourless=self.no_color)
+        self._chat = ChatScreen(workspace, self._open, palette, start.prompt, start.saved)
+        self.animation_level = "none"
+        self.crash: BaseException | None = None
+        self.resumable = ""
+
+    def get_default_screen(self) -> ChatScreen:  # type: ignore[override]
+        return self._chat
+
+    async def close_session(self) -> None:
+        """Close the session; afterwards `resumable` names it if there is something to resume."""
+        session = self._chat.session
+        await self._chat.close()
+        if session is not None and session.transcript.head and self._start.saved:
+            self.resumable = session.sid
+
+    async def _open(self, workspace: "Workspace") -> "Session | None":
+        start = self._start
+        if start.resume == "":
+            return None
+        if start.resume is not None:
+            return await workspace.open(start.resume, mode=start.mode, model=start.model)
+        if start.newest and (session := await workspace.open_newest(mode=start.mode, model=start.model)) is not None:
+            return session
+        return await workspace.new(saved=start.saved, mode=start.mode, model=start.model)
+
+    # --- looks -------------------------------------------------------------------------------------------------------
+    def on_chat_screen_theme_asked(self, message: ChatScreen.ThemeAsked) -> None:
+        names = list(theme_files())
+        name = message.theme or names[(names.index(self._theme) + 1) % len(names)]
+        if name not in names:
+            self._chat.say(f"There is no theme {name!r}; there are {', '.join(names)}", "warning")
+            return
+        self._theme = name
+        self._chat.use(load_palette(name, ascii_only=self._start.ascii, colourless=self.no_color))
+
+    # --- the terminal ------------------------------------------------------------------------------------------------
+    @property
+    def terminal(self) -> Terminal | None:
+        return self._driver if isinstance(self._driver, Terminal) else None
+
+    @property
+    def cursor_position(self) -> Offset:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Where a frame leaves the terminal's cursor: at the caret of what is being written in."""
+        caret = self._caret()
+        return caret if caret is not None else Offset(0, 0)
+
+    @cursor_position.setter
+    def cursor_position(self, position: Offset) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Textual's own wish is nobody's here."""
+
+    def _caret(self) -> Offset | None:
+        """The cell of the screen with the caret; None while nothing is written in."""
+        screen = self._screen_stack[-1] if self._screen_stack else None
+        for widget in (screen.focused if screen else None, screen):
+            caret: Offset | None = getattr(widget, "caret", None)
+            if widget is not None and caret is not None:
+                return widget.content_region.offset + caret
+        return None
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if self.terminal is not None:
+            self.terminal.show_caret(self._caret() is not None)
+        super()._display(screen, renderable)
+
+    def on_hung_up(self, message: HungUp) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    # --- what textual does that we do not want -----------------------------------------------------------------------
+    def _watch_app_focus(self, focus: bool) -> None:
+        """A terminal that lost the focus keeps its caret, and nothing is painted."""
+
+    def _fatal_error(self) -> None:
+        """A bug: leave; the sentence is printed behind the screen, the story goes to the log."""
+        self.crash = sys.exc_info()[1] or self._exception or RuntimeError("unknown")
+        _log.error("the screen failed", exc_info=self.crash)
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: Any) -> None:
+        self._fatal_error()

@@ -1,0 +1,227 @@
+"""The text being written: lines, a caret, undo and the last killed piece; no screen."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+UNDO_LIMIT = 100
+"""Steps that can be undone; older ones are forgotten."""
+_WORD_AHEAD = re.compile(r"\W*\w+|\W+$")
+_WORD_BEHIND = re.compile(r"\w+\W*$|\W+$")
+_JOINER = "\u200d"
+
+Place = tuple[int, int]
+"""A line's number and a character's index in it, both from 0."""
+_Snapshot = tuple[tuple[str, ...], Place]
+
+
+@dataclass
+class TextBuffer:
+    """Text with a caret.
+
+    `lines` never hold a newline, and there is always one; `caret` stands before the character it names and never
+    inside a grapheme that one of the moves made.
+    """
+
+    lines: list[str] = field(default_factory=lambda: [""])
+    caret: Place = (0, 0)
+    killed: str = ""
+    _undo: list[_Snapshot] = field(default_factory=list[_Snapshot])
+    _redo: list[_Snapshot] = field(default_factory=list[_Snapshot])
+    _typing: bool = False
+
+    # --- the whole text ----------------------------------------------------------------------------------------------
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.lines == [""]
+
+    def replace(self, text: str) -> None:
+        """Put another text in its place, the caret at its end; can be undone."""
+        self._keep()
+        self.lines = text.split("\n")
+        self.caret = self._end
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+    def insert(self, text: str, typed: bool = False) -> None:
+        """Insert at the caret; `typed` joins it with the typing before it, so that a word is undone in one step."""
+        joins = typed and self._typing and not text.isspace()
+        if not joins:
+            self._keep()
+        self._put(text)
+        self._typing = typed
+
+    def delete_left(self) -> None:
+        self._delete(self._left(), self.caret)
+
+    def delete_right(self) -> None:
+        self._delete(self.caret, self._right())
+
+    def kill_word_left(self) -> None:
+        self._kill(self._word_left(), self.caret)
+
+    def kill_word_right(self) -> None:
+        self._kill(self.caret, self._word_right())
+
+    def kill_to_line_end(self) -> None:
+        """Kill to the end of the line; standing there, the newline."""
+        row, column = self.caret
+        at_end = column == len(self.lines[row])
+        self._kill(self.caret, self._right() if at_end else (row, len(self.lines[row])))
+
+    def kill_to_line_start(self) -> None:
+        """Kill to the start of the line; standing there, the newline before it."""
+        row, column = self.caret
+        self._kill(self._left() if column == 0 else (row, 0), self.caret)
+
+    def yank(self) -> None:
+        """Insert what was killed last."""
+        if self.killed:
+            self.insert(self.killed)
+
+    def take_range(self, start: Place, end: Place, text: str) -> None:
+        """Put `text` in place of what lies between two places, the caret behind it."""
+        self._keep()
+        self._cut(start, end)
+        self._put(text)
+
+    def undo(self) -> None:
+        self._swap(self._undo, self._redo)
+
+    def redo(self) -> None:
+        self._swap(self._redo, self._undo)
+
+    # --- moving ------------------------------------------------------------------------------------------------------
+    def move_left(self) -> None:
+        self.move_to(self._left())
+
+    def move_right(self) -> None:
+        self.move_to(self._right())
+
+    def move_word_left(self) -> None:
+        self.move_to(self._word_left())
+
+    def move_word_right(self) -> None:
+        self.move_to(self._word_right())
+
+    def move_line_start(self) -> None:
+        self.move_to((self.caret[0], 0))
+
+    def move_line_end(self) -> None:
+        self.move_to((self.caret[0], len(self.lines[self.caret[0]])))
+
+    def move_start(self) -> None:
+        self.move_to((0, 0))
+
+    def move_end(self) -> None:
+        self.move_to(self._end)
+
+    def move_to(self, place: Place) -> None:
+        """Put the caret at a place, or the nearest there is."""
+        row = max(0, min(place[0], len(self.lines) - 1))
+        self.caret = (row, max(0, min(place[1], len(self.lines[row]))))
+        self._typing = False
+
+    # --- where moves lead --------------------------------------------------------------------------------------------
+    @property
+    def _end(self) -> Place:
+        return len(self.lines) - 1, len(self.lines[-1])
+
+    def _left(self) -> Place:
+        row, column = self.caret
+        if column == 0:
+            return (row - 1, len(self.lines[row - 1])) if row else (0, 0)
+        return row, grapheme_before(self.lines[row], column)
+
+    def _right(self) -> Place:
+        row, column = self.caret
+        if column == len(self.lines[row]):
+            return (row + 1, 0) if row + 1 < len(self.lines) else self.caret
+        return row, grapheme_after(self.lines[row], column)
+
+    def _word_left(self) -> Place:
+        row, column = self.caret
+        if column == 0:
+            return self._left()
+        found = _WORD_BEHIND.search(self.lines[row][max(0, column - 512) : column])
+        return row, max(0, column - (len(found.group()) if found else 1))
+
+    def _word_right(self) -> Place:
+        row, column = self.caret
+        if column == len(self.lines[row]):
+            return self._right()
+        found = _WORD_AHEAD.match(self.lines[row], column)
+        return row, found.end() if found else len(self.lines[row])
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+    def _put(self, text: str) -> None:
+        row, column = self.caret
+        line = self.lines[row]
+        pieces = text.split("\n")
+        pieces[0] = line[:column] + pieces[0]
+        end = len(pieces[-1])
+        pieces[-1] += line[column:]
+        self.lines[row : row + 1] = pieces
+        self.caret = (row + len(pieces) - 1, end)
+
+    def _cut(self, start: Place, end: Place) -> str:
+        (row, column), (last, stop) = start, end
+        gone = self.lines[row : last + 1]
+        joined = self.lines[row][:column] + self.lines[last][stop:]
+        gone[-1] = gone[-1][:stop]
+        gone[0] = gone[0][column:]
+        self.lines[row : last + 1] = [joined]
+        self.caret = start
+        return "\n".join(gone)
+
+    def _delete(self, start: Place, end: Place) -> None:
+        if start < end:
+            self._keep()
+            self._cut(start, end)
+
+    def _kill(self, start: Place, end: Place) -> None:
+        if start < end:
+            self._keep()
+            self.killed = self._cut(start, end)
+
+    def _keep(self) -> None:
+        """Remember the text as it stands, so that the change that follows can be undone."""
+        self._undo.append((tuple(self.lines), self.caret))
+        del self._undo[:-UNDO_LIMIT]
+        self._redo.clear()
+        self._typing = False
+
+    def _swap(self, out: list[_Snapshot], into: list[_Snapshot]) -> None:
+        if out:
+            into.append((tuple(self.lines), self.caret))
+            lines, self.caret = out.pop()
+            self.lines = list(lines)
+            self._typing = False
+
+
+def grapheme_before(line: str, column: int) -> int:
+    """Where the grapheme that ends at `column` begins."""
+    column -= 1
+    while column > 0 and (_extends(line[column]) or line[column - 1] == _JOINER):
+        column -= 1
+    return max(0, column)
+
+
+def grapheme_after(line: str, column: int) -> int:
+    """Where the grapheme that begins at `column` ends."""
+    column += 1
+    while column < len(line) and (_extends(line[column]) or line[column - 1] == _JOINER):
+        column += 1
+    return min(column, len(line))
+
+
+def _extends(character: str) -> bool:
+    """Whether a character belongs to the one before it: marks, joiners, variation selectors, skin tones."""
+    if character < "\u0300":
+        return False
+    return (
+        character == _JOINER or "\U0001f3fb" <= character <= "\U0001f3ff" or unicodedata.category(character) in ("Mn", "Me", "Mc")
+    )

@@ -1,0 +1,64 @@
+"""Keys and commands on one page, made from the two tables."""
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from flowchat.ui.commands import COMMANDS
+from flowchat.ui.keys import CHAT, COMPOSER, LIST, acts_by_key, shown
+from flowchat.ui.palette import Palette
+from flowchat.ui.rows import Rows
+from flowchat.ui.strips import Piece, wrapped
+
+_ACTS = acts_by_key(LIST)
+_KEY_CELLS, _COMMAND_CELLS = 14, 26
+
+
+class HelpScreen(Screen[None], inherit_bindings=False):
+    """Scrolls with the keys; Esc closes."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self._palette = palette
+
+    def compose(self) -> ComposeResult:
+        yield Rows(self._palette, lambda width: help_lines(self._palette, width)).add_class("fills")
+        yield Rows(self._palette, lambda width: [[("  Up, Down, PageDown scroll   Esc close", self._palette.dim)]])
+
+    def on_key(self, event: events.Key) -> None:
+        act = _ACTS.get(event.key)
+        event.stop()
+        if act in ("close", "choose") or event.key in ("f1", "q"):
+            self.dismiss()
+        elif act is not None:
+            self.query_one(".fills", Rows).act(act)
+
+
+def help_lines(palette: Palette, width: int) -> list[list[Piece]]:
+    """The page for a width."""
+    heading = palette.text + palette.bold
+    lines: list[list[Piece]] = [[("  Keys", heading)], []]
+    for key in (*CHAT, *COMPOSER):
+        if key.help:
+            lines += _entry(shown(key.keys[0]), key.help, _KEY_CELLS, palette, width)
+    lines += [[], [("  Commands", heading)], []]
+    for command in COMMANDS:
+        aliases = f" Also /{', /'.join(command.aliases)}." if command.aliases else ""
+        lines += _entry(
+            f"/{command.name} {command.argument}".rstrip(), f"{command.help}.{aliases}", _COMMAND_CELLS, palette, width
+        )
+    lines += [[], [("  In the text", heading)], []]
+    lines += _entry("@path", "Put a file in front of the model.", _KEY_CELLS, palette, width)
+    return lines
+
+
+def _entry(name: str, text: str, cells: int, palette: Palette, width: int) -> list[list[Piece]]:
+    if width < cells + 24:
+        rest = wrapped(text, max(8, width - 6))
+        return [
+            [("  ", palette.text), (name, palette.accent)],
+            *([("    ", palette.text), (part, palette.text)] for part in rest),
+        ]
+    parts = wrapped(text, min(100, width) - cells - 4)
+    heads = [name.ljust(cells), *(" " * cells for _ in parts[1:])]
+    return [[("  ", palette.text), (head, palette.accent), (part, palette.text)] for head, part in zip(heads, parts, strict=True)]

@@ -1,0 +1,110 @@
+"""The key map: which keys ask for which act, where; and the escape delay, set before textual is imported."""
+
+import os
+from dataclasses import dataclass
+
+os.environ["ESCDELAY"] = "25"
+"""Milliseconds until a lone escape byte is the Escape key; textual reads it once, when it is imported."""
+
+ESCAPE_TWICE_SECONDS = 0.5
+"""Two Escapes within this open the message picker."""
+LEAVE_TWICE_SECONDS = 2.0
+"""Two Ctrl+C within this leave."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """`keys` in textual's names, the first is the one hints show; `help` empty: not worth a line in the help."""
+
+    act: str
+    keys: tuple[str, ...]
+    help: str = ""
+
+
+CHAT: tuple[Key, ...] = (
+    Key("submit", ("enter",), "Send; while a run goes on: queue. On an empty line: steer with, or release, the queue's head"),
+    Key("newline", ("ctrl+j", "shift+enter", "alt+enter"), "New line; also \\ and Enter"),
+    Key("escape", ("escape",), "Stop the run. Twice, with nothing written: edit an earlier message"),
+    Key("cancel", ("ctrl+c",), "Clear what is written, or stop the run; twice when idle: leave"),
+    Key("leave", ("ctrl+d",), "Leave, when nothing is written"),
+    Key("suspend", ("ctrl+z",), "Suspend to the shell; fg comes back"),
+    Key("cycle_mode", ("shift+tab",), "Permission mode: default, accept-edits, plan"),
+    Key("queue", ("alt+up",), "Edit the queue"),
+    Key("fold", ("ctrl+o",), "Fold or unfold tool calls"),
+    Key("page_up", ("pageup", "ctrl+pageup"), "Scroll the conversation"),
+    Key("page_down", ("pagedown", "ctrl+pagedown")),
+    Key("end", ("ctrl+end",), "Follow the end again"),
+    Key("blocks", ("ctrl+up",), "Walk the conversation block by block"),
+    Key("redraw", ("ctrl+l",), "Redraw"),
+    Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
+    Key("help", ("f1",), "This help"),
+)
+
+COMPOSER: tuple[Key, ...] = (
+    Key("delete_left", ("backspace", "ctrl+h", "shift+backspace")),
+    Key("delete_right", ("delete",)),
+    Key("kill_word_left", ("ctrl+w", "alt+backspace", "ctrl+backspace"), "Kill the word before, Alt+D the word behind"),
+    Key("kill_word_right", ("alt+d", "ctrl+delete")),
+    Key("kill_to_line_end", ("ctrl+k",), "Kill to the end of the line, Ctrl+U to its start"),
+    Key("kill_to_line_start", ("ctrl+u",)),
+    Key("yank", ("ctrl+y",), "Put back what was killed"),
+    Key("undo", ("ctrl+underscore", "ctrl+slash", "alt+z"), "Undo, Alt+Shift+Z redo"),
+    Key("redo", ("alt+shift+z", "ctrl+shift+underscore")),
+    Key("move_left", ("left", "ctrl+b")),
+    Key("move_right", ("right", "ctrl+f")),
+    Key("move_word_left", ("ctrl+left", "alt+left", "alt+b"), "Word by word"),
+    Key("move_word_right", ("ctrl+right", "alt+right", "alt+f")),
+    Key("move_line_start", ("home", "ctrl+a")),
+    Key("move_line_end", ("end", "ctrl+e")),
+    Key("move_start", ("ctrl+home", "alt+less_than_sign")),
+    Key("move_end", ("alt+greater_than_sign",)),
+    Key("up", ("up", "ctrl+p"), "On the first line: earlier messages"),
+    Key("down", ("down", "ctrl+n")),
+    Key("complete", ("tab",), "Take the completion"),
+)
+
+LIST: tuple[Key, ...] = (
+    Key("up", ("up", "ctrl+p")),
+    Key("down", ("down", "ctrl+n")),
+    Key("page_up", ("pageup",)),
+    Key("page_down", ("pagedown",)),
+    Key("first", ("home",)),
+    Key("last", ("end",)),
+    Key("choose", ("enter",)),
+    Key("close", ("escape", "ctrl+c")),
+)
+
+QUEUE: tuple[Key, ...] = (
+    Key("up", ("up",)),
+    Key("down", ("down",)),
+    Key("edit", ("enter", "e")),
+    Key("delete", ("d", "delete", "backspace")),
+    Key("move_up", ("shift+up", "K", "upper_k")),
+    Key("move_down", ("shift+down", "J", "upper_j")),
+    Key("promote", ("p",)),
+    Key("close", ("escape", "ctrl+c", "alt+down")),
+)
+
+
+def acts_by_key(table: tuple[Key, ...]) -> dict[str, str]:
+    """The act of each key of a table."""
+    return {key: row.act for row in table for key in row.keys}
+
+
+def shown(key: str) -> str:
+    """A key as hints write it: `Ctrl+J`, `Shift+Tab`, `PageUp`."""
+    names = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc", "underscore": "_"}
+    return "+".join(names.get(part, part.capitalize()) for part in key.split("+"))
+
+
+class Twice:
+    """Tells when the same thing is asked twice within so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._at = seconds, float("-inf")
+
+    def again(self, at: float) -> bool:
+        """Asked at a moment in seconds: whether this is the second time, which a third is then not."""
+        is_again = at - self._at <= self._seconds
+        self._at = float("-inf") if is_again else at
+        return is_again

@@ -1,0 +1,232 @@
+"""The one line at the bottom: what the next request weighs, the model, the mode, what is going on, and the next key."""
+
+import time
+from dataclasses import dataclass, replace
+
+from rich.style import Style
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import Mode
+from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
+from flowchat.ui.figures import cost, seconds, size
+from flowchat.ui.palette import Palette
+from flowchat.ui.strips import Piece, cut, line, pieces_width
+
+TICKS = 10
+SPACE = 3
+_IDLE = StateDelta("idle")
+_PHASES = {
+    "preparing": "preparing",
+    "compacting": "compacting",
+    "requesting": "waiting for the model",
+    "streaming": "writing",
+    "tools": "running tools",
+    "awaiting_approval": "waiting for you",
+    "retry_wait": "retrying",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where compaction sets in, percent of usable: `soft` after a run, `hard` before a request; 100 = off."""
+
+    soft: int = 70
+    hard: int = 90
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All the meter shows. `retry_at` and `run_began` in monotonic seconds."""
+
+    model: str = ""
+    mode: Mode = "default"
+    demo: bool = False
+    saved: bool = True
+    used: ContextUsed | None = None
+    state: StateDelta = _IDLE
+    queued: int = 0
+    held: bool = False
+    retry: RetryScheduled | None = None
+    retry_at: float = 0.0
+    run_began: float = 0.0
+    limits: Limits = Limits()
+
+    @property
+    def percent(self) -> int | None:
+        return None if self.used is None else round(100 * self.used.tokens / max(1, self.used.usable))
+
+    @property
+    def busy(self) -> bool:
+        return self.state.state in ("running", "interrupting", "compacting")
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A part of the line; where room is short those with the highest `yields` go first, 0 never does."""
+
+    pieces: tuple[Piece, ...]
+    yields: int = 0
+
+
+class Meter(Widget):
+    """Shows a Reading. It ticks once a second while a run goes on, and never otherwise."""
+
+    DEFAULT_CSS = "Meter { height: 1; }"
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self._palette = palette
+        self._reading = Reading()
+        self._ticking: Timer | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return self._reading
+
+    def show(self, **changes: object) -> None:
+        """Change what is shown; the names are Reading's."""
+        reading = replace(self._reading, **changes)  # pyright: ignore[reportArgumentType]
+        if reading == self._reading:
+            return
+        if reading.busy and not self._reading.busy:
+            reading = replace(reading, run_began=time.monotonic())
+        if reading.state.phase != "retry_wait":
+            reading = replace(reading, retry=None)
+        self._reading = reading
+        self._tick_while(reading.busy)
+        self.refresh()
+
+    def wait_for_retry(self, retry: RetryScheduled) -> None:
+        """Count down to the next attempt."""
+        at = time.monotonic() + retry.delay_ms / 1000
+        self._reading = replace(self._reading, retry=retry, retry_at=at)
+        self.refresh()
+
+    def use(self, palette: Palette) -> None:
+        self._palette = palette
+        self.refresh()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 1
+
+    def render_line(self, y: int) -> Strip:
+        return draw(self._reading, self._palette, self.size.width, time.monotonic())
+
+    def _tick_while(self, busy: bool) -> None:
+        if busy and self._ticking is None:
+            self._ticking = self.set_interval(1.0, self.refresh)
+        elif not busy and self._ticking is not None:
+            self._ticking.stop()
+            self._ticking = None
+
+
+def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
+    """The line for a width. What yields when it is narrow: cost, bar, durations, sizes, the hint, in that order."""
+    words = _words(reading, palette, now)
+    hint: list[Piece] = [(_hint(reading), palette.dim), ("  ", palette.text)]
+    levels = sorted({word.yields for word in words if word.yields}, reverse=True)
+    for level in [99, *levels]:
+        words = [word for word in words if word.yields < level or level == 99]
+        if _width(words) + pieces_width(hint) + 2 + SPACE <= width:
+            return line(width, _joined(words, palette), hint)
+    if _width(words) + 2 <= width:
+        return line(width, _joined(words, palette))
+    return line(width, _joined(words, palette, space=2))
+
+
+def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
+    words: list[_Word] = []
+    if reading.used is not None and reading.percent is not None:
+        level = _level(reading, palette)
+        words.append(_Word(((_bar(reading, palette), level),), yields=8))
+        words.append(_Word(((f"{reading.percent} %", level),)))
+        assumed = " assumed" if reading.used.window_source == "assumed" else ""
+        weight = f"{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
+        words.append(_Word(((weight, palette.text),), yields=6))
+        if warning := _compaction_word(reading):
+            words.append(_Word(((warning, palette.warn),), yields=4))
+    model = cut(clean(reading.model.rpartition("/")[2]) or "no model", 28)
+    words.append(_Word(((model, palette.text), *(((" demo", palette.accent),) if reading.demo and model != "demo" else ()))))
+    if reading.used is not None and reading.used.cost is not None:
+        words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=9))
+    words.append(_Word(((reading.mode, _mode_style(reading.mode, palette)),)))
+    if reading.state.unsaved or not reading.saved:
+        words.append(_Word((("unsaved", palette.bad if reading.state.unsaved else palette.warn),)))
+    words += _state_words(reading, palette, now)
+    if reading.queued:
+        held = " held" if reading.held else " queued"
+        words.append(_Word(((f"{reading.queued}{held}", palette.warn if reading.held else palette.dim),), yields=10))
+    return words
+
+
+def _state_words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
+    glyphs, state = palette.glyphs, reading.state
+    if not reading.busy:
+        return []
+    if state.state == "interrupting":
+        return [_Word(((f"{glyphs.interrupted} stopping", palette.warn),))]
+    if reading.retry is not None and state.phase == "retry_wait":
+        left = max(0, round(reading.retry_at - now))
+        head = f"{glyphs.waiting} retry {reading.retry.attempt} in {seconds(left)}"
+        return [_Word(((head, palette.warn),)), _Word(((clean(reading.retry.reason), palette.warn),), yields=7)]
+    name = "compacting" if state.state == "compacting" else _PHASES.get(state.phase or "preparing", "running")
+    waits = state.phase == "awaiting_approval"
+    glyph = glyphs.waiting if waits else glyphs.running[0]
+    words = [_Word(((f"{glyph} {name}", palette.warn if waits else palette.accent),))]
+    if not waits:
+        words.append(_Word(((seconds(now - reading.run_began), palette.dim),), yields=7))
+    return words
+
+
+def _bar(reading: Reading, palette: Palette) -> str:
+    """Ten ticks; the last one before the soft limit has another shape."""
+    glyphs = palette.glyphs
+    filled = min(TICKS, ((reading.percent or 0) + TICKS // 2) // TICKS)
+    mark = reading.limits.soft * TICKS // 100 - 1 if reading.limits.soft < 100 else -1
+    full, empty = glyphs.bar_full, glyphs.bar_empty
+    mark_full, mark_empty = glyphs.bar_mark_full, glyphs.bar_mark_empty
+    return "".join(
+        (mark_full if tick < filled else mark_empty) if tick == mark else (full if tick < filled else empty)
+        for tick in range(TICKS)
+    )
+
+
+def _level(reading: Reading, palette: Palette) -> Style:
+    percent = reading.percent or 0
+    return palette.bad if percent >= reading.limits.hard else palette.warn if percent >= reading.limits.soft else palette.text
+
+
+def _compaction_word(reading: Reading) -> str:
+    percent, limits = reading.percent or 0, reading.limits
+    if percent >= limits.hard < 100:
+        return "compacts now" if reading.busy else "compacts before the next request"
+    if percent >= limits.soft < 100:
+        return "compacts after this run" if reading.busy else "compacts after the next run"
+    return ""
+
+
+def _mode_style(mode: Mode, palette: Palette) -> Style:
+    return {"bypass": palette.bad, "plan": palette.accent, "accept-edits": palette.accent}.get(mode, palette.dim)
+
+
+def _hint(reading: Reading) -> str:
+    if reading.busy:
+        return "Esc stop"
+    return "Enter send its head" if reading.held and reading.queued else "F1 help"
+
+
+def _width(words: list[_Word]) -> int:
+    return sum(pieces_width(word.pieces) + SPACE for word in words) - SPACE + 2
+
+
+def _joined(words: list[_Word], palette: Palette, space: int = SPACE) -> list[Piece]:
+    pieces: list[Piece] = [("  ", palette.text)]
+    for word in words:
+        if len(pieces) > 1:
+            pieces.append((" " * space, palette.text))
+        pieces += word.pieces
+    return pieces

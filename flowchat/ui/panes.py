@@ -1,0 +1,232 @@
+"""All that one session shows, and who has the focus; knows values and events, no session."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, assert_never
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import Record
+from flowchat.transcript.events import (
+    ApprovalAsked,
+    AttemptWithdrawn,
+    CallDelta,
+    CompactionDelta,
+    ContextUsed,
+    Event,
+    OutputDelta,
+    QueueChanged,
+    RetryScheduled,
+    StateDelta,
+    TextDelta,
+    ThinkingDelta,
+    Toast,
+)
+from flowchat.ui.approval import Approval
+from flowchat.ui.banner import Banner
+from flowchat.ui.commands import Typed, read_command
+from flowchat.ui.completion import Offer
+from flowchat.ui.composer import Composer
+from flowchat.ui.conversation import Conversation
+from flowchat.ui.edge import Edge, Level
+from flowchat.ui.keys import CHAT, acts_by_key
+from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.meter import Meter
+from flowchat.ui.palette import Palette
+from flowchat.ui.queue_list import QueueList
+from flowchat.ui.standing import Standing
+from flowchat.ui.welcome import Welcome
+
+if TYPE_CHECKING:
+    from flowchat.store.sessions import SessionCard
+
+OFFERS_SHOWN = 8
+COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
+"""Of the screen's height, at most."""
+
+_ACTS = acts_by_key(CHAT)
+
+
+class Panes(Vertical):
+    """Conversation, banners, queue, completions, decision bar, composer and meter."""
+
+    class Submitted(Message):
+        """The text to send or to carry out (perhaps blank)."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.conversation, self.welcome = Conversation(palette), Welcome(palette)
+        self.banner, self.queue, self.edge, self.meter = Banner(palette), QueueList(palette), Edge(palette), Meter(palette)
+        self.composer = Composer(palette)
+        self.approval = Approval(palette, lambda: self.composer.last_typed)
+        self._completion = Listing(palette, (Column("text"), Column("dim")), limit=OFFERS_SHOWN, raised=True)
+        self._lower_edge = Edge(palette)
+        self._offers: Sequence[Offer] = ()
+
+    def compose(self) -> ComposeResult:
+        self.conversation.display = self._completion.display = False
+        yield self.welcome
+        yield self.conversation
+        yield self.banner
+        yield self.queue
+        yield self._completion
+        yield self.approval
+        yield self.edge
+        yield self.composer
+        yield self._lower_edge
+        yield self.meter
+
+    def on_mount(self) -> None:
+        self.composer.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.composer.limit_rows(max(1, int(event.size.height * COMPOSER_SHARE)))
+        self.approval.limit_rows(max(3, int(event.size.height * APPROVAL_SHARE)))
+
+    # --- what is told ------------------------------------------------------------------------------------------------
+    def show(self, event: Event) -> None:
+        """One thing heard of the session, to whom it concerns."""
+        match event:
+            case Record():
+                self.conversation.show(event)
+                if event.is_node and not self.conversation.display:
+                    self._show_conversation(True)
+            case TextDelta() | ThinkingDelta() | CallDelta() | OutputDelta() | AttemptWithdrawn() | CompactionDelta():
+                self.conversation.show(event)
+            case StateDelta():
+                self.conversation.show(event)
+                self.meter.show(state=event)
+                if event.phase != "awaiting_approval":
+                    self.ask(None)
+            case RetryScheduled():
+                self.conversation.show(event)
+                self.meter.wait_for_retry(event)
+            case ContextUsed():
+                self.meter.show(used=event)
+            case ApprovalAsked():
+                self.ask(event)
+            case QueueChanged():
+                self.queue.show(event.items, event.held)
+                self.meter.show(queued=len(event.items), held=event.held)
+            case Toast():
+                self.say(event.text, event.level)
+            case _:
+                assert_never(event)
+
+    def replay(self, records: Sequence[Record]) -> None:
+        """Show another conversation, or another branch of it."""
+        self.conversation.clear()
+        self.conversation.load(records)
+        self._show_conversation(bool(records))
+
+    def show_standing(self, now: Standing) -> None:
+        self.meter.show(
+            model=now.model,
+            mode=now.mode,
+            demo=now.demo,
+            saved=now.saved,
+            queued=len(now.queue),
+            held=now.held,
+            limits=now.limits,
+        )
+        self.queue.show(now.queue, now.held)
+        self.edge.entitle(now.title)
+        self.welcome.show_ready(now.model, now.demo, now.here)
+        self.banner.show(*now.sentences)
+
+    def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
+        """What was done here before, for the empty conversation."""
+        self.welcome.show_last(cards, now_ms)
+
+    def ask(self, asked: ApprovalAsked | None) -> None:
+        """Open the decision bar, or close it."""
+        if asked is None and self.approval.asked is None:
+            return
+        self.approval.show(asked)
+        (self.composer if asked is None else self.approval).focus()
+
+    def say(self, text: str, level: Level = "info") -> None:
+        self.edge.say(text, level)
+
+    def use(self, palette: Palette) -> None:
+        """Draw in other colours."""
+        for widget in (
+            self.welcome,
+            self.conversation,
+            self.banner,
+            self.queue,
+            self.approval,
+            self.edge,
+            self.composer,
+            self.meter,
+        ):
+            widget.use(palette)
+        self._completion.use(palette)
+        self._lower_edge.use(palette)
+
+    def _show_conversation(self, shown: bool) -> None:
+        self.conversation.display, self.welcome.display = shown, not shown
+
+    # --- keys that only move what is shown ---------------------------------------------------------------------------
+    def on_key(self, event: events.Key) -> None:
+        match _ACTS.get(event.key):
+            case "newline":
+                self.composer.newline()
+            case "fold":
+                self.conversation.fold_all()
+            case "page_up":
+                self.conversation.scroll_page(-1)
+            case "page_down":
+                self.conversation.scroll_page(1)
+            case "end":
+                self.conversation.scroll_end()
+            case "blocks":
+                self.conversation.focus()
+            case _:
+                return
+        event.stop()
+        event.prevent_default()
+
+    # --- between the composer and its neighbours ---------------------------------------------------------------------
+    def on_composer_submitted(self, message: Composer.Submitted) -> None:
+        self.post_message(self.Submitted(message.text))
+
+    def on_composer_offered(self, message: Composer.Offered) -> None:
+        self._offers = message.offers
+        self._completion.display = bool(message.offers)
+        self._completion.show([Row(offer, (clean(offer.label), offer.note)) for offer in message.offers])
+
+    def on_composer_walking(self, message: Composer.Walking) -> None:
+        self._completion.act(message.act)
+
+    def on_composer_completing(self, message: Composer.Completing) -> None:
+        is_whole = message.submits and isinstance(read_command(self.composer.text), Typed)
+        if self._offers and not is_whole:
+            offer = self._offers[self._completion.chosen_index]
+            self.composer.take(offer)
+            is_whole = message.submits and not offer.text.endswith(" ")
+        if is_whole:
+            self.post_message(self.Submitted(self.composer.text))
+
+    def on_listing_picked(self, message: Listing.Picked) -> None:
+        self.composer.take(self._offers[self._completion.chosen_index])
+
+    def on_approval_passed(self, message: Approval.Passed) -> None:
+        if isinstance(message.event, events.Paste):
+            self.composer.take_paste(message.event)
+        else:
+            self.composer.take_key(message.event)
+
+    def on_conversation_copied(self, message: Conversation.Copied) -> None:
+        self.app.copy_to_clipboard(message.text)
+        self.say("Copied")
+
+    def on_queue_list_closed(self) -> None:
+        self.composer.focus()

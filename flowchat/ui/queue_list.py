@@ -1,0 +1,138 @@
+"""The messages that wait, above the composer; with the focus it edits them, and posts the queue as it should be."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import QueueItem, text_of
+from flowchat.ui.keys import QUEUE, acts_by_key
+from flowchat.ui.palette import Palette
+from flowchat.ui.strips import Piece, line
+
+SHOWN_LIMIT = 3
+_ACTS = acts_by_key(QUEUE)
+
+
+class QueueList(Widget, can_focus=True):
+    """One line an item, at most three; the rest is counted."""
+
+    class Changed(Message):
+        """The items in their new order, dropped ones left out."""
+
+        def __init__(self, items: tuple[QueueItem, ...]) -> None:
+            super().__init__()
+            self.items = items
+
+    class Taken(Message):
+        """An item shall go back into the composer, and out of the queue."""
+
+        def __init__(self, item: QueueItem, rest: tuple[QueueItem, ...]) -> None:
+            super().__init__()
+            self.item, self.rest = item, rest
+
+    class Promoted(Message):
+        def __init__(self, item: QueueItem) -> None:
+            super().__init__()
+            self.item = item
+
+    class Closed(Message):
+        """Back to the composer."""
+
+    DEFAULT_CSS = "QueueList { height: auto; display: none; }"
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self._palette = palette
+        self._items: tuple[QueueItem, ...] = ()
+        self._held = False
+        self._chosen = 0
+
+    @property
+    def items(self) -> tuple[QueueItem, ...]:
+        return self._items
+
+    def show(self, items: Sequence[QueueItem], held: bool) -> None:
+        self._items, self._held = tuple(items), held
+        self._chosen = max(0, min(self._chosen, len(self._items) - 1))
+        self.display = bool(self._items)
+        self.refresh(layout=True)
+        if not self._items and self.has_focus:
+            self.post_message(self.Closed())
+
+    def use(self, palette: Palette) -> None:
+        self._palette = palette
+        self.refresh()
+
+    def on_focus(self) -> None:
+        self._chosen = len(self._items) - 1
+        self.refresh(layout=True)
+
+    def on_blur(self) -> None:
+        self.refresh(layout=True)
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+    def on_key(self, event: events.Key) -> None:
+        act = _ACTS.get(event.key)
+        if act is None or not self._items:
+            return
+        event.stop()
+        event.prevent_default()
+        item, rest = self._items[self._chosen], list(self._items)
+        match act:
+            case "close":
+                self.post_message(self.Closed())
+            case "down" if self._chosen == len(self._items) - 1:
+                self.post_message(self.Closed())
+            case "up" | "down":
+                self._chosen = max(0, self._chosen + (1 if act == "down" else -1))
+            case "edit":
+                rest.remove(item)
+                self.post_message(self.Taken(item, tuple(rest)))
+            case "delete":
+                rest.remove(item)
+                self.post_message(self.Changed(tuple(rest)))
+            case "promote":
+                self.post_message(self.Promoted(item))
+            case _:
+                self._move(rest, -1 if act == "move_up" else 1)
+        self.refresh()
+
+    def _move(self, rest: list[QueueItem], by: int) -> None:
+        to = max(0, min(self._chosen + by, len(rest) - 1))
+        rest.insert(to, rest.pop(self._chosen))
+        self._chosen = to
+        self.post_message(self.Changed(tuple(rest)))
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return min(len(self._items), SHOWN_LIMIT) + (len(self._items) > SHOWN_LIMIT) + self.has_focus
+
+    def render_line(self, y: int) -> Strip:
+        palette, width = self._palette, self.size.width
+        top = max(0, min(self._chosen - SHOWN_LIMIT + 1, len(self._items) - SHOWN_LIMIT)) if self.has_focus else 0
+        shown = min(len(self._items), SHOWN_LIMIT)
+        if y < shown:
+            return self._item(top + y, width)
+        if y == shown and len(self._items) > SHOWN_LIMIT:
+            return line(width, [(f"  {len(self._items) - SHOWN_LIMIT} more", palette.dim)], fill=palette.text)
+        keys = "  Enter edit   d drop   Shift+Up, Shift+Down move   p send now   Esc close"
+        return line(width, [(keys, palette.dim)], fill=palette.text)
+
+    def _item(self, index: int, width: int) -> Strip:
+        palette, item = self._palette, self._items[index]
+        is_chosen = self.has_focus and index == self._chosen
+        word = "steers" if item.deliver == "steer" else "held" if self._held else "queued"
+        head = f"{index + 1} {word}".ljust(9)
+        style = palette.warn if self._held and item.deliver == "queue" else palette.dim
+        left: list[Piece] = [
+            (f"{palette.glyphs.folded} " if is_chosen else "  ", palette.accent),
+            (f"{head}  ", style),
+            (clean(text_of(item.parts).strip().replace("\n", " ")), palette.text + palette.bold if is_chosen else palette.text),
+        ]
+        right: list[Piece] = [] if index or self.has_focus else [("Alt+Up edit", palette.dim), ("  ", palette.text)]
+        return line(width, left, right, palette.text)

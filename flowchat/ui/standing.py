@@ -1,0 +1,68 @@
+"""What is so of a session beside its conversation, as one value, and the sentences that follow from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowchat.transcript.entries import Mode, QueueItem
+from flowchat.ui.banner import Role
+from flowchat.ui.meter import Limits
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+    from flowchat.runtime.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`read_only` and `unsaved` are sentences, `elsewhere` is the session's folder if it is not `here`, `editing` the number of
+    the message that is being edited."""
+
+    model: str
+    mode: Mode
+    demo: bool
+    title: str
+    queue: tuple[QueueItem, ...]
+    held: bool
+    saved: bool
+    here: Path
+    limits: Limits
+    read_only: str | None = None
+    unsaved: str | None = None
+    elsewhere: Path | None = None
+    editing: int | None = None
+
+    @property
+    def sentences(self) -> list[tuple[str, Role]]:
+        """What is not as usual, the worst first."""
+        rows: list[tuple[str, Role]] = []
+        if self.unsaved is not None:
+            rows.append((f"Not saved: {self.unsaved}", "bad"))
+        if self.read_only is not None:
+            rows.append((f"{self.read_only.rstrip('.')}. f goes on in a copy", "warn"))
+        if self.elsewhere is not None:
+            rows.append((f"This session works in {self.elsewhere}", "accent"))
+        if self.editing is not None:
+            words = f"Editing message {self.editing}: Enter resends as a new branch, Ctrl+S saves in place, Esc leaves"
+            rows.append((words, "accent"))
+        return rows
+
+
+def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing: int | None) -> Standing:
+    """How a session stands now, seen from a workspace."""
+    failure, compact = session.transcript.unsaved, workspace.settings.compact
+    return Standing(
+        model=session.model,
+        mode=session.mode,
+        demo=session.demo,
+        title=session.title,
+        queue=session.queue,
+        held=session.held,
+        saved=saved,
+        here=workspace.path,
+        limits=Limits(compact.soft_percent, compact.hard_percent),
+        read_only=session.read_only,
+        unsaved=None if failure is None else str(failure),
+        elsewhere=None if session.workspace_path == workspace.path else session.workspace_path,
+        editing=editing,
+    )

@@ -1,0 +1,90 @@
+"""One screen line out of styled pieces: cut with an ellipsis, filled to the width; what every bar and list is drawn with."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+Piece = tuple[str, Style]
+"""A text without control characters or newlines, and how it looks."""
+GAP = 2
+"""Cells between what stands left and what stands right."""
+
+
+def line(width: int, left: Sequence[Piece], right: Sequence[Piece] = (), fill: Style | None = None) -> Strip:
+    """A line of exactly `width` cells; when both sides do not fit the left one is cut."""
+    right_width = pieces_width(right)
+    room = width - right_width - (GAP if right else 0)
+    if room < min(width // 3, pieces_width(left)):
+        right, right_width, room = (), 0, width
+    left = cut_pieces(left, max(0, room))
+    space = max(0, width - pieces_width(left) - right_width)
+    pieces = [*left, (" " * space, fill or Style.null()), *right]
+    return Strip([Segment(text, style) for text, style in pieces if text], width)
+
+
+def rule(width: int, style: Style, left: Sequence[Piece] = (), right: Sequence[Piece] = (), glyph: str = "─") -> Strip:
+    """A thin line across, with words in it near its ends."""
+    room = max(0, width - pieces_width(right) - 4)
+    left = cut_pieces(left, room)
+    between = max(0, width - pieces_width(left) - pieces_width(right))
+    pieces: list[Piece] = []
+    if left:
+        pieces += [(glyph * 2, style), *left]
+        between -= 2
+    tail = 2 if right and between >= 2 else 0
+    pieces += [(glyph * max(0, between - tail), style), *right, (glyph * tail, style)]
+    strip = Strip([Segment(text, style) for text, style in pieces if text])
+    return strip.adjust_cell_length(width, style)
+
+
+def pieces_width(pieces: Sequence[Piece]) -> int:
+    return sum(cell_len(text) for text, _ in pieces)
+
+
+def cut_pieces(pieces: Sequence[Piece], width: int) -> list[Piece]:
+    """The pieces, or as much of them as fits with an ellipsis behind it."""
+    if pieces_width(pieces) <= width:
+        return list(pieces)
+    kept: list[Piece] = []
+    for text, style in pieces:
+        if (used := cell_len(text)) < width:
+            kept.append((text, style))
+            width -= used
+        else:
+            kept.append((cut(text + "…" if used <= width else text, width), style))
+            break
+    return kept
+
+
+def cut(text: str, width: int) -> str:
+    """A text of at most `width` cells, its end an ellipsis where something is missing."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text on as many lines as it needs, each at most `width` cells, broken after a space where there is one."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        while cell_len(paragraph) > width:
+            end = _fitting(paragraph, width)
+            space = paragraph.rfind(" ", 1, end + 1)
+            end = space if space > 0 and paragraph[:space].strip() else end
+            lines.append(paragraph[:end])
+            paragraph = paragraph[end:].removeprefix(" ")
+        lines.append(paragraph)
+    return lines
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many leading characters fit, at least one."""
+    used = 0
+    for index, character in enumerate(text):
+        used += cell_len(character)
+        if used > width:
+            return max(1, index)
+    return len(text)

@@ -1,0 +1,152 @@
+"""The terminal: its modes, its real cursor, the thread that reads it; what it was is what it is again afterwards."""
+
+import os
+import select
+import termios
+import threading
+import time
+from codecs import getincrementaldecoder
+from typing import Any
+
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from flowchat.ui.intake import Intake
+
+READ_BYTES = 65536
+LONG_READ_BYTES = 1024
+"""What follows so long a read at once belongs to the same burst."""
+BURST_GAP_SECONDS = 0.005
+MODES_OFF = (
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"
+    "\x1b[?7h\x1b[?25h\x1b[0m"
+)
+"""Every mode we or a killed predecessor may have set, off."""
+_KEYBOARD_RESET = "\x1b[<9u"
+"""Pops what a killed program left on the terminal's stack of keyboard modes (kitty's protocol)."""
+
+
+class HungUp(Message):
+    """The terminal is gone."""
+
+
+class Terminal(LinuxDriver):
+    """Textual's driver with a thread that sleeps until there is something to read, and a visible cursor."""
+
+    def __init__(self, app: Any, *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._wake = os.pipe()
+        self._caret_shown = False
+        self._entered = False
+
+    # --- the cursor --------------------------------------------------------------------------------------------------
+    def show_caret(self, shown: bool) -> None:
+        """Show the terminal's own cursor where frames leave it, or hide it."""
+        if shown != self._caret_shown:
+            self._caret_shown = shown
+            self.write("\x1b[?25h" if shown else "\x1b[?25l")
+
+    # --- modes -------------------------------------------------------------------------------------------------------
+    def start_application_mode(self) -> None:
+        _make_sane(self.fileno)
+        _write_all(self.fileno, _KEYBOARD_RESET + MODES_OFF)
+        self._caret_shown = False
+        super().start_application_mode()
+        self._entered = True
+
+    def stop_application_mode(self) -> None:
+        super().stop_application_mode()
+        self._entered = False
+        self.write(MODES_OFF)
+        self.flush()
+
+    def restore_now(self) -> None:
+        """Leave the screen without the loop's or the writer's help; for an end that cannot wait."""
+        if not self._entered:
+            return
+        if self.attrs_before is not None:
+            try:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+            except termios.error:
+                pass
+        _write_all(self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
+
+    def write(self, data: str) -> None:
+        """As textual's, but a terminal that is gone takes nothing and stops nothing."""
+        writer = self._writer_thread
+        if writer is not None and writer.is_alive():
+            writer.write(data)
+
+    def close(self) -> None:
+        writer = self._writer_thread
+        if writer is not None and writer.is_alive():
+            writer.stop()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+    def disable_input(self) -> None:
+        self.exit_event.set()
+        os.write(self._wake[1], b"x")
+        if self._key_thread is not None:
+            self._key_thread.join()
+        self._key_thread = None
+        os.read(self._wake[0], 1)
+        self.exit_event.clear()
+        super().disable_input()
+
+    def run_input_thread(self) -> None:
+        intake, decode = Intake(), getincrementaldecoder("utf-8")("replace").decode
+        last_long = 0.0
+        while not self.exit_event.is_set():
+            ready, _, _ = select.select([self.fileno, self._wake[0]], [], [], intake.wait_seconds)
+            if self._wake[0] in ready:
+                return
+            if self.fileno not in ready:
+                found = intake.tick()
+            else:
+                try:
+                    read = os.read(self.fileno, READ_BYTES)
+                except OSError:
+                    read = b""
+                if not read:
+                    self.send_message(HungUp())
+                    return
+                now = time.monotonic()
+                found = intake.feed(decode(read), goes_on=now - last_long < BURST_GAP_SECONDS)
+                last_long = now if len(read) >= LONG_READ_BYTES else 0.0
+            for event in found:
+                self.process_message(event)
+
+
+def guard(terminal: Terminal | None, seconds: float, exit_code: int) -> threading.Timer:
+    """A thread that leaves the process with its terminal restored after so many seconds, unless it is cancelled."""
+
+    def leave() -> None:
+        if terminal is not None:
+            terminal.restore_now()
+        os._exit(exit_code)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _make_sane(fileno: int) -> None:
+    """Give a terminal that a killed program left raw its line discipline back, so that it is what we restore."""
+    try:
+        attributes = termios.tcgetattr(fileno)
+    except termios.error:
+        return
+    if attributes[3] & termios.ICANON and attributes[3] & termios.ECHO:
+        return
+    attributes[0] |= termios.ICRNL | termios.IXON
+    attributes[1] |= termios.OPOST | termios.ONLCR
+    attributes[3] |= termios.ICANON | termios.ECHO | termios.ECHOE | termios.ECHOK | termios.ISIG | termios.IEXTEN
+    termios.tcsetattr(fileno, termios.TCSANOW, attributes)
+
+
+def _write_all(fileno: int, text: str) -> None:
+    try:
+        os.write(fileno, text.encode())
+    except OSError:
+        pass
