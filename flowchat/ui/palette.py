@@ -1,6 +1,5 @@
 """How roles look: a theme as frozen styles and glyphs; the only colours a widget knows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,8 +27,6 @@ class Glyphs:
     bar: str = "│"
     bullet: str = "•"
     below: str = "↓"
-    ellipsis: str = "…"
-    arrow: str = "→"
     bar_full: str = "▰"
     bar_empty: str = "▱"
     bar_mark_full: str = "▮"
@@ -52,63 +49,57 @@ ASCII_GLYPHS = Glyphs(
     bar="|",
     bullet="-",
     below="v",
-    ellipsis="~",
-    arrow="->",
     bar_full="#",
     bar_empty="-",
     bar_mark_full="|",
     bar_mark_empty="|",
 )
-
-
-def _style(color: str = "", bold: bool | None = None, italic: bool | None = None) -> Style:
-    return Style(color=color or None, bold=bold, italic=italic)
-
-
-DARK_CODE: Mapping[str, Style] = {
-    "Comment": _style("#7f8794", italic=True),
-    "Keyword": _style("#c39ac9"),
-    "Keyword.Constant": _style("#d9a66c"),
-    "Operator.Word": _style("#c39ac9"),
-    "Name.Builtin": _style("#7fb3c8"),
-    "Name.Function": _style("#8fb4e3"),
-    "Name.Class": _style("#e0c27a"),
-    "Name.Decorator": _style("#7fb3c8"),
-    "Name.Tag": _style("#8fb4e3"),
-    "Name.Attribute": _style("#7fb3c8"),
-    "Name.Exception": _style("#e0c27a"),
-    "Literal.String": _style("#a3be8c"),
-    "Literal.Number": _style("#d9a66c"),
-    "Literal.Date": _style("#d9a66c"),
-    "Generic.Deleted": _style("#e0787f"),
-    "Generic.Inserted": _style("#93bf80"),
-    "Generic.Heading": _style("#8fb4e3"),
-    "Generic.Subheading": _style("#8fb4e3"),
-    "Generic.Prompt": _style("#7f8794"),
+_GLYPHS = Glyphs()
+_BOLD, _ITALIC = Style(bold=True), Style(italic=True)
+_CODE_ROLES: dict[str, Role] = {
+    "Comment": "dim",
+    "Keyword": "accent",
+    "Keyword.Constant": "warn",
+    "Operator.Word": "accent",
+    "Name.Decorator": "warn",
+    "Name.Tag": "accent",
+    "Name.Function": "accent",
+    "Name.Class": "accent",
+    "Name.Constant": "warn",
+    "Name.Exception": "warn",
+    "Literal.String": "good",
+    "Literal.Number": "warn",
+    "Literal.Date": "warn",
+    "Generic.Deleted": "bad",
+    "Generic.Inserted": "good",
+    "Generic.Heading": "accent",
+    "Generic.Subheading": "accent",
+    "Generic.Prompt": "dim",
+    "Generic.Output": "dim",
 }
+"""Roles of code by Pygments token; the nearest one up a token's path counts."""
+
+
+def _colour(colour: str) -> Style:
+    return Style(color=colour)
 
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """One theme. `text` may be without colour: the terminal's own. `raised` has a background.
-
-    `code` holds styles by Pygments token name ("Name.Function"); the nearest one up the token's path counts.
-    """
+    """One theme. `text` may be without colour: the terminal's own. `raised` has a background."""
 
     text: Style = field(default_factory=Style.null)
-    dim: Style = field(default_factory=lambda: _style("#7f8794"))
-    accent: Style = field(default_factory=lambda: _style("#7fa7e0"))
-    good: Style = field(default_factory=lambda: _style("#93bf80"))
-    warn: Style = field(default_factory=lambda: _style("#dcb26a"))
-    bad: Style = field(default_factory=lambda: _style("#e0787f"))
-    raised: Style = field(default_factory=lambda: Style(bgcolor="#23262c"))
-    inline_code: Style = field(default_factory=lambda: _style("#d9b48a"))
-    code: Mapping[str, Style] = field(default_factory=lambda: DARK_CODE)
-    glyphs: Glyphs = field(default_factory=Glyphs)
+    dim: Style = field(default_factory=lambda: _colour("#8d94a1"))
+    accent: Style = field(default_factory=lambda: _colour("#86b6f7"))
+    good: Style = field(default_factory=lambda: _colour("#8fcf94"))
+    warn: Style = field(default_factory=lambda: _colour("#e3b768"))
+    bad: Style = field(default_factory=lambda: _colour("#f0908a"))
+    raised: Style = field(default_factory=lambda: Style(bgcolor="#20242b"))
+    ascii: bool = False
 
     @property
-    def ascii(self) -> bool:
-        return self.glyphs is ASCII_GLYPHS
+    def glyphs(self) -> Glyphs:
+        return ASCII_GLYPHS if self.ascii else _GLYPHS
 
     @property
     def bold(self) -> Style:
@@ -118,6 +109,10 @@ class Palette:
     @property
     def heading(self) -> Style:
         return self.text + _BOLD
+
+    @property
+    def inline_code(self) -> Style:
+        return self.accent
 
     def role(self, role: Role) -> Style:
         return getattr(self, role)
@@ -129,12 +124,11 @@ class Palette:
     def code_style(self, token: str) -> Style:
         """The style of a Pygments token, named as in "Name.Function.Magic"."""
         while token:
-            found = self.code.get(token)
-            if found is not None:
-                return self.text + found
+            role = _CODE_ROLES.get(token)
+            if role is not None:
+                return self.role(role) + _ITALIC if role == "dim" else self.role(role)
             token = token.rpartition(".")[0]
         return self.text
 
 
-_BOLD = Style(bold=True)
 DARK = Palette()
