@@ -33,16 +33,17 @@ def difference(before: str | None, after: str, name: str) -> Difference:
 
 
 def _hunks(old: list[str], new: list[str]) -> list[str]:
-    start = _equal(old, new)
-    end = _equal(old[start:][::-1], new[start:][::-1])
-    start, end = max(0, start - _CONTEXT_LINES), max(0, end - _CONTEXT_LINES)
-    a, b = old[start : len(old) - end], new[start : len(new) - end]
+    same = _equal(old, new)
+    tail = _equal(old[same:][::-1], new[same:][::-1])
+    before, after = min(same, _CONTEXT_LINES), min(tail, _CONTEXT_LINES)
+    start = same - before
+    a, b = old[start : len(old) - tail + after], new[start : len(new) - tail + after]
     if len(a) * len(b) > _COMPARED_PAIRS:
-        return [f"@@ -{start + 1},{len(a)} +{start + 1},{len(b)} @@\n", *("-" + line for line in a), *("+" + line for line in b)]
+        return _replaced(a, b, start, before, after)
     import difflib
 
     hunks: list[str] = []
-    for group in difflib.SequenceMatcher(None, a, b, autojunk=False).get_grouped_opcodes(_CONTEXT_LINES):
+    for group in difflib.SequenceMatcher(None, a, b).get_grouped_opcodes(_CONTEXT_LINES):
         first, last = group[0], group[-1]
         was, now = _range(start + first[1], last[2] - first[1]), _range(start + first[3], last[4] - first[3])
         hunks.append(f"@@ -{was} +{now} @@\n")
@@ -52,6 +53,14 @@ def _hunks(old: list[str], new: list[str]) -> list[str]:
             else:
                 hunks += ["-" + line for line in a[a1:a2]] + ["+" + line for line in b[b1:b2]]
     return hunks
+
+
+def _replaced(a: list[str], b: list[str], start: int, before: int, after: int) -> list[str]:
+    """One hunk that takes all lines between the context out and puts the others in."""
+    removed = ["-" + line for line in a[before : len(a) - after]]
+    added = ["+" + line for line in b[before : len(b) - after]]
+    around = [" " + line for line in a[:before]], [" " + line for line in a[len(a) - after :]]
+    return [f"@@ -{_range(start, len(a))} +{_range(start, len(b))} @@\n", *around[0], *removed, *added, *around[1]]
 
 
 def _lines(text: str) -> list[str]:

@@ -155,7 +155,7 @@ def _regular(path: Path, folder: int, limit_bytes: int) -> Generator[int]:
 
 def _check_regular(path: Path, found: os.stat_result, limit_bytes: int) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a link that was put there meanwhile")
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a link that leads nowhere, or was put there meanwhile")
         raise NotDone(f"{path} is {kind}, not a file")
     if found.st_size > limit_bytes:
         raise NotDone(

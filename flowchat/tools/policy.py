@@ -81,19 +81,18 @@ def judge(
     sources: tuple[tuple[By, Sequence[Rule]], ...] = (("rule", rules), ("session", grants))
     for by, allowed in sources:
         for rule in allowed:
-            if _covers(rule, tool, reach, workspace):
+            if _covers(rule, tool, reach, workspace, private):
                 return Verdict("allow", by, rule)
     return _by_mode(reach, mode, workspace, private)
 
 
-def unasked(verdict: Verdict, tool: str, reach: Reach, workspace: Path) -> Verdict:
+def unasked(verdict: Verdict, tool: str, reach: Reach, workspace: Path, private: Sequence[Path] = ()) -> Verdict:
     """An ask where nobody can be asked: a deny that names the rule that would have allowed it."""
     if verdict.decision != "ask":
         return verdict
-    rule, _ = grant_for(reach, tool, workspace)
-    return Verdict(
-        "deny", "headless", reason=f"denied: {verdict.reason}, and nobody can be asked here; --allow '{rule}' would allow it"
-    )
+    rule, _ = grant_for(reach, tool, workspace, private)
+    reason = f"{verdict.reason}, and nobody can be asked here; --allow '{rule}' would allow it"
+    return Verdict("deny", "headless", reason=reason)
 
 
 def parse_rule(text: str) -> Rule:
@@ -118,11 +117,11 @@ def parse_rule(text: str) -> Rule:
     return Rule(name, glob=inside)
 
 
-def grant_for(reach: Reach, tool: str, workspace: Path) -> tuple[Rule, str]:
+def grant_for(reach: Reach, tool: str, workspace: Path, private: Sequence[Path] = ()) -> tuple[Rule, str]:
     """The narrowest rule that is of use for the rest of a session, and how it reads on the decision bar."""
     if reach.command is not None:
         return Rule(tool, command=reach.command), "this exact command"
-    special = [path for path in reach.paths if _why_special(path, reach, workspace, ())]
+    special = [path for path in reach.paths if _why_special(path, reach, workspace, private)]
     if special:
         return Rule(tool, path=str(special[0])), f"{tool} for {special[0]}"
     return Rule(tool), f"{tool} in this workspace"
@@ -144,40 +143,37 @@ def _by_mode(reach: Reach, mode: Mode, workspace: Path, private: Sequence[Path])
 
 def _why_special(path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> str:
     """Why a path is not free even where its kind is; empty if it is."""
-    verb = "reads" if reach.kind == "read" else "writes"
     if not path.is_relative_to(workspace):
-        return f"it {verb} outside the workspace"
+        return f"it {reach.kind}s outside the workspace"
+    return _why_locked(path, reach, workspace, private)
+
+
+def _why_locked(path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> str:
+    """Why nothing general frees a path; empty if something can. Names above the workspace do not count."""
     if any(path.is_relative_to(folder) or (reach.below and folder.is_relative_to(path)) for folder in private):
-        return f"it {verb} flowchat's own files"
-    if found := _guarded(path.relative_to(workspace), reach):
-        return f"it {verb} a protected path ({found})"
-    return ""
-
-
-def _guarded(path: Path, reach: Reach) -> str:
-    """The first name in a path that nothing general frees; empty if there is none."""
+        return f"it {reach.kind}s flowchat's own files"
     names = SECRET_NAMES if reach.kind == "read" else PROTECTED_NAMES
-    return next((name for name in path.parts if name.casefold() in names), "")
+    below = path.relative_to(workspace) if path.is_relative_to(workspace) else path
+    found = next((name for name in below.parts if name.casefold() in names), "")
+    return f"it {reach.kind}s a protected path ({found})" if found else ""
 
 
-def _covers(rule: Rule, tool: str, reach: Reach, workspace: Path) -> bool:
+def _covers(rule: Rule, tool: str, reach: Reach, workspace: Path, private: Sequence[Path]) -> bool:
     if rule.tool != tool:
         return False
     if reach.kind == "run":
         return rule == Rule(tool) or (rule.command is not None and rule.command == reach.command)
-    return bool(reach.paths) and all(_covers_path(rule, path, reach, workspace) for path in reach.paths)
+    return bool(reach.paths) and all(_covers_path(rule, path, reach, workspace, private) for path in reach.paths)
 
 
-def _covers_path(rule: Rule, path: Path, reach: Reach, workspace: Path) -> bool:
-    if rule.path is not None:
+def _covers_path(rule: Rule, path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> bool:
+    if rule.path is not None or rule.command is not None:
         return str(path) == rule.path
-    if rule.command is not None:
-        return False
     inside = path.is_relative_to(workspace)
-    guarded = _guarded(path.relative_to(workspace) if inside else path, reach)
+    locked = _why_locked(path, reach, workspace, private)
     if rule.glob is None:
-        return inside and not guarded
-    subject = str(path) if rule.glob.startswith("/") else path.relative_to(workspace).as_posix() if inside else None
-    if subject is None or (guarded and subject != rule.glob):
+        return inside and not locked
+    if not inside and not rule.glob.startswith("/"):
         return False
-    return compile_glob(rule.glob).match(subject) is not None
+    subject = str(path) if rule.glob.startswith("/") else path.relative_to(workspace).as_posix()
+    return compile_glob(rule.glob).match(subject) is not None and (not locked or subject == rule.glob)
