@@ -118,7 +118,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
         self.crash: BaseException | None = None
         self.resumable = ""
 
-    def get_default_screen(self) -> ChatScreen:  # type: ignore[override]
+    def get_default_screen(self) -> ChatScreen:
         return self._chat
 
     async def close_session(self) -> None:
@@ -154,13 +154,13 @@ class FlowchatApp(App[int], inherit_bindings=False):
         return self._driver if isinstance(self._driver, Terminal) else None
 
     @property
-    def cursor_position(self) -> Offset:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def cursor_position(self) -> Offset:
         """Where a frame leaves the terminal's cursor: at the caret of what is being written in."""
         caret = self._caret()
         return caret if caret is not None else Offset(0, 0)
 
     @cursor_position.setter
-    def cursor_position(self, position: Offset) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def cursor_position(self, position: Offset) -> None:
         """Textual's own wish is nobody's here."""
 
     def _caret(self) -> Offset | None:

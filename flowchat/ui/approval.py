@@ -29,7 +29,8 @@ class Approval(Widget, can_focus=True):
     class Decided(Message):
         def __init__(self, call: CallId, decision: Decision, reason: str = "") -> None:
             super().__init__()
-            self.call, self.decision, self.reason = call, decision, reason
+            self.call, self.reason = call, reason
+            self.decision: Decision = decision
 
     class Passed(Message):
         """A key or a paste that decides nothing."""
@@ -187,8 +188,11 @@ class Approval(Widget, can_focus=True):
         palette = self._palette
         title = f" {clean(self._asked.preview.title)} "
         hidden = self._hidden_rows
-        more = [(f" {hidden - self._top} lines below, Up and Down scroll ", palette.dim)] if hidden > self._top else []
-        return rule(width, palette.warn, [(cut(title, width - 4), palette.warn + palette.bold)], more, palette.glyphs.rule)
+        more = f" {hidden - self._top} lines below, Up and Down scroll " if hidden > self._top else ""
+        if len(title) + len(more) + 6 > width:
+            more = f" {hidden - self._top} below " if more else ""
+        head = [(cut(title, width - len(more) - 6), palette.warn + palette.bold)]
+        return rule(width, palette.warn, head, [(more, palette.dim)] if more else [], palette.glyphs.rule)
 
     def _body(self, width: int) -> list[list[Piece]]:
         assert self._asked is not None

@@ -24,7 +24,7 @@ class Banner(Widget):
         self._sentences: tuple[tuple[str, Role], ...] = ()
 
     def show(self, *sentences: tuple[str, Role]) -> None:
-        cleaned = tuple((str(clean(text)), role) for text, role in sentences)
+        cleaned = tuple[tuple[str, Role], ...]((clean(text), role) for text, role in sentences)
         if cleaned != self._sentences:
             self._sentences = cleaned
             self.display = bool(cleaned)

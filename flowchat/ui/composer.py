@@ -20,10 +20,8 @@ from flowchat.ui.wrapping import TAB_CELLS, Span, cells, column_at, row_of, rows
 PLACEHOLDER = "Write a message, @file, /command"
 GUTTER = 2
 _ACTS = acts_by_key(COMPOSER)
-_VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0x2426)
-_VISIBLE |= dict.fromkeys(
-    (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080)), 0x2426
-)
+_UNSEEN = (*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080))
+_VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(_UNSEEN, 0x2426)
 """How characters that would act on the terminal are drawn; the text keeps them."""
 
 

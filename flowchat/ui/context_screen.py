@@ -13,7 +13,7 @@ from flowchat.ui.figures import cost, size
 from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, wrapped
+from flowchat.ui.strips import Piece, hint_lines, wrapped
 
 _ACTS = acts_by_key(LIST)
 _SOURCES = {
@@ -38,8 +38,8 @@ class ContextScreen(Screen[None], inherit_bindings=False):
         palette = self._palette
         yield Rows(palette, lambda width: [[("  ", palette.text), (self._heading, palette.text + palette.bold)], []])
         yield Rows(palette, self._lines).add_class("fills")
-        hint = "  Up, Down, PageDown scroll   Esc close" if self._raw else "  /context raw shows the request whole   Esc close"
-        yield Rows(palette, lambda width: [[(hint, palette.dim)]])
+        hint = "Up, Down, PageDown scroll" if self._raw else "/context raw shows the request whole"
+        yield Rows(palette, lambda width: hint_lines(width, (hint, "Esc close"), palette.dim))
 
     def on_key(self, event: events.Key) -> None:
         act = _ACTS.get(event.key)

@@ -8,7 +8,7 @@ from flowchat.ui.commands import COMMANDS
 from flowchat.ui.keys import CHAT, COMPOSER, LIST, acts_by_key, shown
 from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, wrapped
+from flowchat.ui.strips import Piece, hint_lines, wrapped
 
 _ACTS = acts_by_key(LIST)
 _KEY_CELLS, _COMMAND_CELLS = 14, 26
@@ -23,7 +23,7 @@ class HelpScreen(Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield Rows(self._palette, lambda width: help_lines(self._palette, width)).add_class("fills")
-        yield Rows(self._palette, lambda width: [[("  Up, Down, PageDown scroll   Esc close", self._palette.dim)]])
+        yield Rows(self._palette, lambda width: hint_lines(width, ("Up, Down, PageDown scroll", "Esc close"), self._palette.dim))
 
     def on_key(self, event: events.Key) -> None:
         act = _ACTS.get(event.key)
@@ -53,7 +53,7 @@ def help_lines(palette: Palette, width: int) -> list[list[Piece]]:
 
 
 def _entry(name: str, text: str, cells: int, palette: Palette, width: int) -> list[list[Piece]]:
-    if width < cells + 24:
+    if width < cells + 34:
         rest = wrapped(text, max(8, width - 6))
         return [
             [("  ", palette.text), (name, palette.accent)],

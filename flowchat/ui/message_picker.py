@@ -15,7 +15,7 @@ from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import wrapped
+from flowchat.ui.strips import hint_lines, wrapped
 
 PREVIEW_LINES = 5
 _ACTS = acts_by_key(LIST)
@@ -82,7 +82,7 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
         yield Rows(palette, lambda width: [[("  Edit a message", palette.text + palette.bold)], []])
         yield Listing(palette, (Column("text"), Column("accent"), Column("dim", "right"))).add_class("fills")
         yield Rows(palette).add_class("preview")
-        yield Rows(palette, lambda width: [[("  Enter edit   b other branch   Esc close", palette.dim)]])
+        yield Rows(palette, lambda width: hint_lines(width, ("Enter edit", "b other branch", "Esc close"), palette.dim))
 
     def on_mount(self) -> None:
         self.query_one(Listing).show([self._row(said) for said in self._messages], self._begin)

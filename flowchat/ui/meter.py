@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from enum import IntEnum, auto
 
 from rich.style import Style
 from textual.geometry import Size
@@ -17,12 +18,13 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line, pieces_width
 
 TICKS = 10
-SPACE = 3
+SPACE, NARROW_SPACE, NARROW = 3, 2, 60
+"""Cells between words, and between them on a line narrower than NARROW."""
 _IDLE = StateDelta("idle")
 _PHASES = {
     "preparing": "preparing",
     "compacting": "compacting",
-    "requesting": "waiting for the model",
+    "requesting": "asking the model",
     "streaming": "writing",
     "tools": "running tools",
     "awaiting_approval": "waiting for you",
@@ -66,10 +68,28 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Word:
-    """A part of the line; where room is short those with the highest `yields` go first, 0 never does."""
+    """A part of the line; `yields` is one of _Yields, or 0: it never goes."""
 
     pieces: tuple[Piece, ...]
     yields: int = 0
+    joins: bool = False
+    """Stands at the word before it, without a space."""
+
+
+class _Yields(IntEnum):
+    """What goes when it is narrow, the highest first. State, mode and what is wrong never go."""
+
+    PERCENT = 1
+    STOP = auto()
+    MODEL = auto()
+    HELP = auto()
+    REASON = auto()
+    COMPACTION = auto()
+    SIZES = auto()
+    DURATION = auto()
+    BAR = auto()
+    COST = auto()
+    QUEUE = auto()
 
 
 class Meter(Widget):
@@ -89,7 +109,7 @@ class Meter(Widget):
 
     def show(self, **changes: object) -> None:
         """Change what is shown; the names are Reading's."""
-        reading = replace(self._reading, **changes)  # pyright: ignore[reportArgumentType]
+        reading = replace(self._reading, **changes)
         if reading == self._reading:
             return
         if reading.busy and not self._reading.busy:
@@ -125,41 +145,43 @@ class Meter(Widget):
 
 
 def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
-    """The line for a width. What yields when it is narrow: cost, bar, durations, sizes, the hint, in that order."""
+    """The line for a width; what does not fit goes in the order of _Yields."""
     words = _words(reading, palette, now)
-    hint: list[Piece] = [(_hint(reading), palette.dim), ("  ", palette.text)]
-    levels = sorted({word.yields for word in words if word.yields}, reverse=True)
-    for level in [99, *levels]:
-        words = [word for word in words if word.yields < level or level == 99]
-        if _width(words) + pieces_width(hint) + 2 + SPACE <= width:
-            return line(width, _joined(words, palette), hint)
-    if _width(words) + 2 <= width:
-        return line(width, _joined(words, palette))
-    return line(width, _joined(words, palette, space=2))
+    hint = _Word(((_hint(reading), palette.dim),), _Yields.STOP if reading.busy else _Yields.HELP)
+    space = SPACE if width >= NARROW else NARROW_SPACE
+    for level in sorted({word.yields for word in (*words, hint) if word.yields}, reverse=True):
+        if _width(words, space) + _width([hint], space) <= width:
+            break
+        words = [word for word in words if word.yields != level]
+        hint = hint if hint.yields != level else _Word(())
+    right = [*hint.pieces, ("  ", palette.text)] if hint.pieces else []
+    return line(width, _joined(words, palette, space), right, palette.text)
 
 
 def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     words: list[_Word] = []
     if reading.used is not None and reading.percent is not None:
         level = _level(reading, palette)
-        words.append(_Word(((_bar(reading, palette), level),), yields=8))
-        words.append(_Word(((f"{reading.percent} %", level),)))
+        words.append(_Word(((_bar(reading, palette), level),), yields=_Yields.BAR))
+        words.append(_Word(((f"{reading.percent} %", level),), yields=_Yields.PERCENT))
         assumed = " assumed" if reading.used.window_source == "assumed" else ""
         weight = f"{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
-        words.append(_Word(((weight, palette.text),), yields=6))
+        words.append(_Word(((weight, palette.text),), yields=_Yields.SIZES))
         if warning := _compaction_word(reading):
-            words.append(_Word(((warning, palette.warn),), yields=4))
+            words.append(_Word(((warning, palette.warn),), yields=_Yields.COMPACTION))
     model = cut(clean(reading.model.rpartition("/")[2]) or "no model", 28)
-    words.append(_Word(((model, palette.text), *(((" demo", palette.accent),) if reading.demo and model != "demo" else ()))))
+    words.append(
+        _Word(((model, palette.text), *(((" demo", palette.accent),) if reading.demo and model != "demo" else ())), _Yields.MODEL)
+    )
     if reading.used is not None and reading.used.cost is not None:
-        words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=9))
+        words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=_Yields.COST))
     words.append(_Word(((reading.mode, _mode_style(reading.mode, palette)),)))
     if reading.state.unsaved or not reading.saved:
-        words.append(_Word((("unsaved", palette.bad if reading.state.unsaved else palette.warn),)))
+        words.append(_Word((("unsaved", palette.bad) if reading.state.unsaved else ("not kept", palette.dim),)))
     words += _state_words(reading, palette, now)
     if reading.queued:
         held = " held" if reading.held else " queued"
-        words.append(_Word(((f"{reading.queued}{held}", palette.warn if reading.held else palette.dim),), yields=10))
+        words.append(_Word(((f"{reading.queued}{held}", palette.warn if reading.held else palette.dim),), yields=_Yields.QUEUE))
     return words
 
 
@@ -172,13 +194,16 @@ def _state_words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     if reading.retry is not None and state.phase == "retry_wait":
         left = max(0, round(reading.retry_at - now))
         head = f"{glyphs.waiting} retry {reading.retry.attempt} in {seconds(left)}"
-        return [_Word(((head, palette.warn),)), _Word(((clean(reading.retry.reason), palette.warn),), yields=7)]
+        return [
+            _Word(((head, palette.warn),)),
+            _Word(((f": {clean(reading.retry.reason)}", palette.warn),), yields=_Yields.REASON, joins=True),
+        ]
     name = "compacting" if state.state == "compacting" else _PHASES.get(state.phase or "preparing", "running")
     waits = state.phase == "awaiting_approval"
     glyph = glyphs.waiting if waits else glyphs.running[0]
     words = [_Word(((f"{glyph} {name}", palette.warn if waits else palette.accent),))]
     if not waits:
-        words.append(_Word(((seconds(now - reading.run_began), palette.dim),), yields=7))
+        words.append(_Word(((seconds(now - reading.run_began), palette.dim),), yields=_Yields.DURATION))
     return words
 
 
@@ -219,14 +244,14 @@ def _hint(reading: Reading) -> str:
     return "Enter send its head" if reading.held and reading.queued else "F1 help"
 
 
-def _width(words: list[_Word]) -> int:
-    return sum(pieces_width(word.pieces) + SPACE for word in words) - SPACE + 2
+def _width(words: list[_Word], space: int) -> int:
+    return sum(pieces_width(word.pieces) + (0 if word.joins else space) for word in words) - space + 2
 
 
-def _joined(words: list[_Word], palette: Palette, space: int = SPACE) -> list[Piece]:
+def _joined(words: list[_Word], palette: Palette, space: int) -> list[Piece]:
     pieces: list[Piece] = [("  ", palette.text)]
     for word in words:
-        if len(pieces) > 1:
+        if len(pieces) > 1 and not word.joins:
             pieces.append((" " * space, palette.text))
         pieces += word.pieces
     return pieces

@@ -47,6 +47,8 @@ OFFERS_SHOWN = 8
 COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
 """Of the screen's height, at most."""
 
+FOOT_ROWS = 5
+"""What always stays below the decision bar and above it: edges, composer, meter, a line of the conversation."""
 _ACTS = acts_by_key(CHAT)
 
 
@@ -88,7 +90,7 @@ class Panes(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         self.composer.limit_rows(max(1, int(event.size.height * COMPOSER_SHARE)))
-        self.approval.limit_rows(max(3, int(event.size.height * APPROVAL_SHARE)))
+        self.approval.limit_rows(max(4, min(int(event.size.height * APPROVAL_SHARE), event.size.height - FOOT_ROWS)))
 
     # --- what is told ------------------------------------------------------------------------------------------------
     def show(self, event: Event) -> None:

@@ -12,7 +12,7 @@ from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import QueueItem, text_of
 from flowchat.ui.keys import QUEUE, acts_by_key
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, line
+from flowchat.ui.strips import Piece, hint_lines, line
 
 SHOWN_LIMIT = 3
 _ACTS = acts_by_key(QUEUE)
@@ -110,7 +110,7 @@ class QueueList(Widget, can_focus=True):
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return min(len(self._items), SHOWN_LIMIT) + (len(self._items) > SHOWN_LIMIT) + self.has_focus
+        return min(len(self._items), SHOWN_LIMIT) + (len(self._items) > SHOWN_LIMIT) + len(self._hints(width))
 
     def render_line(self, y: int) -> Strip:
         palette, width = self._palette, self.size.width
@@ -120,8 +120,13 @@ class QueueList(Widget, can_focus=True):
             return self._item(top + y, width)
         if y == shown and len(self._items) > SHOWN_LIMIT:
             return line(width, [(f"  {len(self._items) - SHOWN_LIMIT} more", palette.dim)], fill=palette.text)
-        keys = "  Enter edit   d drop   Shift+Up, Shift+Down move   p send now   Esc close"
-        return line(width, [(keys, palette.dim)], fill=palette.text)
+        hints = self._hints(width)
+        at = y - self.size.height + len(hints)
+        return line(width, hints[at] if 0 <= at < len(hints) else (), fill=palette.text)
+
+    def _hints(self, width: int) -> list[list[Piece]]:
+        hints = ("Enter edit", "d drop", "Shift+Up, Shift+Down move", "p send now", "Esc close")
+        return hint_lines(width, hints, self._palette.dim) if self.has_focus else []
 
     def _item(self, index: int, width: int) -> Strip:
         palette, item = self._palette, self._items[index]

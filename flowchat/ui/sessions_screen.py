@@ -14,7 +14,7 @@ from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, pieces_width, wrapped
+from flowchat.ui.strips import Piece, hint_lines, pieces_width, wrapped
 
 if TYPE_CHECKING:
     from flowchat.store.sessions import SessionCard
@@ -42,7 +42,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
         columns = (Column("text"), Column("dim"), Column("dim", "right"), Column("dim", "right"))
         yield Listing(palette, columns).add_class("fills")
         yield Rows(palette).add_class("preview")
-        yield Rows(palette, lambda width: [[("  Enter go on   Tab all directories   Esc close", palette.dim)]])
+        yield Rows(palette, self._foot).add_class("foot")
 
     async def on_mount(self) -> None:
         await self._reload()
@@ -89,6 +89,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
         self._found = [card for card in self._cards if all(word in _searched(card) for word in words)]
         self.query_one(Listing).show([self._row(card) for card in self._found])
         self.query_one(".head", Rows).show(self._head)
+        self.query_one(".foot", Rows).show(self._foot)
         self._preview()
 
     def _choose(self) -> None:
@@ -101,6 +102,10 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
         title: list[Piece] = [("  Resume   ", palette.text + palette.bold), (clean(self._sought), palette.text)]
         space = max(2, width - pieces_width(title) - len(where) - 2)
         return [[*title, (" " * space, palette.text), (where, palette.dim)], []]
+
+    def _foot(self, width: int) -> list[list[Piece]]:
+        other = "this directory" if self._everywhere else "all directories"
+        return hint_lines(width, ("Enter go on", f"Tab {other}", "Esc close"), self._palette.dim)
 
     def _row(self, card: "SessionCard") -> Row:
         title = clean(card.title or card.first_message.strip().partition("\n")[0] or card.sid)

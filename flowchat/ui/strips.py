@@ -66,6 +66,17 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def hint_lines(width: int, hints: Sequence[str], style: Style) -> list[list[Piece]]:
+    """Hints side by side, on as many lines as they need."""
+    lines: list[str] = []
+    for hint in hints:
+        if lines and cell_len(lines[-1]) + 3 + cell_len(hint) < width:
+            lines[-1] += f"   {hint}"
+        else:
+            lines.append(f"  {hint}")
+    return [[(text, style)] for text in lines]
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """A text on as many lines as it needs, each at most `width` cells, broken after a space where there is one."""
     lines: list[str] = []

@@ -8,6 +8,7 @@ import time
 from codecs import getincrementaldecoder
 from typing import Any
 
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
@@ -33,7 +34,7 @@ class HungUp(Message):
 class Terminal(LinuxDriver):
     """Textual's driver with a thread that sleeps until there is something to read, and a visible cursor."""
 
-    def __init__(self, app: Any, *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._wake = os.pipe()
         self._caret_shown = False

@@ -4,15 +4,14 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rich.style import Style
 
 from flowchat.errors import UsageError
-from flowchat.ui.palette import ASCII_GLYPHS, Glyphs, Palette
+from flowchat.ui.palette import Palette
 
-TEXT_ROLES = ("text", "dim", "accent", "good", "warn", "bad", "inline_code")
-"""The text styles of a theme; each is read on `ground` and on `raised`."""
+TEXT_ROLES = ("text", "dim", "accent", "good", "warn", "bad")
+"""The text colours of a theme; each is read on `ground` and on `raised`."""
 
 
 def theme_folders() -> tuple[Path, ...]:
@@ -31,8 +30,8 @@ def theme_files() -> Mapping[str, Path]:
     return found
 
 
-def read_theme(name: str) -> dict[str, Any]:
-    """A theme as its file has it: `dark`, `ground`, `raised`, the TEXT_ROLES, and `code` by Pygments token. Raises UsageError."""
+def read_theme(name: str) -> dict[str, str | bool]:
+    """A theme as its file has it: `dark`, `ground`, `raised` and the TEXT_ROLES. Raises UsageError."""
     path = theme_files().get(name)
     if path is None:
         raise UsageError(f"there is no theme {name!r}; there are {', '.join(theme_files())}")
@@ -45,25 +44,8 @@ def load_palette(name: str, *, ascii_only: bool = False, colourless: bool = Fals
     Raises UsageError.
     """
     theme = read_theme(name)
-    glyphs = ASCII_GLYPHS if ascii_only else Glyphs()
     if colourless:
-        return _colourless(glyphs)
-    styles = {role: Style.parse(theme[role]) for role in TEXT_ROLES}
-    code = {token: Style.parse(style) for token, style in theme["code"].items()}
-    return Palette(**styles, raised=Style(bgcolor=theme["raised"]), code=code, glyphs=glyphs)
-
-
-def _colourless(glyphs: Glyphs) -> Palette:
-    plain, bold = Style(), Style(bold=True)
-    return Palette(
-        text=plain,
-        dim=Style(dim=True),
-        accent=plain,
-        good=plain,
-        warn=bold,
-        bad=bold,
-        raised=plain,
-        inline_code=plain,
-        code={},
-        glyphs=glyphs,
-    )
+        plain, bold = Style(), Style(bold=True)
+        return Palette(plain, Style(dim=True), plain, plain, bold, bold, raised=Style(), ascii=ascii_only)
+    colours = {role: Style(color=str(theme[role])) for role in TEXT_ROLES}
+    return Palette(**colours, raised=Style(bgcolor=str(theme["raised"])), ascii=ascii_only)
