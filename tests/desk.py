@@ -71,7 +71,6 @@ class HandClock:
         self._now = until
         await settle()
 
-
     async def hurry(self, goal: Awaitable[object]) -> None:
         """Let as much time pass as it takes for `goal` to be reached."""
         reached = asyncio.ensure_future(goal)
@@ -118,12 +117,12 @@ class Ear:
     def events(self) -> list[Event]:
         return [heard.event for heard in self.heard]
 
-    def entries(self, *kinds: type[_E]) -> list[_E]:
+    def entries(self, *kinds: type[Any]) -> list[Any]:
         """The entries and deltas of these kinds, as heard."""
         things = [event.entry if isinstance(event, Record) else event for event in self.events]
         return [thing for thing in things if isinstance(thing, kinds)]
 
-    async def until(self, wanted: Callable[[Event | Entry], bool] | type, seconds: float = 10.0) -> object:
+    async def until(self, wanted: Callable[[Event | Entry], bool] | type, seconds: float = 10.0) -> Any:
         """The first event (or entry) heard that is of a kind, or fulfils a condition, from the beginning on."""
         fits = (lambda thing: isinstance(thing, wanted)) if isinstance(wanted, type) else wanted
         async with asyncio.timeout(seconds):
@@ -167,7 +166,9 @@ class Desk:
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
         return self.seat(model, transcript, mode=mode, attended=attended, **given)
 
-    def seat(self, model: ScriptedModel, transcript: Transcript, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
+    def seat(
+        self, model: ScriptedModel, transcript: Transcript, mode: Mode = "default", attended: bool = True, **given: Any
+    ) -> "Sitting":
         tools = given.get("tools") or standard_tools()
         surroundings = Surroundings(self.folder, None, self.clock)
         permits = SessionPermits(lambda: session.mode, given.get("rules", ()), self.folder, attended)
@@ -183,7 +184,13 @@ class Desk:
             return Agent(model, model, tools, permits, limits, news, self.folder, self.clock)
 
         beginning = Beginning(
-            "20260101-000000-test", self.folder, "0", model.facts.name, mode, given.get("system", "You are a test."), tools.schemas
+            "20260101-000000-test",
+            self.folder,
+            "0",
+            model.facts.name,
+            mode,
+            given.get("system", "You are a test."),
+            tools.schemas,
         )
         session = Session(beginning, transcript, given.get("shelf") or self.shelf, self.clock, agent, given.get("read_only"))
         self.sessions.append(session)
@@ -221,7 +228,7 @@ class Sitting(NamedTuple):
         """The types of the head's branch, in order."""
         return [record.type for record in self.session.transcript.branch()]
 
-    def branch(self, *kinds: type[_E]) -> list[_E]:
+    def branch(self, *kinds: type[Any]) -> list[Any]:
         return [record.entry for record in self.session.transcript.branch() if isinstance(record.entry, kinds)]
 
     def requests(self) -> list[list[str]]:

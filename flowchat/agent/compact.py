@@ -68,6 +68,19 @@ class NothingToCompact(CompactionFailed):
     """The branch holds nothing that could be folded."""
 
 
+class Breaker:
+    """Consecutive failures of automatic compaction; three of them switch it off until a /compact succeeds."""
+
+    LIMIT = 3
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    @property
+    def open(self) -> bool:
+        return self.failures >= self.LIMIT
+
+
 class Plan(Struct, frozen=True):
     """`upto`: the last node to fold. `verbatim`: user messages among the folded that wait for a final answer."""
 
@@ -84,7 +97,8 @@ def plan(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, every
     """
     sight = project(branch, facts, model.provider)
     checkpoint = checkpoint_in_force(branch, facts)
-    cut = _cut(sight, min(TAIL_TOKENS, usable_tokens(model) * TAIL_PERCENT // 100))
+    weighed = weigh(branch, facts, model, sight).tokens
+    cut = _cut(sight, min(TAIL_TOKENS, usable_tokens(model) * TAIL_PERCENT // 100), weighed)
     if cut == 0 and everything:
         cut = len(sight.messages)
     upto = _last_before(branch, sight.starts[cut]) if cut < len(sight.messages) else branch[-1].seq if branch else 0
@@ -92,7 +106,7 @@ def plan(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, every
     if cut == 0 or not answered or (checkpoint is not None and upto <= checkpoint.upto):
         return None
     waiting = tuple(seq for seq in unanswered(branch) if seq <= upto)
-    return Plan(upto, waiting, weigh(branch, facts, model, sight).tokens)
+    return Plan(upto, waiting, weighed)
 
 
 def unanswered(branch: Sequence[Record]) -> list[Seq]:
@@ -119,7 +133,7 @@ async def compact(
     Raises CompactionFailed with nothing written. Cancelling writes nothing. Watchers hear started and done, failed or cancelled.
     """
     branch, model = transcript.branch(), agent.model.facts
-    found = plan(branch, transcript.facts, model, everything=trigger == "user")
+    found = plan(branch, transcript.facts, model, everything=trigger != "soft")
     if found is None:
         raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")
     emit(CompactionDelta("started", trigger))
@@ -217,8 +231,13 @@ async def _reply(model: Model, request: Request) -> Reply:
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
-def _cut(sight: Sight, tail_tokens: int) -> int:
-    """The index of the first kept message: 0 where everything fits into the tail."""
+def _cut(sight: Sight, tail_tokens: int, weighed: int) -> int:
+    """The index of the first kept message: 0 where everything fits into the tail.
+
+    Where the whole was measured heavier than it is by estimate, each message counts by as much more.
+    """
+    estimate = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
+    tail_tokens = min(tail_tokens, tail_tokens * estimate // max(1, weighed))
     weight, index = 0, len(sight.messages)
     while index > 0 and weight < tail_tokens:
         index -= 1

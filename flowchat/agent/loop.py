@@ -6,7 +6,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
 from flowchat.agent.budget import fixed_tokens, measure, weigh
 from flowchat.agent.calls import answer_calls
-from flowchat.agent.compact import CompactionFailed, CompactTrigger, compact
+from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, compact
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight, project
 from flowchat.agent.step import StepInFlight
@@ -16,18 +16,7 @@ from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded
 from flowchat.transcript.events import StateDelta
 from flowchat.transcript.transcript import Transcript
 
-
-class Breaker:
-    """Consecutive failures of automatic compaction; three of them switch it off until a /compact succeeds."""
-
-    LIMIT = 3
-
-    def __init__(self) -> None:
-        self.failures = 0
-
-    @property
-    def open(self) -> bool:
-        return self.failures >= self.LIMIT
+SMALL_WINDOW_TOKENS = 8_192
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
@@ -67,6 +56,14 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
     """Append what the model should know that the branch does not say yet."""
     for added in await agent.news(transcript.branch(), first):
         await transcript.append(added)
+    facts = agent.model.facts
+    if first and facts.window < SMALL_WINDOW_TOKENS:
+        words = (
+            f"{facts.name} has a window of {facts.window:,} tokens ({facts.window_source}), little for work with tools;"
+            f' give it more (Ollama: num_ctx), or correct it in config.toml: [models."{facts.name}"] window = N'
+        )
+        if not any(isinstance(r.entry, Noticed) and r.entry.text == words for r in transcript.branch() if r.type == "noticed"):
+            await transcript.append(Noticed("warning", "model", words))
 
 
 async def answer(

@@ -9,9 +9,9 @@ from msgspec import structs
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
-from flowchat.agent.compact import CompactionFailed, CompactTrigger, compact
+from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact
 from flowchat.agent.inbox import Inbox
-from flowchat.agent.loop import Breaker, run
+from flowchat.agent.loop import run
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import CommandRefused, NotRunning, StorageFailed
 from flowchat.runtime.recovery import closing
@@ -222,6 +222,8 @@ class Activity:
         self._to("compacting")
         try:
             await self._compaction("soft", "")
+        except NothingToCompact:
+            return
         except CompactionFailed as error:
             self.breaker.failures += 1
             await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed, nothing was changed: {error}"))

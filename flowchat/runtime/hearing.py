@@ -52,7 +52,7 @@ class Hearing:
         if known is None:
             if not isinstance(delta, OutputDelta) and any(other[0] != "output" for other in self._pending):
                 self.flush()
-            self._pending[key] = known = (delta, [])
+            known = self._pending[key] = (delta, list[str]())
         known[1].append(delta.args if isinstance(delta, CallDelta) else delta.text)
         if self._timer is None:
             rest = self._flushed_at + FLUSH_SECONDS - self._clock.seconds()

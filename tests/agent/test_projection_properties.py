@@ -1,5 +1,6 @@
 """What holds of every projection, whatever happened on the branch."""
 
+import itertools
 from collections.abc import Callable
 
 from hypothesis import given, settings
@@ -100,7 +101,7 @@ def test_a_request_begins_with_the_one_before_it(case: tuple[Grown, list[int]]) 
     grown, sent = case
     branch = grown.branch()
     requests = [project(branch[:length], grown.facts).messages for length in sent]
-    for before, after in zip(requests, requests[1:], strict=False):
+    for before, after in itertools.pairwise(requests):
         assert after[: len(before)] == before
 
 

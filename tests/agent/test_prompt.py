@@ -116,8 +116,11 @@ def test_a_checkpoint_stands_for_what_it_folds_and_the_tail_follows() -> None:
     grown.add(compacted(folded, directives=("use tabs",)))
     first = seen(grown)[0]
     assert first.startswith('user: <context source="instructions" origin="AGENTS.md">\n|be kind|\n</context>|<summary>\n')
-    assert "SUM" in first and "- use tabs" in first and "one" not in first
-    assert seen(grown)[1:] == ["assistant: 2"] and first.endswith("|two")
+    assert "SUM" in first
+    assert "- use tabs" in first
+    assert "one" not in first
+    assert seen(grown)[1:] == ["assistant: 2"]
+    assert first.endswith("|two")
 
 
 def test_of_checkpoints_the_deepest_wins_and_at_equal_depth_the_later() -> None:

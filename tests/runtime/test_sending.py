@@ -99,7 +99,7 @@ async def test_a_promoted_message_is_said_next_and_the_rest_keeps_its_order(desk
     assert said(sitting.branch(UserSaid)) == ["go", "b", "a", "c"]
     first = sitting.branch(AssistantSaid)[0]
     assert (first.parts, first.finish) == ((Text("par"),), "interrupted")
-    assert [ended.outcome for ended in sitting.branch(RunEnded)][0] == "interrupted"
+    assert next(ended.outcome for ended in sitting.branch(RunEnded)) == "interrupted"
 
 
 async def test_promoting_what_is_not_queued_is_refused_and_changes_nothing(desk: Desk) -> None:
@@ -167,7 +167,9 @@ async def test_a_steer_during_two_parallel_calls_comes_after_both_answers(desk: 
     await session.idle()
     last = sitting.requests()[1]
     assert last[0] == "user: Pick a colour."
-    assert last[1].startswith("assistant:  [call_") and last[2].startswith("tool call_") and last[3].startswith("tool call_")
+    assert last[1].startswith("assistant:  [call_")
+    assert last[2].startswith("tool call_")
+    assert last[3].startswith("tool call_")
     assert last[4] == "user: Blue, please."
     assert len(sitting.branch(RunStarted)) == 1
 

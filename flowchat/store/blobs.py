@@ -1,0 +1,49 @@
+"""Bytes beside a log, each in a file named by the sha256 of its content."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from flowchat.errors import StorageFailed
+from flowchat.store.disk import Disk
+from flowchat.transcript.entries import BlobRef
+
+BLOBS = "blobs"
+
+
+class FileBlobs:
+    """Implements `Blobs` for one session's folder; written durably before the entry that names them."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder, self._disk = folder / BLOBS, disk
+
+    async def put(self, content: bytes, media: str, size: tuple[int, int] | None = None) -> BlobRef:
+        sha256 = hashlib.sha256(content).hexdigest()
+        await asyncio.to_thread(self._put, sha256, content)
+        return BlobRef(sha256, len(content), media, size)
+
+    async def get(self, sha256: str) -> bytes | None:
+        return await asyncio.to_thread(self._get, sha256)
+
+    def _put(self, sha256: str, content: bytes) -> None:
+        if self._get(sha256) is not None:
+            return
+        try:
+            if not self._folder.is_dir():
+                self._disk.make_folder(self._folder)
+            self._disk.write_file(self._folder / sha256, content)
+        except FileExistsError:
+            self._put(sha256, content)
+        except OSError as error:
+            raise StorageFailed(
+                f"{self._folder / sha256} cannot be written ({error.strerror or error}); make room there"
+            ) from error
+
+    def _get(self, sha256: str) -> bytes | None:
+        if len(sha256) != 64 or not sha256.isalnum():
+            return None
+        try:
+            content = (self._folder / sha256).read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == sha256 else None
