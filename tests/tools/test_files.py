@@ -1,6 +1,7 @@
 """Paths and files that are not what they seem: nothing outside is written, nothing odd is opened."""
 
 import asyncio
+import ctypes
 import os
 import stat
 from pathlib import Path
@@ -168,7 +169,6 @@ def _sparse(path: Path, size: int) -> None:
 
 
 def _exchange(swap: Path, link: Path) -> None:
-    aside = swap.with_name("aside")
-    swap.rename(aside)
-    link.rename(swap)
-    aside.rename(link)
+    """One for the other at once, as an attacker would: renameat2(2) with RENAME_EXCHANGE."""
+    at_fdcwd, exchange = -100, 2
+    assert ctypes.CDLL(None).renameat2(at_fdcwd, bytes(swap), at_fdcwd, bytes(link), exchange) == 0
