@@ -7,7 +7,6 @@ has become a link since is refused: what was judged is what is opened. All of it
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ def replace(path: Path, content: bytes, was: Found | None) -> None:
     with _told(path), _folder(path.parent, create=True) as folder:
         _check_still(folder, path, was)
         _refuse_unwritable(folder, path)
-        temporary = f".flowchat-{secrets.token_hex(8)}.tmp"
+        temporary = f".flowchat-{os.urandom(8).hex()}.tmp"
         file = os.open(temporary, _CREATE, 0o666 if was is None else 0o600, dir_fd=folder)
         try:
             with os.fdopen(file, "wb", buffering=0) as out:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,6 +94,8 @@ async def _ripgrep(program: str, given: _Args, target: Path) -> Ended:
 async def _own_search(given: _Args, target: Path) -> Ended:
     paths = await asyncio.to_thread(_candidates, target, given.glob)
     asked = {"pattern": given.pattern, "ignore_case": given.ignore_case, "context": given.context, "files": paths}
+    import tempfile
+
     with tempfile.NamedTemporaryFile(suffix=".json") as request:
         request.write(msgspec.json.encode(asked))
         request.flush()

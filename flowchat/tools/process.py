@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import secrets
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,6 +69,8 @@ async def settled() -> None:
 
 def find_program(name: str) -> str | None:
     """The absolute path of a program on our PATH, never one that lies in the current directory by chance."""
+    import shutil
+
     return shutil.which(name, path=search_path(os.environ))
 
 
@@ -269,7 +269,7 @@ class _Watchdog:
         self._tell("-", pid)
 
     def _start(self) -> None:
-        self._owner = self._owner or f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._owner = self._owner or f"{os.getpid()}-{os.urandom(8).hex()}"
         if self._pipe is not None:
             os.close(self._pipe)
         theirs, self._pipe = os.pipe()

@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec  # loaded with the first .gitignore: 10 ms
 
 ENTRIES_LIMIT = 200_000
 """Files and folders looked at in one walk."""
@@ -55,7 +57,7 @@ class Walk:
 class Ignored:
     """The ignore rules that hold in a folder: each .gitignore's from its own folder down, the deepest decides."""
 
-    def __init__(self, rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
+    def __init__(self, rules: tuple[tuple[str, "GitIgnoreSpec"], ...] = ()) -> None:
         self._rules = rules
 
     @classmethod
@@ -85,8 +87,10 @@ class Ignored:
         return False
 
 
-def _spec(lines: list[str]) -> GitIgnoreSpec:
+def _spec(lines: list[str]) -> "GitIgnoreSpec":
     """The rules of these lines, those left out that are none."""
+    from pathspec import GitIgnoreSpec
+
     try:
         return GitIgnoreSpec.from_lines(lines)
     except ValueError:
@@ -94,6 +98,8 @@ def _spec(lines: list[str]) -> GitIgnoreSpec:
 
 
 def _is_rule(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
     try:
         GitIgnoreSpec.from_lines([line])
     except ValueError:
