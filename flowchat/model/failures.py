@@ -1,0 +1,245 @@
+"""What went wrong on the wire, in our words: the providers' and the transport's errors onto the tree of model.py.
+
+litellm's own classes are not enough: it calls a refused connection an InternalServerError, a 503 whose body says
+invalid_request_error a BadRequestError, and loses the code of an error that comes inside a stream. So the whole chain of
+causes is read, by class name, HTTP status and wording.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
+from typing import Any, cast
+
+from msgspec import Struct
+
+from flowchat.model.model import (
+    AuthFailed,
+    ConnectionLost,
+    ContextOverflow,
+    Malformed,
+    Overloaded,
+    RateLimited,
+    Refused,
+    UnknownModel,
+    WireError,
+)
+
+WORDS_LIMIT_CHARS = 300
+"""How much of a provider's own message a sentence repeats."""
+_CHAIN_LIMIT = 16
+
+
+class Place(Struct, frozen=True, gc=False):
+    """Who was asked: the model's name, its server (host and port, or the provider), the variable the key came from."""
+
+    model: str
+    server: str
+    key: str
+    redact: Callable[[str], str]
+
+
+class _Failure(Struct, frozen=True, gc=False):
+    names: frozenset[str]
+    status: int | None
+    kind: str
+    words: str
+    headers: Mapping[str, str]
+
+
+def as_wire_error(error: BaseException, place: Place) -> WireError:
+    """The branch of our tree an error from litellm belongs to, with a sentence that holds no key."""
+    failure = _read(error)
+    words = _quoted(place.redact(failure.words))
+    overflow = _OVERFLOW.search(failure.words) is not None or "ContextWindowExceededError" in failure.names
+    if failure.names & _TRANSPORT and failure.status is None:
+        return _connection(failure, place)
+    if failure.names & _UNREADABLE and failure.status is None:
+        return Malformed(f"{place.server} sent something that is no answer of a model{words}")
+    if failure.kind in _QUOTA_KINDS or failure.status == 402 or _QUOTA.search(failure.words):
+        return Refused(f"{place.server} says the credit or quota of this account is used up{words}; top it up, or /model")
+    if failure.status == 413 or (overflow and failure.status not in (401, 403)):
+        return ContextOverflow(f"the request is longer than {place.model} takes{words}; /compact makes it shorter")
+    if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
+        wait = retry_after_seconds(failure.headers, failure.words)
+        return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}", wait)
+    return _by_status(failure, place, words)
+
+
+def missing_key(provider: str, names: tuple[str, ...]) -> AuthFailed:
+    """Said before anything is sent."""
+    return AuthFailed(f"there is no key for {provider}: set {' or '.join(names)}, or choose another model with /model")
+
+
+def retry_after_seconds(headers: Mapping[str, str], words: str = "", now: float | None = None) -> float | None:
+    """How long a server asks us to wait: Retry-After (RFC 9110 10.2.3: seconds or a date) or Gemini's retryDelay, else None."""
+    said = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        pass
+    else:
+        return seconds if isfinite(seconds) and seconds >= 0 else None
+    if said:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            date = parsedate_to_datetime(said).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return max(0.0, date - (time.time() if now is None else now))
+    delay = re.search(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', words)
+    return float(delay[1]) if delay else None
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(seen) < _CHAIN_LIMIT:
+        seen.add(id(current))
+        yield current
+        current = (
+            cast("BaseException | None", getattr(current, "original_exception", None)) or current.__cause__ or current.__context__
+        )
+
+
+def _read(error: BaseException) -> _Failure:
+    chain = list(_chain(error))
+    names = frozenset(kind.__name__ for link in chain for kind in type(link).__mro__)
+    body = next((found for link in chain if (found := _body(link))), dict[str, Any]())
+    transported = "HTTPStatusError" in names
+    statuses = [status for link in chain if isinstance(status := getattr(link, "status_code", None), int)]
+    inside = body.get("code") if isinstance(body.get("code"), int) else None
+    status = statuses[-1] if statuses and (transported or not names & (_TRANSPORT | _UNREADABLE)) else None
+    status = cast("int | None", inside) if inside is not None and 400 <= inside < 600 and not transported else status
+    kind = f"{body.get('type') or ''} {body.get('code') or ''} {body.get('status') or ''}".strip().lower()
+    return _Failure(names, status, kind, _words(chain, body), _headers(chain))
+
+
+def _body(link: BaseException) -> dict[str, Any]:
+    """The error object a provider sent, wherever the libraries left it: {message, type or code or status, ...}."""
+    found = getattr(link, "body", None)
+    if not isinstance(found, dict):
+        text = str(getattr(link, "message", None) or link)
+        start, end = text.find("{"), text.rfind("}")
+        found = _parsed(text[start : end + 1]) if 0 <= start < end else None
+    if isinstance(found, dict):
+        inner = cast(dict[str, Any], found).get("error", cast(object, found))
+        if isinstance(inner, dict):
+            return cast(dict[str, Any], inner)
+        if isinstance(inner, str):
+            return {"message": inner}
+    return {}
+
+
+def _parsed(text: str) -> object:
+    for candidate in (text, text.replace("\\'", "'")):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return None
+
+
+def _words(chain: list[BaseException], body: dict[str, Any]) -> str:
+    if isinstance(message := body.get("message"), str) and message.strip():
+        return message
+    text = str(getattr(chain[0], "message", None) or chain[0])
+    text = text.split("Original exception:")[0].split("\nTraceback")[0].split("Handle with `litellm")[0]
+    return re.sub(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\w*\s*(?:-|:)\s*)+", "", text)
+
+
+def _headers(chain: list[BaseException]) -> Mapping[str, str]:
+    for link in chain:
+        headers = getattr(link, "litellm_response_headers", None) or getattr(getattr(link, "response", None), "headers", None)
+        if headers:
+            return {str(name).lower(): str(value) for name, value in headers.items()}
+    return {}
+
+
+def _quoted(words: str) -> str:
+    text = " ".join(words.split()).strip(" .")
+    if re.match(r"(?i)(b['\"])?<(!doctype|html)", text):
+        text = "an HTML page"
+    if len(text) > WORDS_LIMIT_CHARS:
+        text = text[:WORDS_LIMIT_CHARS] + "..."
+    return f" ({text})" if text else ""
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+def _by_status(failure: _Failure, place: Place, words: str) -> WireError:
+    status, names = failure.status, failure.names
+    if "ModuleNotFoundError" in names or "ImportError" in names:
+        return UnknownModel(f"{place.model} needs a Python package that is not installed{words}; choose another with /model")
+    if status == 401 or "AuthenticationError" in names or _NO_KEY.search(failure.words):
+        return AuthFailed(
+            f"{place.server} refused the key{place.key}{words}: set a valid one, or choose another model with /model"
+        )
+    if "LLM Provider NOT provided" in failure.words:
+        return UnknownModel(f"no provider is known for {place.model!r}: write PROVIDER/MODEL, or choose another with /model")
+    if status in (403, 404) or "NotFoundError" in names:
+        return UnknownModel(f"{place.server} does not serve {place.model!r} to this key{words}: choose another with /model")
+    if "overloaded" in failure.kind or "server_error" in failure.kind or (status is not None and status >= 500):
+        wait = retry_after_seconds(failure.headers)
+        return Overloaded(f"{place.server} is overloaded or failing{_http(status)}{words}", wait)
+    if status == 408:
+        return ConnectionLost(f"{place.server} gave up waiting{words}")
+    return Refused(f"{place.server} refused the request{_http(status)}{words}")
+
+
+def _connection(failure: _Failure, place: Place) -> ConnectionLost:
+    names = failure.names
+    if "ConnectionRefusedError" in names:
+        return ConnectionLost(f"nothing answers at {place.server} (connection refused): is the server running?")
+    if "SSLError" in names or "SSLCertVerificationError" in names:
+        return ConnectionLost(
+            f"{place.server} could not be reached safely{_quoted(place.redact(failure.words))}; see SSL_CERT_FILE"
+        )
+    if names & {"ConnectError", "ConnectTimeout", "ClientConnectorError", "gaierror"}:
+        return ConnectionLost(f"{place.server} cannot be reached: check the network and the address")
+    if names & _SILENCES:
+        return ConnectionLost(f"{place.server} went silent: no byte for too long (limits.idle_seconds)")
+    return ConnectionLost(f"the connection to {place.server} broke off")
+
+
+def _http(status: int | None) -> str:
+    return f" with HTTP {status}" if status else ""
+
+
+_SILENCES = {"ReadTimeout", "SocketTimeoutError", "APITimeoutError", "TimeoutException", "TimeoutError", "Timeout"}
+_TRANSPORT = _SILENCES | {
+    "ConnectError",
+    "ConnectTimeout",
+    "ReadError",
+    "WriteError",
+    "WriteTimeout",
+    "PoolTimeout",
+    "CloseError",
+    "RemoteProtocolError",
+    "LocalProtocolError",
+    "ProxyError",
+    "ClientError",
+    "ConnectionError",
+    "gaierror",
+    "SSLError",
+}
+_UNREADABLE = {"JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"}
+_QUOTA_KINDS = {"insufficient_quota insufficient_quota", "insufficient_quota", "billing_error", "payment_required"}
+_QUOTA = re.compile(
+    r"insufficient_quota|credit balance is too low|insufficient (?:balance|credits|funds)|billing.hard.limit|payment required",
+    re.I,
+)
+_NO_KEY = re.compile(
+    r"missing credentials|missing \w+ api key|api key not valid|invalid.api.key|api_key client option must be set", re.I
+)
+_OVERFLOW = re.compile(
+    r"context_length_exceeded|maximum context length|(?:prompt|input) (?:is )?too long|context (?:window|length|limit)"
+    r"|exceeds? (?:the |this )?(?:model'?s? )?(?:available context|max(?:imum)? (?:context|input|prompt|number of tokens))"
+    r"|maximum (?:prompt|input) length|reduce the length of|request too large"
+    r"|(?:number of|input) tokens? (?:count )?(?:\(\d+\) )?(?:exceeds?|must be)|`inputs` tokens"
+    r"|too large for model|greater than the context|n_ctx|longer than the model",
+    re.I,
+)

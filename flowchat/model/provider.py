@@ -1,0 +1,299 @@
+"""Every model litellm can reach, and litellm itself: the only file that imports it, late and in a thread of its own."""
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from contextlib import aclosing
+from functools import partial
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct, structs
+
+from flowchat.config import redactor
+from flowchat.model import discover
+from flowchat.model.answer import Answer, usage_of
+from flowchat.model.catalogue import TableRow
+from flowchat.model.failures import Place, as_wire_error, missing_key
+from flowchat.model.model import ConnectionLost, EmptyResponse, Malformed, ModelFacts, ModelPiece, Refused, Request, WireError
+from flowchat.model.watch import Expired, Watch
+from flowchat.model.wire import arguments, blobs_of, family_of
+
+YIELD_SECONDS = 0.004
+"""How long a fast stream may keep the loop to itself."""
+SWITCH_SECONDS = 0.0005
+"""The interpreter's switch interval while litellm is imported beside a live screen."""
+ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else a request for the price table
+    "LITELLM_MODE": "PRODUCTION",  # else the workspace's .env is read into our environment
+    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",  # else 100 equal chunks end a stream
+}
+_IMPORTED_LATE = (
+    "openai.resources",
+    "openai.lib.streaming.chat",
+    "anyio._backends._asyncio",
+    "litellm._service_logger",
+    "litellm.litellm_core_utils.default_encoding",
+    "litellm.llms.openai.openai",
+    "litellm.llms.anthropic.chat.handler",
+    "litellm.llms.anthropic.completion.transformation",
+    "litellm.llms.fal_ai.chat.transformation",
+    "litellm.llms.hosted_vllm.chat.transformation",
+    "litellm.llms.custom_httpx.aiohttp_transport",
+)
+"""What a first request would import on the loop otherwise: 0.3 s of it (measured with litellm 1.106.2)."""
+_log = logging.getLogger(__name__)
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+_NO_KEY = "none"
+"""What a local server that wants no key is sent: the libraries insist on one."""
+
+BlobReader = Callable[[str], Awaitable[bytes | None]]
+"""The bytes of a blob by its sha256, None if it is gone."""
+
+
+class Patience(Struct, frozen=True, gc=False):
+    """How long a stream may take, in seconds: without a byte, without a piece although bytes come, and in all."""
+
+    idle_seconds: float = 90.0
+    pieceless_seconds: float = 600.0
+    total_seconds: float = 3_600.0
+
+
+class ProviderModel:
+    """One model behind litellm."""
+
+    def __init__(
+        self,
+        facts: ModelFacts,
+        read_blob: BlobReader,
+        *,
+        api_base: str | None = None,
+        patience: Patience | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._facts = facts
+        self._read_blob = read_blob
+        self._patience = patience or Patience()
+        self._environ = environ
+        self._base = api_base or discover.api_base(facts.provider, environ)
+        self._server = urlsplit(self._base).netloc if self._base else facts.provider or facts.name
+        self._family = family_of(facts.provider, facts.name)
+
+    @property
+    def facts(self) -> ModelFacts:
+        return self._facts
+
+    @property
+    def api_base(self) -> str | None:
+        """The server's address where it is not the provider's own."""
+        return self._base
+
+    def learn(self, facts: ModelFacts) -> None:
+        """Better facts of the same model: from the next request on."""
+        self._facts = structs.replace(facts, name=self._facts.name, provider=self._facts.provider)
+
+    async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
+        """As in Model.stream. No retries here: one request, one connection, which ends with the generator."""
+        key = discover.key_set(self._facts.provider, self._environ)
+        local = discover.is_loopback(self._base)
+        if key is None and not local and (names := discover.key_names(self._facts.provider)):
+            raise missing_key(self._facts.provider, names)
+        blobs = {blob.sha256: await self._read_blob(blob.sha256) for blob in blobs_of(request)}
+        sent = arguments(request, self._family, blobs)
+        sent |= {"model": self._facts.name, "api_base": self._base, "timeout": self._patience.idle_seconds}
+        if key is None and local:
+            sent["api_key"] = _NO_KEY
+        watch = Watch(self._patience.pieceless_seconds, self._patience.total_seconds)
+        try:
+            litellm = await loaded()
+            with watch:
+                chunks = await litellm.acompletion(**sent, **_ALWAYS)
+            async with aclosing(chunks), aclosing(self._pieces(chunks, watch)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except (WireError, GeneratorExit):
+            raise
+        except Expired as error:
+            raise ConnectionLost(f"{self._server} said nothing new for too long, though the connection was open") from error
+        except Exception as error:
+            raise as_wire_error(error, self._place()) from error
+        finally:
+            watch.close()
+
+    async def _pieces(self, chunks: Any, watch: Watch) -> AsyncGenerator[ModelPiece, None]:
+        """The stream's pieces and its Reply."""
+        answer, usage, finish = Answer(self._facts.provider), None, ""
+        take, following = answer.take, chunks.__anext__
+        breath = perf_counter()
+        while True:
+            try:
+                with watch:
+                    chunk = await following()
+            except StopAsyncIteration:
+                break
+            for piece in take(chunk):
+                yield piece
+            if (now := perf_counter()) - breath >= YIELD_SECONDS:
+                await asyncio.sleep(0)
+                breath = now
+            if chunk.choices and (reason := chunk.choices[0].finish_reason):
+                finish = str(reason)
+            if (usage := getattr(chunk, "usage", None)) is not None:
+                break
+        self._check_end(chunks, answer)
+        counted = usage_of(usage) if _reported_usage(chunks) else None
+        reply = answer.reply(finish, counted, self._cost(usage) if counted else None)
+        if not reply.parts:
+            raise EmptyResponse(f"{self._facts.name} answered with nothing; try again, or another model with /model")
+        yield reply
+
+    def _check_end(self, chunks: Any, answer: Answer) -> None:
+        """litellm makes up a "stop" where a stream just ended: only what the server said counts."""
+        if getattr(chunks, "received_finish_reason", None) or getattr(chunks, "intermittent_finish_reason", None):
+            return
+        headers = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in _headers(chunks)}
+        media = headers.get("content-type", "")
+        if not answer.spoken and media and "event-stream" not in media:
+            size = headers.get("content-length") or str(_bytes_read(chunks))
+            what = media.partition(";")[0] + (f", {int(size):,} bytes" if size.isdigit() else "")
+            raise Malformed(f"{self._server} sent no answer but {what}: check that its address is that of a model's API")
+        raise ConnectionLost(f"{self._server} stopped in the middle of the answer")
+
+    def _cost(self, usage: Any) -> float | None:
+        """In USD, from litellm's table or the provider's own count; None where the table has no price."""
+        cost = getattr(usage, "cost", None)
+        return float(cost) if isinstance(cost, int | float) and cost > 0 else None
+
+    def _place(self) -> Place:
+        key = discover.key_set(self._facts.provider, self._environ)
+        return Place(self._facts.name, self._server, f" in {key}" if key else "", redactor(self._environ))
+
+
+_ALWAYS: dict[str, Any] = {
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "max_retries": 0,
+    "num_retries": 0,
+    "drop_params": True,
+    "_skip_mcp_handler": True,  # 1.106.2 wants the mcp package for any call with tools otherwise
+}
+
+
+def _reported_usage(chunks: Any) -> bool:
+    """Whether the server said anything of usage: where it did not, litellm adds an estimate of its own."""
+    return any(getattr(chunk, "usage", None) is not None for chunk in reversed(getattr(chunks, "chunks", None) or ()))
+
+
+def _headers(chunks: Any) -> list[tuple[object, object]]:
+    return list(dict(getattr(chunks, "_response_headers", None) or {}).items())
+
+
+def _bytes_read(chunks: Any) -> object:
+    return getattr(getattr(getattr(chunks, "completion_stream", None), "response", None), "num_bytes_downloaded", None)
+
+
+# --- litellm ---------------------------------------------------------------------------------------------------------
+_starting = threading.Lock()
+_litellm: "Future[Any] | None" = None
+
+
+def warm_up() -> None:
+    """Begin to load litellm in a thread, once; returns at once. Call it after the first paint."""
+    global _litellm
+    with _starting:
+        if _litellm is None:
+            _litellm = Future()
+            threading.Thread(target=_load, args=(_litellm,), name="litellm", daemon=True).start()
+
+
+async def loaded() -> Any:
+    """The litellm module, loaded by now. Raises Refused if it cannot be."""
+    warm_up()
+    assert _litellm is not None
+    if _litellm.done():
+        return _litellm.result()
+    return await asyncio.shield(asyncio.wrap_future(_litellm))
+
+
+def table_row(model: str) -> TableRow | None:
+    """What litellm's table says of a model; None while litellm is not loaded, and for a name the table does not have."""
+    if _litellm is None or not _litellm.done() or _litellm.exception() is not None:
+        return None
+    try:
+        info: Mapping[str, Any] = _litellm.result().get_model_info(model)
+    except Exception:
+        return None
+    return TableRow(
+        window=info.get("max_input_tokens") or info.get("max_tokens"),
+        max_output=info.get("max_output_tokens"),
+        calls_tools=info.get("supports_function_calling") is not False,
+        input_price=info.get("input_cost_per_token"),
+        cached_price=info.get("cache_read_input_token_cost"),
+        output_price=info.get("output_cost_per_token"),
+    )
+
+
+async def close() -> None:
+    """Let go of litellm's idle connections before the loop closes; nothing where it was never loaded."""
+    if _litellm is not None and _litellm.done() and _litellm.exception() is None:
+        await _litellm.result().close_litellm_async_clients()
+
+
+def _load(future: "Future[Any]") -> None:
+    """Measured (2 cores): 2.3 CPU s and 250 ms collections without gc off and freeze, 1.3 s and none with them."""
+    os.environ.update(ENVIRONMENT)
+    collecting, interval = gc.isenabled(), sys.getswitchinterval()
+    gc.disable()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        module = _import_quietly()
+        _first_call(module)
+        future.set_result(module)
+    except Exception as error:
+        future.set_exception(
+            Refused(f"litellm cannot be loaded ({type(error).__name__}: {error}); reinstall flowchat, or use -m demo")
+        )
+    finally:
+        gc.freeze()
+        sys.setswitchinterval(interval)
+        if collecting:
+            gc.enable()
+
+
+def _import_quietly() -> Any:
+    import litellm
+
+    ours = logging.getLogger("flowchat.litellm")
+    ours.addHandler(logging.NullHandler())
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.setLevel(logging.WARNING)
+        logger.parent = ours
+    settings: Any = litellm
+    settings.suppress_debug_info = True
+    settings.telemetry = False
+    settings.callbacks = []
+    settings.disable_hf_tokenizer_download = True
+    settings.disable_token_counter = True  # an estimate where the server reports nothing: we make our own
+    return litellm
+
+
+def _first_call(litellm: Any) -> None:
+    """A call that leaves the process nowhere: what is imported and built at the first one is there then."""
+    import importlib
+
+    for name in _IMPORTED_LATE:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            _log.info("another litellm than the one measured: it has no %s", name)
+    answer = partial(litellm.completion, model="openai/warm-up", messages=[{"role": "user", "content": "?"}], mock_response="!")
+    for _ in answer(stream=True):
+        pass
