@@ -1,5 +1,6 @@
 """Where `flowchat` and `python -m flowchat` come in; from here on nothing is imported from the folder they stand in."""
 
+import gc
 import os
 import sys
 
@@ -13,7 +14,9 @@ def main() -> int:
     sys.path[:] = [entry for entry in sys.path if entry not in ("", here)]
     from flowchat import cli
 
-    return cli.main(sys.argv[1:])
+    code = cli.main(sys.argv[1:])
+    gc.freeze()  # a last collection over all that litellm loads would cost half a second
+    return code
 
 
 if __name__ == "__main__":

@@ -4,14 +4,22 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, TextIO, TypeAlias, cast, get_args
 
-from flowchat.errors import UsageError
+from flowchat import __version__
+from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
 from flowchat.serve.stream import OutputFormat
 from flowchat.transcript.entries import Mode
 
+if TYPE_CHECKING:
+    from flowchat.config import Folders
+    from flowchat.runtime.session import Session
+    from flowchat.runtime.workspace import Workspace
+
+STDOUT = 1
 PICK = ""
 """The value of `-r` without one: the user picks in the resume screen."""
 
@@ -54,6 +62,169 @@ class Version:
 
 
 Command: TypeAlias = Chat | Sessions | Version
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what the words say and give the exit code: 0, 1 an error, 2 a usage error, 53 the step limit, 128 + n signal n."""
+    if os.name != "posix":
+        return _complain("flowchat runs on Linux and macOS; on Windows use it inside WSL", 2)
+    try:
+        return _do(parse(words))
+    except UsageError as error:
+        return _complain(str(error), 2)
+    except FlowchatError as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+# --- command -> front end --------------------------------------------------------------------------------------------
+def _do(command: Command) -> int:
+    match command:
+        case Version():
+            print(f"flowchat {__version__}")
+            return 0
+        case Sessions():
+            return _list_sessions(command)
+        case Chat():
+            return _show_screen(command) if command.headless is None else _print_answer(command, command.headless)
+
+
+def _show_screen(chat: Chat) -> int:
+    _check_terminal()
+    workspace = _workspace(chat)
+    from flowchat.ui.app import Start, run_app
+
+    start = Start(
+        prompt=chat.prompt,
+        newest=chat.newest,
+        resume=chat.resume,
+        saved=chat.saved,
+        mode=chat.mode,
+        model=chat.model,
+        ascii="utf" not in sys.stdout.encoding.lower(),
+        log=workspace.folders.log_file if workspace.folders else None,
+    )
+    return run_app(workspace, start=start)
+
+
+def _check_terminal() -> None:
+    """Raise UsageError where no screen can be shown; a stream is None where its descriptor was closed."""
+    streams = cast("tuple[TextIO | None, ...]", (sys.stdin, sys.stdout, sys.stderr))
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        raise UsageError("stdin, stdout or stderr is no terminal: use `flowchat -p` for an answer without the screen")
+    term = os.environ.get("TERM", "")
+    if term in ("", "dumb"):
+        raise UsageError(
+            f"TERM is {term or 'not set'}, which shows no screen: set it, or use `flowchat -p` for an answer without one"
+        )
+
+
+def _print_answer(chat: Chat, headless: Headless) -> int:
+    import asyncio
+
+    from flowchat.serve.headless import read_prompt, refuse
+
+    workspace = _workspace(chat)
+    prompt = read_prompt(chat.prompt, _piped_stdin())
+    try:
+        return asyncio.run(_answer(workspace, chat, headless.output_format, prompt))
+    except FlowchatError as error:
+        refuse(error, headless.output_format, STDOUT)
+        raise
+
+
+async def _answer(workspace: "Workspace", chat: Chat, output_format: OutputFormat, prompt: str) -> int:
+    from flowchat.serve.headless import answer
+
+    try:
+        session = await _session(workspace, chat)
+        workspace.warm()
+        return await answer(session, prompt, output_format, STDOUT, _say)
+    finally:
+        await workspace.close()
+
+
+async def _session(workspace: "Workspace", chat: Chat) -> "Session":
+    if chat.resume is not None:
+        return await workspace.open(chat.resume, mode=chat.mode, model=chat.model)
+    if not chat.newest:
+        return await workspace.new(saved=chat.saved, mode=chat.mode, model=chat.model)
+    session = await workspace.open_newest(mode=chat.mode, model=chat.model)
+    if session is None:
+        raise NotFound(f"there is no session of {workspace.path} to go on with: leave -c out to begin one")
+    return session
+
+
+def _piped_stdin() -> int | None:
+    stdin = cast("TextIO | None", sys.stdin)
+    return None if stdin is None or stdin.isatty() else stdin.fileno()
+
+
+def _workspace(chat: Chat) -> "Workspace":
+    """The workspace of a command, with the settings and folders of the user. Raises UsageError for a rule that is none."""
+    from flowchat.config import read_settings, start_log
+    from flowchat.runtime.workspace import Workspace
+    from flowchat.tools.policy import parse_rule
+
+    headless = chat.headless or Headless()
+    rules = [parse_rule(rule) for rule in headless.rules]
+    folders, notices = _folders_or_none()
+    settings, more = read_settings(folders.settings_file if folders else None, os.environ)
+    start_log(folders.log_file if folders else None, os.environ)
+    return Workspace(
+        chat.folder,
+        settings,
+        folders,
+        rules=rules,
+        attended=chat.headless is None,
+        max_steps=headless.max_steps,
+        notices=(*notices, *more),
+    )
+
+
+def _folders_or_none() -> "tuple[Folders | None, tuple[str, ...]]":
+    from flowchat.config import make_private, open_folders
+
+    try:
+        folders = open_folders(os.environ)
+        make_private(folders.log_file.parent)
+    except StorageFailed as error:
+        return None, (f"{error}; until then this conversation is kept in memory only",)
+    return folders, ()
+
+
+def _list_sessions(command: Sessions) -> int:
+    from flowchat.config import open_folders
+    from flowchat.serve import listing
+    from flowchat.serve.pipe import Pipe
+    from flowchat.store import sessions
+
+    folders = open_folders(os.environ)
+    store = sessions.Sessions(folders.data, folders.state)
+    match command.action:
+        case "list":
+            lines = listing.list_sessions(store, command.as_json)
+        case "show":
+            lines = listing.show_session(store, command.wanted, command.as_json)
+        case "path":
+            lines = listing.session_path(store, command.wanted, command.as_json)
+    pipe = Pipe(STDOUT)
+    for line in lines:
+        pipe.write(line)
+    return 0
+
+
+def _complain(sentence: str, code: int) -> int:
+    _say(sentence)
+    return code
+
+
+def _say(sentence: str) -> None:
+    from flowchat.transcript.clean import clean
+
+    with suppress(OSError, AttributeError):
+        print(f"flowchat: {clean(sentence)}", file=sys.stderr, flush=True)
 
 
 # --- words -> command ------------------------------------------------------------------------------------------------

@@ -165,6 +165,14 @@ class Folders:
     cache: Path
     state: Path
 
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "config.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state / "log" / "flowchat.log"
+
 
 def open_folders(environ: Mapping[str, str]) -> Folders:
     """The user's folders, each there, writable and 0700: those under FLOWCHAT_HOME if it is set, else the platform's.
@@ -201,14 +209,19 @@ def make_private(folder: Path) -> None:
 
 
 # --- the log file ----------------------------------------------------------------------------------------------------
-def start_log(folders: Folders, environ: Mapping[str, str]) -> None:
-    """Send everything that is logged, from info on, to <state>/log/flowchat.log, secrets redacted; nothing reaches the screen."""
-    folder = folders.state / "log"
-    make_private(folder)
-    handler = _LogFile(folder / "flowchat.log")
+def start_log(file: Path | None, environ: Mapping[str, str]) -> None:
+    """Send what is logged, from info on and with secrets redacted, to a file; None: nowhere. Nothing reaches the screen.
+
+    Raises StorageFailed when its folder cannot be written.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [logging.NullHandler()]
+    if file is None:
+        return
+    make_private(file.parent)
+    handler = _LogFile(file)
     handler.setFormatter(_Redacting(redactor(environ)))
     logging.raiseExceptions = False
-    root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
 

@@ -44,7 +44,7 @@ HERE = Path.cwd().resolve()
                 "--allow",
                 "grep",
                 "--allow",
-                "shell(git status)",
+                "shell(ls -l)",
             ],
             Chat(HERE, prompt="a b", headless=Headless("stream-json", 3, ("grep", "shell(ls -l)"))),
         ),

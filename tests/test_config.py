@@ -177,13 +177,13 @@ def test_the_log_is_private_and_redacted_and_put_aside_when_it_is_full(
     tmp_path: Path, root_logger: logging.Logger, loose_umask: None
 ) -> None:
     folders = open_folders({"FLOWCHAT_HOME": str(tmp_path)})
-    start_log(folders, {"MY_SECRET": "open sesame!"})
+    start_log(folders.log_file, {"MY_SECRET": "open sesame!"})
     logging.getLogger("a").warning("said %s", "open sesame!")
     try:
         raise ValueError("open sesame!")
     except ValueError:
         logging.getLogger("b").exception("failed")
-    log = folders.state / "log" / "flowchat.log"
+    log = folders.log_file
     text = log.read_text()
     assert "WARNING a: said [redacted]" in text
     assert "ValueError: [redacted]" in text

@@ -15,6 +15,7 @@ import msgspec
 
 from flowchat.errors import FlowchatError, NotRunning, UsageError
 from flowchat.runtime.session import Session
+from flowchat.serve.pipe import Pipe
 from flowchat.serve.stream import OutputFormat, Result, Spent, event_line, json_line
 from flowchat.transcript import entries, events
 from flowchat.transcript.clean import clean
@@ -62,7 +63,7 @@ async def answer(session: Session, prompt: str, output_format: OutputFormat, out
     A signal, or a reader that has gone, interrupts the run: what came so far is kept. `warn` takes sentences for stderr.
     """
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    printer = _Printer(session, output_format, _Pipe(out, partial(_settle, stop, 0)), warn)
+    printer = _Printer(session, output_format, Pipe(out, partial(_settle, stop, 0)), warn)
     refusal: FlowchatError | None = None
     unwatch = session.watch(printer.hear)
     with _signals_into(stop):
@@ -86,7 +87,7 @@ def refuse(error: FlowchatError, output_format: OutputFormat, out: int) -> None:
         "", str(error), is_error=True, outcome="failed", num_steps=0, duration_ms=0, usage=Spent(), total_cost_usd=None
     )
     if output_format != "text":
-        _Pipe(out).write(_result_line(result, output_format, 1, secrets.token_hex(4)))
+        Pipe(out).write(_result_line(result, output_format, 1, secrets.token_hex(4)))
 
 
 def _result_line(result: Result, output_format: OutputFormat, i: int, opening: str) -> str:
@@ -124,29 +125,10 @@ async def _idle_or_stopped(session: Session, stop: "asyncio.Future[int]") -> Non
         idle.cancel()
 
 
-class _Pipe:
-    """A descriptor that somebody reads; once nobody does, `gone` is told and everything more is dropped."""
-
-    def __init__(self, out: int, gone: Callable[[], None] = lambda: None) -> None:
-        self._out: int | None = out
-        self._gone = gone
-
-    def write(self, text: str) -> None:
-        content = text.encode("utf-8", "replace")
-        while content and self._out is not None:
-            try:
-                content = content[os.write(self._out, content) :]
-            except BlockingIOError:
-                select.select([], [self._out], [])
-            except OSError:
-                self._out = None
-                self._gone()
-
-
 class _Printer:
     """Hears a session and prints; remembers what the result is made of."""
 
-    def __init__(self, session: Session, output_format: OutputFormat, pipe: _Pipe, warn: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, output_format: OutputFormat, pipe: Pipe, warn: Callable[[str], None]) -> None:
         self._session = session
         self._format: OutputFormat = output_format
         self._pipe = pipe

@@ -1,0 +1,84 @@
+"""`flowchat sessions`: what is kept, as text for a person or as one JSON object a line."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from flowchat.errors import StorageFailed
+from flowchat.serve.stream import json_line, record_line
+from flowchat.store.cards import SessionCard
+from flowchat.store.log import LOG
+from flowchat.store.memory import MemoryBlobs, MemoryLog
+from flowchat.store.scan import scan
+from flowchat.store.sessions import Sessions
+from flowchat.transcript.clean import Clean, clean
+from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
+from flowchat.transcript.transcript import Transcript
+
+TITLE_CHARS = 50
+
+
+def list_sessions(store: Sessions, as_json: bool) -> Iterator[str]:
+    """A line for each session, newest first, from every folder."""
+    for card in store.cards():
+        yield json_line(msgspec.to_builtins(card)) if as_json else _card_line(card)
+
+
+def show_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
+    """What was said on the session's branch; as JSON every record of its log. Raises NotFound, StorageFailed; writes nothing."""
+    records = _records(store, store.find(wanted))
+    if as_json:
+        yield from map(record_line, records)
+        return
+    for record in Transcript(MemoryLog(), MemoryBlobs(), records).branch():
+        if said := _said(record):
+            yield said + "\n"
+
+
+def session_path(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
+    """The folder of a session. Raises NotFound."""
+    sid = store.find(wanted)
+    path = str(store.path(sid))
+    yield json_line({"sid": sid, "path": path}) if as_json else f"{clean(path)}\n"
+
+
+def _card_line(card: SessionCard) -> str:
+    when = datetime.fromtimestamp(card.updated_ms / 1000).strftime("%Y-%m-%d %H:%M")
+    title = _one_line(card.title or card.first_message)
+    shown = title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1] + "…"
+    return f"{card.sid}  {when}  {card.messages:>5} messages  {shown:<{TITLE_CHARS}}  {_one_line(card.cwd)}\n"
+
+
+def _one_line(text: str) -> Clean:
+    return clean(" ".join(text.split()))
+
+
+def _records(store: Sessions, sid: str) -> Sequence[Record]:
+    """The log as it stands, read without its lock: another process may be writing it."""
+    path = store.path(sid) / LOG
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return scan(file).records
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _said(record: Record) -> str | None:
+    """A record as somebody reads it who was not there; None for what is no part of the conversation."""
+    entry = record.entry
+    if isinstance(entry, UserSaid):
+        return "".join(f"> {line}\n" for line in clean(text_of(entry.parts)).splitlines())
+    if isinstance(entry, AssistantSaid):
+        return f"{clean(text)}\n" if (text := text_of(entry.parts)) else None
+    if isinstance(entry, ToolAnswered):
+        return f"[{entry.status}] {_one_line(entry.summary)}\n"
+    if isinstance(entry, Noticed):
+        return f"({_one_line(entry.text)})\n"
+    if isinstance(entry, RunEnded) and entry.outcome != "completed":
+        return f"({entry.outcome}{': ' + _one_line(entry.message) if entry.message else ''})\n"
+    return None
