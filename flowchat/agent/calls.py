@@ -115,7 +115,8 @@ class _Bench:
         assert reach is not None
         verdict = self._agent.permits.judge(name, args, reach)
         if verdict.decision == "ask":
-            asked = ApprovalAsked(call_id, tool.preview(args, desk), verdict.reason or "")
+            preview = await asyncio.to_thread(tool.preview, args, desk)
+            asked = ApprovalAsked(call_id, preview, verdict.reason or "")
             decision = await self._inbox.decision(asked, self._announce)
             self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
             return await self._decided(call_id, name, reach, decision)

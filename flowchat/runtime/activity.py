@@ -132,6 +132,9 @@ class Activity:
             if not self._stopping:
                 raise
             _fail(done, CompactionFailed("the compaction was stopped; nothing was changed"))
+        except Exception as error:  # a bug of ours ends the compaction, not the session
+            _log.exception("compaction")
+            _fail(done, CompactionFailed(f"flowchat itself failed ({type(error).__name__}); nothing was changed"))
         else:
             done.set_result(record)
         self._stopping = False

@@ -32,10 +32,10 @@ class SessionPermits:
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
         verdict = judge(reach, tool, args, self.mode, self._grants, self._rules, self._workspace, self._private)
-        return verdict if self._attended else unasked(verdict, tool, reach, self._workspace)
+        return verdict if self._attended else unasked(verdict, tool, reach, self._workspace, self._private)
 
     def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed."""
-        rule, _ = grant_for(reach, tool, self._workspace)
+        rule, _ = grant_for(reach, tool, self._workspace, self._private)
         self._grants = (*self._grants, rule)
         return rule

@@ -1,23 +1,25 @@
 """One conversation while it is open: every command a front end can give, decided at once and kept on disk before it shows."""
 
 import asyncio
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from flowchat.agent.agent import Agent
 from flowchat.agent.budget import measure
 from flowchat.agent.clock import Clock, Timer
 from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, without
 from flowchat.agent.prompt import project
-from flowchat.errors import AlreadyExists, BlankMessage, Busy, CommandRefused, NotFound, NotRunning, NotUserMessage, ReadOnly
+from flowchat.errors import BlankMessage, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.model import Request
 from flowchat.runtime.activity import Activity, Start, next_item, said_of
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from
 from flowchat.runtime.drafting import Drafting
 from flowchat.runtime.hearing import Hear, Hearing
+from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import generate_title
 from flowchat.transcript.entries import (
     CallId,
@@ -32,12 +34,10 @@ from flowchat.transcript.entries import (
     QueueSet,
     Record,
     Seq,
-    Text,
     TitleSet,
     Trigger,
     UserPart,
     UserSaid,
-    sound,
     text_of,
 )
 from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, QueueChanged, StateDelta
@@ -150,10 +150,11 @@ class Session:
         """The user's messages on the head's branch; number n of `/edit n` is at n - 1."""
         return [record for record in self.transcript.branch() if record.type == "user_said"]
 
-    def request(self) -> Request:
-        """The exact next request. Raises NoModel."""
+    def request_text(self) -> str:
+        """The exact next request as readable JSON. Raises NoModel."""
         sight = project(self.transcript.branch(), self.transcript.facts, self._make_agent().model.facts.provider)
-        return Request("run", sight.system, sight.tools, sight.messages, sight.marks)
+        request = Request("run", sight.system, sight.tools, sight.messages, sight.marks)
+        return msgspec.json.format(msgspec.json.encode(request), indent=2).decode()
 
     # --- saying things -----------------------------------------------------------------------------------------------
     async def send(
@@ -166,9 +167,9 @@ class Session:
 
         Gives the message's client id when it is on disk. Raises CommandRefused or StorageFailed with nothing changed.
         """
-        said = UserSaid(client_id or uuid.uuid4().hex[:12], _parts(parts))
+        said = message(parts, client_id)
         self._may_write()
-        if self._known(said):
+        if said_before(said, self.transcript, self.queue):
             return said.client_id
         item = QueueItem(said.client_id, said.parts, "steer" if deliver == "steer" else "queue")
         state = self.state.state
@@ -238,18 +239,17 @@ class Session:
         Raises NotFound, NotUserMessage, and Busy while a run goes on (save: always; resend: without `interrupt`).
         """
         self._may_write()
-        new = _parts(parts)
-        record = self._user_message(node)
+        said = message(parts, delivery="edit", edits=node)
+        record = user_message(self.transcript, node)
         if self.state.state == "running" and (action == "save" or not interrupt):
             raise Busy(f"run {self.state.run} is under way; stop it first")
         if action == "resend":
             self._make_agent()
         await self._come_to_rest()
         if action == "save":
-            await self.transcript.append_or_withdraw(Edited(node, new))
-            self._tell_context()
+            await self.transcript.append_or_withdraw(Edited(node, said.parts))
+            self.tell_context()
             return
-        said = UserSaid(uuid.uuid4().hex[:12], new, "edit", edits=node)
         entries: list[Entry] = [HeadMoved(record.parent or 0), said]
         if self.queue:
             returned = [text_of(item.parts) for item in self.queue]
@@ -263,7 +263,7 @@ class Session:
         if self.state.state != "idle":
             raise Busy("a run is under way; stop it first")
         await self.transcript.append_or_withdraw(HeadMoved(newest_leaf(self.transcript.records(), node)))
-        self._tell_context()
+        self.tell_context()
 
     # --- settings of the session -------------------------------------------------------------------------------------
     async def rename(self, title: str) -> None:
@@ -286,7 +286,7 @@ class Session:
         if self.transcript.head:
             await self.transcript.append_or_withdraw(ModelSet(name))
             self._shelf.write_meta(self.transcript)
-        self._tell_context()
+        self.tell_context()
 
     async def set_mode(self, mode: Mode) -> None:
         """For calls not yet judged."""
@@ -351,24 +351,6 @@ class Session:
         if self.read_only is not None:
             raise ReadOnly(self.read_only)
 
-    def _known(self, said: UserSaid) -> bool:
-        """Whether this very message was given before; raises AlreadyExists where its id was used for another."""
-        seq = self.transcript.facts.said.get(said.client_id)
-        record = self.transcript.record(seq) if seq else None
-        before = [record.entry.parts] if record is not None and isinstance(record.entry, UserSaid) else []
-        before += [item.parts for item in self.queue if item.client_id == said.client_id]
-        if before and before[0] != said.parts:
-            raise AlreadyExists(f"message {said.client_id!r} already exists with another text")
-        return bool(before)
-
-    def _user_message(self, node: Seq) -> Record:
-        record = self.transcript.record(node)
-        if record is None or not record.is_node:
-            raise NotFound(f"there is no message {node} in this session")
-        if record.type != "user_said":
-            raise NotUserMessage("only user messages can be edited")
-        return record
-
     async def _start(self, entries: Sequence[Entry], trigger: Trigger) -> None:
         """Reserve the run now, write it down, and let it go."""
         self._make_agent()
@@ -409,7 +391,8 @@ class Session:
         self._saving = None
         self._in_background(save())
 
-    def _tell_context(self) -> None:
+    def tell_context(self) -> None:
+        """Let watchers hear what the next request would weigh."""
         if (context := self.context) is not None:
             self._hearing.emit(context)
 
@@ -417,12 +400,3 @@ class Session:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _parts(parts: tuple[UserPart, ...] | str) -> tuple[UserPart, ...]:
-    """The parts of a message, lone surrogates replaced; raises BlankMessage where nothing is said."""
-    given = (Text(parts),) if isinstance(parts, str) else parts
-    made = tuple(Text(sound(part.text)) if isinstance(part, Text) else part for part in given)
-    if not any(not isinstance(part, Text) or part.text.strip() for part in made):
-        raise BlankMessage("there is nothing to send")
-    return made

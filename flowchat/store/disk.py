@@ -1,10 +1,14 @@
 """The one seam to the file system: every call the store makes that can fail goes through here, so that tests can make it fail."""
 
 import fcntl
+import itertools
 import os
+from contextlib import suppress
+from errno import EIO
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
+_numbers = itertools.count(1)
 
 
 class Disk:
@@ -16,7 +20,7 @@ class Disk:
             os.fchmod(fd, FILE_MODE)
         return fd
 
-    def write(self, fd: int, content: bytes) -> int:
+    def write(self, fd: int, content: bytes | memoryview) -> int:
         return os.write(fd, content)
 
     def fsync(self, fd: int) -> None:
@@ -35,8 +39,7 @@ class Disk:
         os.link(source, target)
 
     def make_folder(self, path: Path) -> None:
-        """One folder; its parents where they are missing. Raises FileExistsError where it is there already."""
-        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        """One folder. Raises FileExistsError where something is there already."""
         os.mkdir(path, FOLDER_MODE)
         os.chmod(path, FOLDER_MODE)
 
@@ -50,25 +53,40 @@ class Disk:
         view = memoryview(content)
         while view:
             try:
-                written = self.write(fd, bytes(view))
+                written = self.write(fd, view)
             except InterruptedError:
                 continue
             if written == 0:
-                raise OSError(28, "the disk takes no more")
+                raise OSError(EIO, "the disk takes no more")
             view = view[written:]
 
     def sync_folder(self, path: Path) -> None:
+        """Make durable which names a folder holds."""
         fd = self.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self.fsync(fd)
         finally:
             os.close(fd)
 
+    def ensure_folder(self, path: Path) -> None:
+        """The folder and what is missing above it, durable; nothing where it is there already."""
+        if path.is_dir():
+            return
+        self.ensure_folder(path.parent)
+        try:
+            self.make_folder(path)
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+            return
+        with suppress(PermissionError):  # one above ours may not be readable
+            self.sync_folder(path.parent)
+
     def write_file(self, path: Path, content: bytes, durable: bool = True) -> None:
         """Replace a file in one step: another process sees the old or the new. Where that fails the old one is intact."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.new")
         try:
-            fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 self.write_all(fd, content)
                 if durable:
@@ -77,7 +95,8 @@ class Disk:
                 os.close(fd)
             self.replace(temporary, path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
         if durable:
             self.sync_folder(path.parent)

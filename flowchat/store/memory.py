@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 
 from flowchat.transcript.entries import BlobRef
+from flowchat.transcript.transcript import Transcript
 
 
 class MemoryLog:
@@ -40,3 +41,19 @@ class MemoryBlobs:
 
     async def get(self, sha256: str) -> bytes | None:
         return self._kept.get(sha256)
+
+
+class MemoryShelf:
+    """Unsent text while the session is open; no meta."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def composer_text(self) -> str:
+        return self._text
+
+    def keep_composer(self, text: str) -> None:
+        self._text = text
+
+    def write_meta(self, transcript: Transcript) -> None:
+        return

@@ -18,7 +18,7 @@ from flowchat.store.blobs import BLOBS, FileBlobs
 from flowchat.store.cards import SessionCard, card_of, read_card, write_card
 from flowchat.store.disk import Disk
 from flowchat.store.log import DRAFT, LOG, FileLog, take_lock
-from flowchat.store.memory import MemoryLog
+from flowchat.store.memory import MemoryLog, MemoryShelf
 from flowchat.store.scan import Scanned, checked, scan
 from flowchat.transcript.draft import AnyDraft, decode_draft
 from flowchat.transcript.entries import Record, Seq, sound
@@ -36,7 +36,7 @@ class Opened:
     sid: str
     log: Log
     blobs: Blobs
-    shelf: "FileShelf"
+    shelf: "FileShelf | MemoryShelf"
     records: Sequence[Record] = ()
     draft: Sequence[AnyDraft] = ()
     read_only: str | None = None
@@ -56,8 +56,8 @@ class Sessions:
         """A session of which nothing is on disk until its first write."""
         sid = new_sid(now_ms)
         folder = self._folder / sid
-        draft = self._drafts / (hashlib.sha256(str(workspace).encode()).hexdigest()[:32] + ".json")
-        return Opened(sid, FileLog(folder, self._disk), FileBlobs(folder, self._disk), FileShelf(folder, self._disk, draft))
+        shelf = FileShelf(folder, self._disk, self._draft_of(workspace))
+        return Opened(sid, FileLog(folder, self._disk), FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
         """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder mends what is torn."""
@@ -140,6 +140,17 @@ class Sessions:
 
     def path(self, sid: str) -> Path:
         return self._folder / sid
+
+    # --- unsent text of no session -----------------------------------------------------------------------------------
+    def kept_draft(self, workspace: Path) -> str:
+        return _unsent_in(self._draft_of(workspace))
+
+    def keep_draft(self, workspace: Path, text: str) -> None:
+        """On disk when this returns; raises StorageFailed."""
+        _keep_unsent(self._draft_of(workspace), text, self._disk)
+
+    def _draft_of(self, workspace: Path) -> Path:
+        return self._drafts / (hashlib.sha256(str(workspace).encode()).hexdigest()[:32] + ".json")
 
     def _sids(self) -> list[str]:
         try:
@@ -227,27 +238,19 @@ class FileShelf:
         self._folder, self._disk, self._draft = folder, disk, draft
 
     def composer_text(self) -> str:
-        for path in (self._folder / COMPOSER, self._draft):
-            try:
-                if path is not None:
-                    return _unsent.decode(path.read_bytes()).text
-            except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-                continue
-        return ""
+        if self._draft is not None and not self._folder.is_dir():
+            return _unsent_in(self._draft)
+        return _unsent_in(self._folder / COMPOSER)
 
     def keep_composer(self, text: str) -> None:
         """On disk when this returns; raises StorageFailed."""
-        saved = self._folder.is_dir()
-        path = self._folder / COMPOSER if saved or self._draft is None else self._draft
-        try:
-            if not path.parent.is_dir():
-                self._disk.make_folder(path.parent)
-            self._disk.write_file(path, msgspec.json.encode(_Unsent(sound(text))))
-            if saved and self._draft is not None:
-                self._draft.unlink(missing_ok=True)
-                self._draft = None
-        except OSError as error:
-            raise StorageFailed(f"the unsent text cannot be kept in {path} ({error.strerror or error})") from error
+        if self._draft is not None and not self._folder.is_dir():
+            _keep_unsent(self._draft, text, self._disk)
+            return
+        _keep_unsent(self._folder / COMPOSER, text, self._disk)
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+            self._draft = None
 
     def write_meta(self, transcript: Transcript) -> None:
         """Best effort: it is made anew from the log where it is missing."""
@@ -256,6 +259,22 @@ class FileShelf:
             write_card(self._folder, card_of(self._folder.name, transcript.records(), transcript.facts, size), self._disk)
         except OSError:
             return
+
+
+def _unsent_in(path: Path) -> str:
+    try:
+        return _unsent.decode(path.read_bytes()).text
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return ""
+
+
+def _keep_unsent(path: Path, text: str, disk: Disk) -> None:
+    try:
+        if not path.parent.is_dir():
+            disk.make_folder(path.parent)
+        disk.write_file(path, msgspec.json.encode(_Unsent(sound(text))))
+    except OSError as error:
+        raise StorageFailed(f"the unsent text cannot be kept in {path} ({error.strerror or error})") from error
 
 
 def new_sid(now_ms: int) -> str:

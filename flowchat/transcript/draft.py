@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowchat.transcript.entries import CallId, Seq
 
@@ -35,6 +36,8 @@ class DraftOutput(Struct, frozen=True, gc=False):
     output: str
 
 
+OUTPUT_LIMIT_CHARS = 64 * 1024
+"""Of a call's output the draft keeps the end."""
 AnyDraft: TypeAlias = DraftLine | DraftOutput
 _encoder = msgspec.json.Encoder()
 _line = msgspec.json.Decoder(DraftLine)
@@ -57,3 +60,30 @@ def decode_draft(raw: bytes) -> list[AnyDraft]:
             except (msgspec.DecodeError, msgspec.ValidationError):
                 continue
     return lines
+
+
+def shortened(lines: Iterable[AnyDraft]) -> list[AnyDraft]:
+    """The same draft in fewer lines: neighbours of one kind joined, each call's output cut to its last OUTPUT_LIMIT_CHARS."""
+    kept: list[AnyDraft] = []
+    outputs: dict[CallId, str] = {}
+    for line in lines:
+        if isinstance(line, DraftOutput):
+            outputs[line.call] = (outputs.get(line.call, "") + line.output)[-OUTPUT_LIMIT_CHARS:]
+        elif (joined := _joined(kept[-1], line) if kept else None) is not None:
+            kept[-1] = joined
+        else:
+            kept.append(line)
+    return [*kept, *(DraftOutput(call, output) for call, output in outputs.items())]
+
+
+def _joined(one: AnyDraft, other: DraftLine) -> DraftLine | None:
+    if not isinstance(one, DraftLine) or (one.run, one.step, one.attempt) != (other.run, other.step, other.attempt):
+        return None
+    if one.text is not None and other.text is not None:
+        return replace(one, text=one.text + other.text)
+    if one.thinking is not None and other.thinking is not None:
+        return replace(one, thinking=one.thinking + other.thinking)
+    if one.fragment is not None and other.fragment is not None and one.fragment.index == other.fragment.index:
+        args = one.fragment.args + other.fragment.args
+        return replace(one, fragment=CallFragment(one.fragment.index, one.fragment.name or other.fragment.name, args))
+    return None

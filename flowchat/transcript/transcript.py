@@ -170,6 +170,10 @@ class Transcript:
         self._write(batch)
         await asyncio.shield(batch.done)
 
+    def unsaved_entries(self) -> list[Entry]:
+        """The entries that could not be written yet, in order."""
+        return [record.entry for record in self._unsaved]
+
     def draft(self, lines: bytes) -> None:
         """Add to the draft of the step in flight."""
         self._log.draft(lines)

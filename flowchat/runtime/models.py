@@ -1,0 +1,85 @@
+"""Which model a session talks to: names made into models, each loaded when it is first asked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from flowchat.config import Settings
+from flowchat.errors import NoModel
+from flowchat.model import catalogue, discover
+from flowchat.model.model import Model, ModelFacts
+
+ReadBlob = Callable[[str], Awaitable[bytes | None]]
+
+
+class Models:
+    """One session's models by name; `read_blob` reads the session's blobs."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], read_blob: ReadBlob) -> None:
+        self._settings, self._environ, self._read_blob = settings, environ, read_blob
+        self._made: dict[str, Model] = {}
+
+    def named(self, name: str) -> Model:
+        """Raises NoModel for the empty name."""
+        if not name:
+            raise NoModel(discover.found(self._environ, self._settings.model).sentence)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    async def refine(self, name: str) -> ModelFacts | None:
+        """Look the model up better, once its library is loaded: window and prices; None where there is nothing to learn."""
+        from flowchat.model import provider
+
+        model = self._made.get(name)
+        if not isinstance(model, provider.ProviderModel):
+            return None
+        await provider.loaded()
+        facts = await catalogue.refine(
+            model.facts, catalogue.settings_of(name, self._settings), model.api_base, provider.table_row
+        )  # fmt: skip
+        model.learn(facts)
+        return facts
+
+    def _make(self, name: str) -> Model:
+        if name == discover.DEMO:
+            from flowchat.model.demo import DemoModel
+
+            return DemoModel()
+        from flowchat.model.provider import Patience, ProviderModel
+
+        settings = catalogue.settings_of(name, self._settings)
+        base = settings.api_base or discover.api_base(discover.provider_of(name), self._environ)
+        facts = catalogue.facts_of(name, settings, base)
+        patience = Patience(idle_seconds=self._settings.limits.idle_seconds)
+        return ProviderModel(facts, self._read_blob, api_base=base, patience=patience, environ=self._environ)
+
+
+def choose(wanted: str | None, settings: Settings, environ: Mapping[str, str], attended: bool) -> str:
+    """The model of a new session: the one named, the one found, or, where somebody is there to see it, the demo; else empty."""
+    return wanted or discover.found(environ, settings.model).model or (discover.DEMO if attended else "")
+
+
+def usable(name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a model could be asked now, as far as its name and the environment tell."""
+    provider = discover.provider_of(name)
+    needed = discover.key_names(provider)
+    local = discover.is_loopback(discover.api_base(provider, environ))
+    return bool(name) and (not needed or local or discover.key_set(provider, environ) is not None)
+
+
+def warm(name: str) -> None:
+    """Begin to load what the model needs, in a thread; nothing for the demo."""
+    if name and name != discover.DEMO:
+        from flowchat.model import provider
+
+        provider.warm_up()
+
+
+async def close() -> None:
+    """Let go of idle connections, where there can be any."""
+    import sys
+
+    if "flowchat.model.provider" in sys.modules:
+        from flowchat.model import provider
+
+        await asyncio.shield(provider.close())

@@ -1,0 +1,249 @@
+"""One project folder: opens, lists and closes its sessions. The only place where the rooms are wired together."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from flowchat import __version__
+from flowchat.agent.agent import Agent, Limits
+from flowchat.agent.clock import Clock, SystemClock
+from flowchat.agent.system import SYSTEM_PROMPT
+from flowchat.config import Folders, Settings
+from flowchat.errors import CommandRefused, ReadOnly
+from flowchat.runtime import models as known_models
+from flowchat.runtime.beginning import Beginning
+from flowchat.runtime.models import Models
+from flowchat.runtime.opening import recovery
+from flowchat.runtime.permits import SessionPermits
+from flowchat.runtime.project import Surroundings
+from flowchat.runtime.session import Session, Shelf
+from flowchat.store.cards import SessionCard
+from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
+from flowchat.store.sessions import Opened, Sessions, new_sid
+from flowchat.tools.policy import Rule
+from flowchat.tools.registry import standard_tools
+from flowchat.tools.walk import Walk
+from flowchat.transcript.entries import (
+    ContextAdded,
+    Forked,
+    ForkPoint,
+    HeadMoved,
+    Mode,
+    ModelSet,
+    ModeSet,
+    Noticed,
+    Record,
+    Seq,
+)
+from flowchat.transcript.transcript import Transcript
+
+COMPLETED_FILES_LIMIT = 50_000
+"""Paths offered for @completion."""
+
+
+class Workspace:
+    """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
+
+    `rules` are those of the command line; `attended`: somebody is there to be asked.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        folders: Folders | None,
+        environ: Mapping[str, str] = os.environ,
+        rules: Sequence[Rule] = (),
+        attended: bool = True,
+        max_steps: int | None = None,
+        notices: Sequence[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.path, self.settings, self.folders = path.resolve(), settings, folders
+        self._environ, self._rules, self._attended = environ, tuple(rules), attended
+        self._max_steps, self._notices = max_steps, tuple(notices)
+        self._clock = clock or SystemClock()
+        self._store = Sessions(folders.data, folders.state) if folders else None
+        self._tools = standard_tools(settings.tools.shell_timeout_seconds)
+        self._models: dict[str, Models] = {}
+        self._sessions: list[Session] = []
+        self._learning: set[asyncio.Task[None]] = set()
+        self._warm = False
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+    async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
+        """A new conversation; nothing is on disk before its first message. Raises nothing: without a model `send` will say so."""
+        name = known_models.choose(model, self.settings, self._environ, self._attended)
+        begun = mode or self.settings.permission_mode
+        if saved and self._store is not None:
+            opened = self._store.new(self._clock.now_ms(), self.path)
+        else:
+            opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
+        notices = [Noticed("warning", "settings", sentence) for sentence in self._notices]
+        return self._session(opened, Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms), name, begun, notices)
+
+    async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:
+        """An earlier one, by id, its beginning, or title; what a crash left open is closed. Raises NotFound, StorageFailed."""
+        store = self._needed_store()
+        return await self._reopen(store, store.find(wanted, self.path), mode, model)
+
+    async def open_newest(self, *, mode: Mode | None = None, model: str | None = None) -> Session | None:
+        """The newest session of this workspace, or None. Raises StorageFailed."""
+        cards = self.cards()
+        return await self._reopen(self._needed_store(), cards[0].sid, mode, model) if cards else None
+
+    async def fork(self, session: Session, at: Seq | None = None) -> Session:
+        """A new session with everything up to `at` (default: all) that stands at that node. Raises ReadOnly, StorageFailed."""
+        store = self._needed_store()
+        transcript = session.transcript
+        if not store.path(session.sid).is_dir():
+            raise ReadOnly("there is nothing to fork: this session is not kept, or nothing has been said in it")
+        unsaved = transcript.unsaved_entries() if at is None else []
+        saved_upto = transcript.last_seq - len(unsaved)
+        upto = min(at or saved_upto, saved_upto)
+        head = at if at is not None and (record := transcript.record(at)) and record.is_node else transcript.head
+        sid = await asyncio.to_thread(store.fork, session.sid, upto, self._clock.now_ms())
+        opened = store.open(sid)
+        copy = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
+        point = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, upto))
+        moved = [HeadMoved(head)] if copy.record(head) is not None and not unsaved else []
+        await copy.append(point, *moved, *unsaved)
+        left = recovery(copy, (), None, (), outcome="interrupted")
+        if left:
+            await copy.append(*left)
+        return self._session(opened, copy, copy.facts.model, self._restored_mode(copy.facts.mode, None), [])
+
+    async def _reopen(self, store: Sessions, sid: str, mode: Mode | None, model: str | None) -> Session:
+        opened = await asyncio.to_thread(store.open, sid)
+        transcript = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
+        facts = transcript.facts
+        where = Path(facts.cwd) if facts.cwd else self.path
+        if not where.is_dir():
+            opened.read_only = opened.read_only or f"the folder of this session, {where}, is gone; it can be read, or forked here"
+        chosen, begun = facts.model, self._restored_mode(facts.mode, mode)
+        if opened.read_only is None:
+            entries = recovery(transcript, opened.draft, opened.torn, opened.damaged)
+            if entries:
+                await transcript.append(*entries)
+            transcript.clear_draft()
+            chosen = await self._restore_model(transcript, model)
+            if begun != facts.mode:
+                await transcript.append(ModeSet(begun))
+        return self._session(opened, transcript, chosen, begun, [], where)
+
+    async def _restore_model(self, transcript: Transcript, wanted: str | None) -> str:
+        """The session's model, another the user names, or the default with a notice where its own cannot be asked any more."""
+        name = transcript.facts.model
+        if wanted is None and known_models.usable(name, self._environ):
+            return name
+        chosen = wanted or known_models.choose(None, self.settings, self._environ, self._attended)
+        if chosen and chosen != name:
+            news = [ModelSet(chosen)]
+            if wanted is None:
+                sentence = f"{name} cannot be asked here any more; {chosen} answers instead. /model changes it."
+                await transcript.append(*news, Noticed("warning", "model", sentence))
+            else:
+                await transcript.append(*news)
+        return chosen
+
+    def _restored_mode(self, stored: Mode, flag: Mode | None) -> Mode:
+        """A flag's mode; else plan if it was that, never one looser than the configured default."""
+        return flag or ("plan" if stored == "plan" else self.settings.permission_mode)
+
+    # --- the wiring --------------------------------------------------------------------------------------------------
+    def _session(
+        self,
+        opened: Opened,
+        transcript: Transcript,
+        model: str,
+        mode: Mode,
+        notices: Sequence[Noticed],
+        where: Path | None = None,
+    ) -> Session:
+        path = where or self.path
+        models = self._models[opened.sid] = Models(self.settings, self._environ, opened.blobs.get)
+        surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
+        private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
+        permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
+        limits = Limits(
+            self._max_steps or self.settings.limits.steps,
+            self.settings.compact.soft_percent,
+            self.settings.compact.hard_percent,
+        )
+
+        async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
+            return await surroundings.news(branch, first, session.mode)
+
+        def agent(asking: Session) -> Agent:
+            own = models.named(asking.model)
+            summariser = models.named(self.settings.compact.model) if self.settings.compact.model else own
+            effort = asking.transcript.facts.effort
+            return Agent(own, summariser, self._tools, permits, limits, news, path, self._clock, effort)
+
+        beginning = Beginning(
+            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, notices=tuple(notices)
+        )  # fmt: skip
+        shelf: Shelf = opened.shelf
+        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only)
+        self._sessions.append(session)
+        if self._warm:
+            self._learn(session)
+        return session
+
+    def _needed_store(self) -> Sessions:
+        if self._store is None:
+            raise CommandRefused("nothing can be kept here, so there are no sessions: set HOME or FLOWCHAT_HOME to a folder")
+        return self._store
+
+    # --- beside the sessions -----------------------------------------------------------------------------------------
+    def cards(self, everywhere: bool = False) -> list[SessionCard]:
+        """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""
+        return [] if self._store is None else self._store.cards(None if everywhere else self.path)
+
+    def files(self) -> list[str]:
+        """Paths below the workspace for @completion, ignored ones left out. Blocks: call it in a thread."""
+        return list(islice(Walk(self.path).files(), COMPLETED_FILES_LIMIT))
+
+    def kept_draft(self) -> str:
+        """Unsent text of no session."""
+        return "" if self._store is None else self._store.kept_draft(self.path)
+
+    def keep_draft(self, text: str) -> None:
+        """Unsent text of no session, on disk when this returns. Raises StorageFailed."""
+        if self._store is not None:
+            self._store.keep_draft(self.path, text)
+
+    def warm(self) -> None:
+        """Begin to load what the sessions' models need, in a thread. Call it after the first paint."""
+        self._warm = True
+        for session in self._sessions:
+            known_models.warm(session.model)
+            self._learn(session)
+
+    def _learn(self, session: Session) -> None:
+        """Find out window and prices of a session's model in the background."""
+
+        async def learn() -> None:
+            try:
+                known = self._models[session.sid]
+                known.named(session.model)
+                if await known.refine(session.model) is not None:
+                    session.tell_context()
+            except CommandRefused:
+                return
+
+        task = asyncio.create_task(learn())
+        self._learning.add(task)
+        task.add_done_callback(self._learning.discard)
+
+    async def close(self) -> None:
+        """Close what is open: an error while one thing is closed keeps no other from it."""
+        for task in tuple(self._learning):
+            task.cancel()
+        results = await asyncio.gather(*(session.close() for session in self._sessions), return_exceptions=True)
+        await known_models.close()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result

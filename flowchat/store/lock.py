@@ -1,0 +1,54 @@
+"""Who may write a session: the flock on its `lock` file, which is made once, held for the writer's life and never replaced."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from flowchat.store.disk import Disk
+
+LOCK = "lock"
+
+
+def take_lock(folder: Path, disk: Disk, new: bool) -> int:
+    """The descriptor that holds the session's lock.
+
+    Raises BlockingIOError where another has it, FileNotFoundError where the session was moved away meanwhile, other OSErrors
+    where locks do not work. For a `new` session, which nobody else can know of, one that does not work is well enough.
+    """
+    path = folder / LOCK
+    fd = disk.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        disk.lock(fd)
+    except BlockingIOError:
+        os.close(fd)
+        raise
+    except OSError:
+        if not new:
+            os.close(fd)
+            raise
+    if not is_at(fd, path):
+        os.close(fd)
+        raise FileNotFoundError(2, "it was moved away", str(path))
+    with suppress(OSError):  # who holds it is information; holding it is what counts
+        disk.truncate(fd, 0)
+        disk.write_all(fd, b'{"pid":%d}\n' % os.getpid())
+    return fd
+
+
+def holder(folder: Path) -> str:
+    """` (process 123)` as the lock's content tells, or nothing."""
+    try:
+        found = re.search(r'"pid":(\d+)', (folder / LOCK).read_text(errors="replace"))
+    except OSError:
+        return ""
+    return f" (process {found.group(1)})" if found else ""
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the file that is open is the one at the path."""
+    try:
+        there = os.stat(path)
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
