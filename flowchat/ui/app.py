@@ -175,7 +175,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if self.terminal is not None:
             self.terminal.show_caret(self._caret() is not None)
-        super()._display(screen, renderable)
+        super()._display(screen, renderable)  # pyright: ignore[reportUnknownMemberType]
 
     def on_hung_up(self, message: HungUp) -> None:
         os.kill(os.getpid(), signal.SIGHUP)

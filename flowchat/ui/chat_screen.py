@@ -3,38 +3,35 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, cast
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
 
-from flowchat.errors import Busy, CommandRefused, FlowchatError, NotRunning
-from flowchat.transcript.entries import Mode, Record, UserSaid, text_of
+from flowchat.errors import Busy, CommandRefused, FlowchatError, NotRunning, StorageFailed
+from flowchat.transcript.entries import Mode, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
-from flowchat.ui.approval import Approval
 from flowchat.ui.commands import Act, Typed, UnknownCommand, read_command
 from flowchat.ui.completion import file_offers
 from flowchat.ui.composer import Composer
-from flowchat.ui.context_screen import ContextScreen, totals
+from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Level
 from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.keys import CHAT, ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice, acts_by_key
-from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
+from flowchat.ui.message_picker import Said
 from flowchat.ui.palette import Palette
-from flowchat.ui.panes import Panes
-from flowchat.ui.queue_list import QueueList
+from flowchat.ui.panes import Order, Panes
+from flowchat.ui.picking import pick_message, pick_session, show_context
 from flowchat.ui.revision import Revision
-from flowchat.ui.sessions_screen import SessionsScreen
 from flowchat.ui.standing import standing_of
 from flowchat.ui.unsent import Unsent
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
-    from flowchat.store.sessions import SessionCard
 
 _ACTS = acts_by_key(CHAT)
 _MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
@@ -47,6 +44,7 @@ Opening: TypeAlias = "Callable[[Workspace], Awaitable[Session | None]]"
 class ChatScreen(Screen[None], inherit_bindings=False):
     """Conversation, queue, decision bar, composer and meter of one session."""
 
+    AUTO_FOCUS = ""
     BINDINGS = (Binding("f", "fork", priority=True, show=False),)
 
     class ThemeAsked(Message):
@@ -131,6 +129,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def say(self, text: str, level: Level = "info") -> None:
         self._panes.say(text, level)
 
+    @property
+    def _program(self) -> App[int]:
+        return cast("App[int]", self.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
+
     def use(self, palette: Palette) -> None:
         """Draw in other colours."""
         self._palette = palette
@@ -155,6 +157,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         act = _ACTS.get(event.key)
         if act is None:
+            self._panes.write(event)
             return
         event.stop()
         event.prevent_default()
@@ -171,30 +174,30 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self._revision.leave()
             self._show_standing()
         elif self._panes.meter.reading.busy:
-            self._interrupt()
+            self._order(lambda session: session.interrupt())
         elif self._panes.composer.is_blank and self._escaped.again(event.time):
             self._pick_message()
 
     def _do_cancel(self, event: events.Key) -> None:
         if selected := self.get_selected_text():
-            self.app.copy_to_clipboard(selected)
+            self._program.copy_to_clipboard(selected)
             self.clear_selection()
         elif not self._panes.composer.is_blank:
             self._panes.composer.clear()
         elif self._panes.meter.reading.busy:
-            self._interrupt()
+            self._order(lambda session: session.interrupt())
         elif self._cancelled.again(event.time):
-            self.app.exit(0)
+            self._program.exit(0)
         else:
             self._panes.say("Ctrl+C again leaves")
 
     def _do_leave(self, event: events.Key) -> None:
         if self._panes.composer.is_blank:
-            self.app.exit(0)
+            self._program.exit(0)
 
     def _do_suspend(self, event: events.Key) -> None:
         self._unsent.keep_now()
-        self.app.action_suspend_process()
+        self._program.action_suspend_process()
 
     def _do_cycle_mode(self, event: events.Key) -> None:
         if self._session is not None:
@@ -209,14 +212,14 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self._panes.say("Nothing waits in the queue")
 
     def _do_redraw(self, event: events.Key) -> None:
-        self.app.refresh(repaint=True, layout=True)
+        self._program.refresh(repaint=True, layout=True)
 
     def _do_save(self, event: events.Key) -> None:
         if self._revision.number is not None:
             self._work(self._revise("save"))
 
     def _do_help(self, event: events.Key) -> None:
-        self.app.push_screen(HelpScreen(self._palette))
+        self._program.push_screen(HelpScreen(self._palette))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The fork key is a letter like any other, unless nothing can be said here and nothing is being written."""
@@ -244,10 +247,13 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     def _keep_text(self) -> None:
         session, text = self._session, self._panes.composer.text
-        if session is None or not session.transcript.head:
-            self._workspace.keep_draft(text)
-        else:
-            session.keep_composer(text)
+        try:
+            if session is None or not session.transcript.head:
+                self._workspace.keep_draft(text)
+            else:
+                session.keep_composer(text)
+        except StorageFailed as error:
+            self.say(f"What is written here is not kept: {error}", "error")
 
     def _submit(self, text: str) -> None:
         if self._revision.number is not None:
@@ -293,7 +299,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         await session.send(text)
         self._unsent.keep_now()
 
-    def _order(self, ask: "Callable[[Session], Coroutine[Any, Any, None]]") -> None:
+    def _order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
 
         async def order() -> None:
@@ -302,38 +308,20 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
         self._work(order())
 
-    def _interrupt(self) -> None:
-        if self._session is not None:
-            self._order(lambda session: session.interrupt())
+    def on_panes_ordered(self, message: Panes.Ordered) -> None:
+        if message.text_first:
+            self._unsent.keep_now()
+        self._order(message.ask)
 
-    def on_approval_decided(self, message: Approval.Decided) -> None:
-        self._panes.ask(None)
-        if self._session is not None:
-            self._session.decide(message.call, message.decision, message.reason)
-
-    def on_approval_interrupted(self) -> None:
-        self._interrupt()
-
-    def on_queue_list_changed(self, message: QueueList.Changed) -> None:
-        self._order(lambda session: session.set_queue(message.items, session.held))
-
-    def on_queue_list_taken(self, message: QueueList.Taken) -> None:
-        self._panes.composer.load(
-            "\n".join(text for text in (self._panes.composer.text, text_of(message.item.parts)) if text.strip())
-        )
-        self._unsent.keep_now()
-        self._panes.composer.focus()
-        self._order(lambda session: session.set_queue(message.rest, session.held))
-
-    def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
-        self._panes.composer.focus()
-        self._order(lambda session: session.promote(message.item.client_id))
+    def on_conversation_copied(self, message: Conversation.Copied) -> None:
+        self._program.copy_to_clipboard(message.text)
+        self.say("Copied")
 
     async def _carry_out(self, typed: Typed) -> None:
         session, argument = await self._current(), typed.argument
         match typed.command.act:
             case Act.HELP:
-                self.app.push_screen(HelpScreen(self._palette))
+                self._program.push_screen(HelpScreen(self._palette))
             case Act.NEW:
                 self._must_be_idle(session)
                 await self.adopt(await self._workspace.new())
@@ -345,16 +333,13 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             case Act.EDIT:
                 self._pick_message(argument)
             case Act.CONTEXT:
-                raw = session.request_text() if argument == "raw" else ""
-                self.app.push_screen(
-                    ContextScreen(self._palette, "Context", totals(session.context, session.transcript.facts), raw)
-                )
+                show_context(self._program, self._palette, session, argument == "raw")
             case Act.QUEUE:
                 self._do_queue()
             case Act.THEME:
                 self.post_message(self.ThemeAsked(argument))
             case Act.QUIT:
-                self.app.exit(0)
+                self._program.exit(0)
             case Act.RENAME:
                 await session.rename(argument)
             case Act.MODEL if not argument:
@@ -375,17 +360,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             raise Busy("a run is under way; Esc stops it, then the session can be left")
 
     def _resume(self, wanted: str = "") -> None:
-        async def cards(everywhere: bool) -> "Sequence[SessionCard]":
-            return await asyncio.to_thread(self._workspace.cards, everywhere)
-
-        def chosen(sid: str | None) -> None:
-            if sid is not None:
-                self._work(self._open(sid))
-
         if wanted:
             self._work(self._open(wanted))
         else:
-            self.app.push_screen(SessionsScreen(self._palette, cards, time.time_ns() // 1_000_000), chosen)
+            pick_session(self._program, self._palette, self._workspace, lambda sid: self._work(self._open(sid)))
 
     async def _open(self, wanted: str) -> None:
         if self._session is None or wanted != self._session.sid:
@@ -399,20 +377,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     # --- editing an earlier message ----------------------------------------------------------------------------------
     def _pick_message(self, number: str = "") -> None:
-        if self._session is None:
-            return
-        messages = said_on_branch(self._session.user_messages(), self._session.transcript.records())
-        if number:
-            self._begin_revision(numbered(messages, number))
-            return
-
-        def chosen(choice: Edit | Walk | None) -> None:
-            if isinstance(choice, Edit):
-                self._begin_revision(choice.said)
-            elif isinstance(choice, Walk):
-                self._order(lambda session: session.walk_to(choice.to))
-
-        self.app.push_screen(MessagePicker(self._palette, messages, time.time_ns() // 1_000_000), chosen)
+        if self._session is not None:
+            walk: Callable[[Seq], None] = lambda to: self._order(lambda session: session.walk_to(to))
+            pick_message(self._program, self._palette, self._session, number, self._begin_revision, walk)
 
     def _begin_revision(self, said: Said) -> None:
         self._revision.begin(said)

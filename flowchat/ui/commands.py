@@ -76,14 +76,14 @@ def read_command(text: str) -> Typed | UnknownCommand | None:
     """
     if text.strip() in _BARE_QUITS:
         return Typed(_BY_NAME["quit"])
-    if not text.startswith("/"):
+    if not text.startswith("/") or text[1:2].isspace():
         return None
-    word, _, rest = text[1:].replace("\n", " \n", 1).partition(" ")
-    name = word.strip().lower()
+    word, *rest = text[1:].split(maxsplit=1) or [""]
+    name, argument = word.lower(), "".join(rest).strip()
     if command := _BY_NAME.get(name):
-        return Typed(command, rest.strip())
-    nearest = get_close_matches(name, _BY_NAME, 1, cutoff=0.6 if not rest.strip() else 0.75)
-    if not name.isalpha() or (rest.strip() and not nearest):
+        return Typed(command, argument)
+    nearest = get_close_matches(name, _BY_NAME, 1, cutoff=0.75 if argument else 0.6)
+    if not name.isalpha() or (argument and not nearest):
         return None
     hint = f"the nearest is /{nearest[0]}" if nearest else "/help lists them"
     return UnknownCommand(f"There is no command /{name}; {hint}.")

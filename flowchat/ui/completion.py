@@ -72,7 +72,7 @@ def file_offers(query: str, paths: Sequence[str]) -> list[Offer]:
 def _best(query: str, paths: Sequence[str]) -> list[str]:
     if not query:
         return nsmallest(OFFERS_LIMIT, paths, key=lambda path: (path.count("/"), path))
-    fold = (lambda path: path) if query != query.lower() else str.lower
+    fold = str if query != query.lower() else str.lower
     whole = [path for path in paths if query in fold(path)]
     best = nsmallest(OFFERS_LIMIT, whole, key=lambda path: _rank(query, fold(path)))
     if len(best) < OFFERS_LIMIT:

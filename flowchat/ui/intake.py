@@ -8,19 +8,22 @@ import re
 import time
 from collections.abc import Iterator
 
-from textual import constants, events
+from textual import events
 from textual._xterm_parser import XTermParser
 from textual.message import Message
+
+from flowchat.ui.keys import ESCAPE_SECONDS
 
 PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
 LONG_BURST_CHARS = 64
 """Text this long in one read was pasted, not typed."""
 _TOKEN = re.compile(
     r"(?P<mouse>\x1b\[(?:<[-\d;]+[Mm]|M[^\x1b]{3}))"
-    r"|(?P<garbled>\x1b\[<(?:NaN|[-+.\d;])*[A-Za-z])"
-    r"|(?P<report>\x1b\[[IO]|\x1b\[\?[\d;]*\$y|\x1b\[\??[\d;]+[Rctn]|\x1b\[\?[\d;]*u|\x1b[\]P_^X][^\x07\x1b]+(?:\x07|\x1b\\))"
-    r"|(?P<csi>\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[ -~])"
+    r"|(?P<garbled>\x1b\[<(?:NaN|[-+.\d;])*[Mm])"
     r"|(?P<partial>\x1b(?:\[[0-?]*[ -/]*|\[M[^\x1b]{0,2}|\[<(?:NaN|Na|N|[-+.\d;])*|O|[\]P_^X][^\x07\x1b]*\x1b?)?\Z)"
+    r"|(?P<report>\x1b\[[IO]|\x1b\[\?[\d;]*\$y|\x1b\[\??[\d;]+[Rctn]|\x1b\[\?[\d;]*u)"
+    r"|(?P<string>\x1b[\]P_^X][^\x07\x1b]+(?:\x07|\x1b\\))"
+    r"|(?P<csi>\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[ -~])"
     r"|(?P<alt>\x1b[^\x1b\[])"
     r"|(?P<escape>\x1b)"
     r"|(?P<text>[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+)"
@@ -101,7 +104,7 @@ class Intake:
                 case "escape":
                     yield events.Key("escape", "\x1b")
                 case "partial":
-                    self._rest, self._due = token, time.monotonic() + constants.ESCAPE_DELAY
+                    self._rest, self._due = token, time.monotonic() + ESCAPE_SECONDS
                 case _:
                     pass
 

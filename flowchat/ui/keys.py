@@ -3,8 +3,9 @@
 import os
 from dataclasses import dataclass
 
-os.environ["ESCDELAY"] = "25"
-"""Milliseconds until a lone escape byte is the Escape key; textual reads it once, when it is imported."""
+ESCAPE_SECONDS = 0.025
+"""Until a lone escape byte is the Escape key."""
+os.environ["ESCDELAY"] = str(int(ESCAPE_SECONDS * 1000))  # textual reads it once, when it is imported
 
 ESCAPE_TWICE_SECONDS = 0.5
 """Two Escapes within this open the message picker."""

@@ -89,6 +89,7 @@ class Listing(Widget, can_focus=False):
 
     def on_resize(self) -> None:
         self._choose(self._chosen)
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         palette, width = self._palette, self.size.width

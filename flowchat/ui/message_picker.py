@@ -138,6 +138,6 @@ def numbered(messages: Sequence[Said], number: str) -> Said:
     """The message `/edit n` names: from 1, negative from the end. Raises NotFound."""
     try:
         index = int(number)
-        return messages[index - 1 if index > 0 else index]
+        return messages[index - 1 if index > 0 else index or len(messages)]
     except (ValueError, IndexError):
         raise NotFound(f"there is no message {number}; this branch has {many(len(messages), 'message')} of yours") from None

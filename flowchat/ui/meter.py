@@ -15,7 +15,7 @@ from flowchat.transcript.entries import Mode
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
 from flowchat.ui.figures import cost, seconds, size
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, cut, line, pieces_width
+from flowchat.ui.strips import GAP, Piece, cut, line, pieces_width
 
 TICKS = 10
 SPACE, NARROW_SPACE, NARROW = 3, 2, 60
@@ -150,7 +150,7 @@ def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
     hint = _Word(((_hint(reading), palette.dim),), _Yields.STOP if reading.busy else _Yields.HELP)
     space = SPACE if width >= NARROW else NARROW_SPACE
     for level in sorted({word.yields for word in (*words, hint) if word.yields}, reverse=True):
-        if _width(words, space) + _width([hint], space) <= width:
+        if _width(words, space) + (GAP + _width([hint], space) if hint.pieces else 0) <= width:
             break
         words = [word for word in words if word.yields != level]
         hint = hint if hint.yields != level else _Word(())

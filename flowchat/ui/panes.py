@@ -1,7 +1,7 @@
-"""All that one session shows, and who has the focus; knows values and events, no session."""
+"""All that one session shows, and who has the focus; knows values and events, and holds no session."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, assert_never
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from textual import events
 from textual.app import ComposeResult
@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Record
+from flowchat.transcript.entries import Record, text_of
 from flowchat.transcript.events import (
     ApprovalAsked,
     AttemptWithdrawn,
@@ -41,7 +41,8 @@ from flowchat.ui.standing import Standing
 from flowchat.ui.welcome import Welcome
 
 if TYPE_CHECKING:
-    from flowchat.store.sessions import SessionCard
+    from flowchat.runtime.session import Session
+    from flowchat.store.cards import SessionCard
 
 OFFERS_SHOWN = 8
 COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
@@ -50,6 +51,9 @@ COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
 FOOT_ROWS = 5
 """What always stays below the decision bar and above it: edges, composer, meter, a line of the conversation."""
 _ACTS = acts_by_key(CHAT)
+
+Order: TypeAlias = "Callable[[Session], Coroutine[Any, Any, None]]"
+"""Something a person asks of a session."""
 
 
 class Panes(Vertical):
@@ -61,6 +65,13 @@ class Panes(Vertical):
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
+
+    class Ordered(Message):
+        """Something to ask of the session; `text_first`: when what is written is on disk."""
+
+        def __init__(self, ask: Order, text_first: bool = False) -> None:
+            super().__init__()
+            self.ask, self.text_first = ask, text_first
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
@@ -176,6 +187,13 @@ class Panes(Vertical):
     def _show_conversation(self, shown: bool) -> None:
         self.conversation.display, self.welcome.display = shown, not shown
 
+    def write(self, event: events.Key) -> None:
+        """A key that nobody took: if it writes something, it does so in the composer."""
+        if event.is_printable and event.character and self.approval.asked is None:
+            event.stop()
+            self.composer.focus()
+            self.composer.take_key(event)
+
     # --- keys that only move what is shown ---------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
         match _ACTS.get(event.key):
@@ -226,9 +244,28 @@ class Panes(Vertical):
         else:
             self.composer.take_key(message.event)
 
-    def on_conversation_copied(self, message: Conversation.Copied) -> None:
-        self.app.copy_to_clipboard(message.text)
-        self.say("Copied")
+    def on_approval_decided(self, message: Approval.Decided) -> None:
+        async def decide(session: "Session") -> None:
+            session.decide(message.call, message.decision, message.reason)
+
+        self.ask(None)
+        self.post_message(self.Ordered(decide))
+
+    def on_approval_interrupted(self) -> None:
+        self.post_message(self.Ordered(lambda session: session.interrupt()))
+
+    def on_queue_list_changed(self, message: QueueList.Changed) -> None:
+        self.post_message(self.Ordered(lambda session: session.set_queue(message.items, session.held)))
+
+    def on_queue_list_taken(self, message: QueueList.Taken) -> None:
+        texts = (self.composer.text, text_of(message.item.parts))
+        self.composer.load("\n".join(text for text in texts if text.strip()))
+        self.composer.focus()
+        self.post_message(self.Ordered(lambda session: session.set_queue(message.rest, session.held), text_first=True))
+
+    def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
+        self.composer.focus()
+        self.post_message(self.Ordered(lambda session: session.promote(message.item.client_id)))
 
     def on_queue_list_closed(self) -> None:
         self.composer.focus()

@@ -17,7 +17,7 @@ from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, hint_lines, pieces_width, wrapped
 
 if TYPE_CHECKING:
-    from flowchat.store.sessions import SessionCard
+    from flowchat.store.cards import SessionCard
 
 PREVIEW_LINES = 4
 _ACTS = acts_by_key(LIST)

@@ -21,8 +21,7 @@ def line(width: int, left: Sequence[Piece], right: Sequence[Piece] = (), fill: S
         right, right_width, room = (), 0, width
     left = cut_pieces(left, max(0, room))
     space = max(0, width - pieces_width(left) - right_width)
-    pieces = [*left, (" " * space, fill or Style.null()), *right]
-    return Strip([Segment(text, style) for text, style in pieces if text], width)
+    return Strip(_segments([*left, (" " * space, fill or Style.null()), *right]), width)
 
 
 def rule(width: int, style: Style, left: Sequence[Piece] = (), right: Sequence[Piece] = (), glyph: str = "─") -> Strip:
@@ -36,8 +35,20 @@ def rule(width: int, style: Style, left: Sequence[Piece] = (), right: Sequence[P
         between -= 2
     tail = 2 if right and between >= 2 else 0
     pieces += [(glyph * max(0, between - tail), style), *right, (glyph * tail, style)]
-    strip = Strip([Segment(text, style) for text, style in pieces if text])
-    return strip.adjust_cell_length(width, style)
+    return Strip(_segments(pieces)).adjust_cell_length(width, style)
+
+
+def _segments(pieces: Sequence[Piece]) -> list[Segment]:
+    """As few segments as show the same: what looks alike is joined, and a space has no colour of its own."""
+    joined: list[Piece] = []
+    for text, style in pieces:
+        if text.isspace() and style.bgcolor is None and not style.underline:
+            style = joined[-1][1] if joined and not joined[-1][1].underline and joined[-1][1].bgcolor is None else Style.null()
+        if joined and joined[-1][1] == style:
+            joined[-1] = (joined[-1][0] + text, style)
+        elif text:
+            joined.append((text, style))
+    return [Segment(text, style) for text, style in joined]
 
 
 def pieces_width(pieces: Sequence[Piece]) -> int:

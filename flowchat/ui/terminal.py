@@ -35,7 +35,7 @@ class Terminal(LinuxDriver):
     """Textual's driver with a thread that sleeps until there is something to read, and a visible cursor."""
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        super().__init__(app, debug=debug, mouse=mouse, size=size)  # pyright: ignore[reportUnknownMemberType]
         self._wake = os.pipe()
         self._caret_shown = False
         self._entered = False

@@ -14,7 +14,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line, wrapped
 
 if TYPE_CHECKING:
-    from flowchat.store.sessions import SessionCard
+    from flowchat.store.cards import SessionCard
 
 LAST_LIMIT = 3
 """Sessions named."""

@@ -77,7 +77,7 @@ def _wrap(text: str, width: int) -> tuple[Span, ...]:
     start, used, space, column = 0, 0, 0, 0
     for grapheme in graphemes(text):
         size = _cell(grapheme)
-        if used + size > width and column > start and grapheme != " ":
+        while used + size > width and column > start and grapheme != " ":
             end = space if space > start else column
             spans.append((start, end))
             start, used, space = end, cells(text[end:column]), 0

@@ -1,0 +1,65 @@
+"""The screens one picks from, opened on top of the chat: sessions, earlier messages, and what the next request weighs."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from flowchat.ui.context_screen import ContextScreen, totals
+from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
+from flowchat.ui.palette import Palette
+from flowchat.ui.sessions_screen import SessionsScreen
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+    from flowchat.runtime.workspace import Workspace
+    from flowchat.store.cards import SessionCard
+
+
+def pick_session(app: App[int], palette: Palette, workspace: "Workspace", chosen: Callable[[str], None]) -> None:
+    """Tell `chosen` the id of the session picked, if one is."""
+
+    async def cards(everywhere: bool) -> "Sequence[SessionCard]":
+        return await asyncio.to_thread(workspace.cards, everywhere)
+
+    def closed(sid: str | None) -> None:
+        if sid is not None:
+            chosen(sid)
+
+    app.push_screen(SessionsScreen(palette, cards, _now_ms()), closed)
+
+
+def pick_message(
+    app: App[int], palette: Palette, session: "Session", number: str, edit: Callable[[Said], None], walk: Callable[[int], None]
+) -> None:
+    """Tell `edit` which message of the branch is to be edited, or `walk` to which other one to go. A `number` picks at once.
+
+    Raises NotFound.
+    """
+    messages = said_on_branch(session.user_messages(), session.transcript.records())
+    if number:
+        edit(numbered(messages, number))
+        return
+
+    def closed(choice: Edit | Walk | None) -> None:
+        match choice:
+            case Edit(said):
+                edit(said)
+            case Walk(to):
+                walk(to)
+            case None:
+                pass
+
+    app.push_screen(MessagePicker(palette, messages, _now_ms()), closed)
+
+
+def show_context(app: App[int], palette: Palette, session: "Session", raw: bool) -> None:
+    """Show the totals, or (`raw`) the whole next request. Raises NoModel."""
+    rows = totals(session.context, session.transcript.facts)
+    app.push_screen(ContextScreen(palette, "Context", rows, session.request_text() if raw else ""))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

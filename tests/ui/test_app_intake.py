@@ -1,0 +1,81 @@
+"""What the terminal sends, as events."""
+
+from textual import events
+
+from flowchat.ui.intake import Intake
+
+
+def told(*reads: str, goes_on: bool = False) -> list[str]:
+    """The events of some reads: keys by name, a paste as its text in brackets, others by class."""
+    intake, out = Intake(), list[str]()
+    for read in reads:
+        for event in intake.feed(read, goes_on):
+            match event:
+                case events.Key():
+                    out.append(event.key)
+                case events.Paste():
+                    out.append(f"[{event.text}]")
+                case _:
+                    out.append(type(event).__name__)
+    return out
+
+
+def test_a_bracketed_paste_comes_whole_however_it_was_cut() -> None:
+    whole = "\x1b[200~one\rtwo\x1b[31m\x1b[201~x"
+    for at in range(1, len(whole)):
+        assert told(whole[:at], whole[at:]) == ["[one\ntwo\x1b[31m]", "x"], at
+
+
+def test_a_pasted_megabyte_is_equal() -> None:
+    text = "def f():\n\treturn 'ä'\n" * 50_000
+    assert told("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~") == [f"[{text}]"]
+
+
+def test_enter_in_one_burst_with_text_is_a_newline_and_alone_is_enter() -> None:
+    assert told("\r") == ["enter"]
+    assert told("one\rtwo\r") == ["[one\ntwo\n]"]
+    assert told("a\r") == ["[a\n]"]
+    assert told("\r", goes_on=True) == ["[\n]"]
+    assert told("a", "\r") == ["a", "enter"]
+
+
+def test_reports_of_the_terminal_make_no_burst() -> None:
+    assert told("\x1b[<35;4;12M\r\x1b[<35;5;12M") == ["MouseMove", "enter", "MouseMove"]
+    assert told("\x1b[I\r") == ["AppFocus", "enter"]
+
+
+def test_garbled_mouse_reports_and_unknown_sequences_write_nothing() -> None:
+    for garbage in (
+        "\x1b[<NaN;NaN;NaNM",
+        "\x1b[<35;NaN;12M",
+        "\x1b[<35;1.5;2M",
+        "\x1b[999;9q",
+        "\x1b]11;rgb:1/2/3\x1b\\",
+        "\x1bP1+r\x1b\\",
+    ):
+        assert told(garbage + "a") == ["a"], garbage
+    assert told("\x1b[<35;Na", "N;12Ma") == ["a"]
+
+
+def test_every_way_to_write_a_newline_key_has_its_name() -> None:
+    assert told("\n") == ["ctrl+j"]
+    assert told("\x1b\r") == ["alt+enter"]
+    assert told("\x1b[13;2u") == ["shift+enter"]
+    assert told("\x1b[27;2;13~") == ["shift+enter"]
+    assert told("\x1b[13;3u") == ["alt+enter"]
+
+
+def test_alt_keys_and_sequences_cut_between_reads_are_one_key() -> None:
+    assert told("\x1bb", "\x1bd", "\x1bZ", "\x1b\x7f") == ["alt+b", "alt+d", "alt+shift+z", "alt+backspace"]
+    assert told("\x1b", "[1;3A") == ["alt+up"]
+    assert told("\x1b\x1b[A") == ["escape", "up"]
+
+
+def test_an_escape_that_nothing_follows_waits_for_the_tick() -> None:
+    intake = Intake()
+    assert intake.feed("\x1b") == []
+    waited = intake.wait_seconds
+    assert waited is not None
+    assert 0 < waited <= 0.025
+    assert intake.feed("a")[0].key == "alt+a"  # type: ignore[attr-defined]
+    assert intake.wait_seconds is None

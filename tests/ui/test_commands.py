@@ -1,0 +1,47 @@
+"""What a submitted text commands."""
+
+import pytest
+
+from flowchat.ui.commands import COMMANDS, Act, Command, Typed, UnknownCommand, read_command
+
+BY_ACT: dict[Act, Command] = {command.act: command for command in COMMANDS}
+
+
+@pytest.mark.parametrize(
+    ("text", "act", "argument"),
+    [
+        ("/help", Act.HELP, ""),
+        ("/clear", Act.NEW, ""),
+        ("/continue", Act.RESUME, ""),
+        ("/resume 20261120-19", Act.RESUME, "20261120-19"),
+        ("/title  two words ", Act.RENAME, "two words"),
+        ("/compress keep the names", Act.COMPACT, "keep the names"),
+        ("/compact keep\nthe names", Act.COMPACT, "keep\nthe names"),
+        ("/edit -2", Act.EDIT, "-2"),
+        ("/EXIT", Act.QUIT, ""),
+        ("/q", Act.QUIT, ""),
+        ("q", Act.QUIT, ""),
+        (" :q ", Act.QUIT, ""),
+    ],
+)
+def test_a_known_name_or_alias_is_a_command_with_the_rest_as_its_argument(text: str, act: Act, argument: str) -> None:
+    assert read_command(text) == Typed(BY_ACT[act], argument)
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "/usr/bin is missing", "/tmp holds it", "/ nothing", "a /help", "/etc/hosts", "q?", "//x"]
+)
+def test_a_path_or_plain_text_is_a_message(text: str) -> None:
+    assert read_command(text) is None
+
+
+def test_an_unknown_command_names_the_nearest() -> None:
+    assert read_command("/resum") == UnknownCommand("There is no command /resum; the nearest is /resume.")
+    assert read_command("/modle gpt-5") == UnknownCommand("There is no command /modle; the nearest is /model.")
+    assert read_command("/xyzzy") == UnknownCommand("There is no command /xyzzy; /help lists them.")
+
+
+def test_no_name_means_two_commands() -> None:
+    names = [name for command in COMMANDS for name in (command.name, *command.aliases)]
+    assert sorted(set(names)) == sorted(names)
+    assert {command.act for command in COMMANDS} == set(Act)

@@ -1,0 +1,64 @@
+"""The one line at the bottom, at every width."""
+
+from dataclasses import replace
+
+import msgspec
+
+from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
+from flowchat.ui.meter import Limits, Reading, draw
+from flowchat.ui.palette import DARK
+
+USED = ContextUsed(68_200, 200_000, 220_000, "server", "measured", 0.42)
+IDLE = Reading(model="anthropic/sonnet-4-5", used=USED)
+WRITING = replace(IDLE, state=StateDelta("running", "streaming", 5, 1), run_began=100.0)
+
+
+def line(reading: Reading, width: int, now: float = 106.4) -> str:
+    return draw(reading, DARK, width, now).text
+
+
+def test_at_rest_everything_is_there_when_there_is_room() -> None:
+    assert line(IDLE, 80) == "  ▰▰▰▱▱▱▯▱▱▱   34 %   68k of 200k   sonnet-4-5   $0.42   default       F1 help  "
+
+
+def test_what_yields_first_is_the_queue_then_cost_bar_duration_sizes() -> None:
+    running = replace(WRITING, queued=2)
+    assert {width: " ".join(line(running, width).split()) for width in (120, 92, 84, 72, 64)} == {
+        120: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default ◐ writing 6 s 2 queued Esc stop",
+        92: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 default ◐ writing 6 s Esc stop",
+        84: "34 % 68k of 200k sonnet-4-5 default ◐ writing 6 s Esc stop",
+        72: "34 % 68k of 200k sonnet-4-5 default ◐ writing Esc stop",
+        64: "34 % sonnet-4-5 default ◐ writing Esc stop",
+    }
+
+
+def test_at_forty_columns_state_and_mode_are_still_there() -> None:
+    assert line(WRITING, 40).split() == ["34", "%", "default", "◐", "writing", "Esc", "stop"]
+    waiting = replace(WRITING, state=StateDelta("running", "awaiting_approval", 5, 1), mode="accept-edits")
+    assert line(waiting, 40).split() == ["34", "%", "accept-edits", "·", "waiting", "for", "you"]
+
+
+def test_the_words_tell_when_compaction_comes() -> None:
+    soft, hard = (msgspec.structs.replace(USED, tokens=tokens) for tokens in (150_000, 190_000))
+    assert "75 %   150k of 200k   compacts after this run" in line(replace(WRITING, used=soft), 120)
+    assert "compacts now" in line(replace(WRITING, used=hard), 120)
+    assert "compacts" not in line(replace(WRITING, used=soft, limits=Limits(100, 100)), 120)
+
+
+def test_an_assumed_window_a_demo_and_what_is_wrong_are_said_in_words() -> None:
+    assert "68k of 200k assumed" in line(replace(IDLE, used=msgspec.structs.replace(USED, window_source="assumed")), 120)
+    assert "no model" in line(replace(IDLE, model=""), 80)
+    assert "  bypass   unsaved  " in line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 120)
+    assert line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 40).split()[-2:] == ["bypass", "unsaved"]
+
+
+def test_a_retry_counts_down_with_its_reason() -> None:
+    waiting = replace(
+        WRITING,
+        state=StateDelta("running", "retry_wait", 5, 1),
+        retry=RetryScheduled(5, 1, 2, 4000, "rate limited"),
+        retry_at=110.0,
+    )
+    assert "· retry 2 in 4 s: rate limited" in line(waiting, 100, now=106.0)
+    assert "· retry 2 in 1 s: rate limited" in line(waiting, 100, now=109.2)
+    assert "· retry 2 in 4 s" in line(waiting, 40, now=106.0)

@@ -1,0 +1,198 @@
+"""The lists one picks from: sessions, earlier messages, the queue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.screen import Screen
+
+from flowchat.errors import NotFound
+from flowchat.transcript.entries import QueueItem, Record, Text, UserSaid
+from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
+from flowchat.ui.palette import DARK
+from flowchat.ui.queue_list import QueueList
+from flowchat.ui.sessions_screen import SessionsScreen
+
+NOW = 1_764_000_000_000
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the picker reads of a session."""
+
+    sid: str
+    title: str
+    first_message: str
+    cwd: str = "/work/here"
+    updated_ms: int = NOW
+    messages: int = 2
+    tokens: int = 1200
+
+
+HERE = [Card("s2", "fix rounding in invoices", "The total is off."), Card("s1", "", "Upgrade to pydantic 2\nplease")]
+EVERYWHERE = [*HERE, Card("s0", "another place", "hello", "/work/there")]
+
+
+class Pushed(App[None]):
+    """A screen on top of nothing, and what it gave."""
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        super().__init__()
+        self._pushed, self.given = screen, list[Any]()
+
+    def on_mount(self) -> None:
+        self.push_screen(self._pushed, self.given.append)
+
+
+def chosen(app: App[Any]) -> str:
+    row = app.screen.query_one(Listing).chosen
+    return row.cells[0].strip() if row else ""
+
+
+async def load(everywhere: bool) -> Sequence[Any]:
+    return EVERYWHERE if everywhere else HERE
+
+
+async def test_sessions_narrow_as_one_types_and_enter_gives_the_chosen_one() -> None:
+    app = Pushed(SessionsScreen(DARK, load, NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert chosen(app) == "fix rounding in invoices"
+        await pilot.press(*"pyd")
+        assert chosen(app) == "Upgrade to pydantic 2"
+        await pilot.press("enter")
+    assert app.given == ["s1"]
+
+
+async def test_tab_shows_every_directory_and_escape_gives_nothing() -> None:
+    app = Pushed(SessionsScreen(DARK, load, NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab", *"another")
+        assert chosen(app) == "another place  there/"
+        await pilot.press("escape")
+    assert app.given == [None]
+
+
+def said(seq: int, text: str, edits: int | None = None) -> Record:
+    return Record(seq, NOW, 0, "user_said", UserSaid(str(seq), (Text(text),), edits=edits))
+
+
+FIRST, SECOND, AGAIN, THIRD = said(2, "one"), said(4, "two"), said(6, "two, again", 4), said(8, "three")
+BRANCH = said_on_branch([FIRST, AGAIN, THIRD], [FIRST, SECOND, AGAIN, THIRD])
+
+
+def test_messages_know_what_stands_in_their_place_on_other_branches() -> None:
+    assert [
+        Said(1, 2, "one", NOW, (2,)),
+        Said(2, 6, "two, again", NOW, (4, 6)),
+        Said(3, 8, "three", NOW, (8,)),
+    ] == BRANCH
+
+
+def test_a_number_names_a_message_from_either_end() -> None:
+    assert [numbered(BRANCH, number).seq for number in ("1", "3", "-1", "-3")] == [2, 8, 8, 2]
+    refused = []
+    for number in ("4", "-4", "0", "x"):
+        try:
+            numbered(BRANCH, number)
+        except NotFound as error:
+            refused.append(str(error))
+    assert refused == [f"there is no message {n}; this branch has 3 messages of yours" for n in ("4", "-4", "0", "x")]
+
+
+async def test_the_last_message_is_chosen_first_and_enter_edits() -> None:
+    app = Pushed(MessagePicker(DARK, BRANCH, NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("up", "enter")
+    assert app.given == [Edit(BRANCH[1])]
+
+
+async def test_b_walks_to_the_next_branch_of_a_message_that_has_one() -> None:
+    app = Pushed(MessagePicker(DARK, BRANCH, NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("b")
+        assert app.given == []
+        await pilot.press("up", "b")
+    assert app.given == [Walk(4)]
+
+
+class Lists(App[None]):
+    def __init__(self, listing: Listing) -> None:
+        super().__init__()
+        self.listing = listing
+
+    def compose(self) -> ComposeResult:
+        yield self.listing
+
+
+async def test_a_listing_keeps_the_chosen_row_in_view_and_drops_columns_that_do_not_fit() -> None:
+    listing = Listing(DARK, (Column("text"), Column("dim", "right")), limit=3)
+    app = Lists(listing)
+    async with app.run_test(size=(30, 10)) as pilot:
+        listing.show([Row(n, (f"row {n}", f"{n} k")) for n in range(10)])
+        await pilot.pause()
+        listing.act("last")
+        assert [listing.render_line(y).text for y in range(3)] == [
+            "  row 7                  7 k  ",
+            "  row 8                  8 k  ",
+            "▸ row 9                  9 k  ",
+        ]
+
+
+class Queues(App[None]):
+    """A queue, and what was asked of it."""
+
+    AUTO_FOCUS = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue, self.told = QueueList(DARK), list[Any]()
+
+    def compose(self) -> ComposeResult:
+        yield self.queue
+
+    def on_queue_list_changed(self, message: QueueList.Changed) -> None:
+        self.told.append([item.client_id for item in message.items])
+
+    def on_queue_list_taken(self, message: QueueList.Taken) -> None:
+        self.told.append((message.item.client_id, [item.client_id for item in message.rest]))
+
+    def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
+        self.told.append(f"promote {message.item.client_id}")
+
+    def on_queue_list_closed(self) -> None:
+        self.told.append("closed")
+
+
+ITEMS = tuple(QueueItem(name, (Text(f"message {name}"),)) for name in "abcd")
+
+
+def rows(queue: QueueList) -> list[str]:
+    return [queue.render_line(y).text.rstrip() for y in range(queue.size.height)]
+
+
+async def test_three_waiting_messages_are_shown_and_the_rest_counted() -> None:
+    app = Queues()
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.queue.show(ITEMS, held=False)
+        await pilot.pause()
+        assert rows(app.queue) == [
+            "  1 queued   message a                         Alt+Up edit",
+            "  2 queued   message b",
+            "  3 queued   message c",
+            "  1 more",
+        ]
+        app.queue.show(ITEMS[:1], held=True)
+        await pilot.pause()
+        assert rows(app.queue) == ["  1 held     message a                         Alt+Up edit"]
+
+
+async def test_keys_in_the_queue_edit_drop_move_and_promote() -> None:
+    app = Queues()
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.queue.show(ITEMS, held=False)
+        app.queue.focus()
+        await pilot.pause()
+        await pilot.press("up", "d", "enter", "p", "shift+up", "escape")
+    assert app.told == [["a", "b", "d"], ("c", ["a", "b", "d"]), "promote c", ["a", "c", "b", "d"], "closed"]
