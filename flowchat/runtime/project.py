@@ -21,7 +21,7 @@ MENTIONS_LIMIT = 20
 DIRECTORY_LIMIT = 200
 INSTRUCTION_NAMES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")
 """The first that is there counts, in each folder; AGENTS.override.md replaces it."""
-_MENTION = re.compile(r"(?<![\w@/.])@([^\s@`\"'()<>,;]+)")
+_MENTION = re.compile(r"(?<![\w@/.`])@([^\s@`\"'()<>,;]+)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 

@@ -1,0 +1,209 @@
+"""Workspaces: sessions kept, opened again, listed, forked and closed."""
+
+import os
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from flowchat.config import Folders, Settings
+from flowchat.errors import NoModel, NotFound, ReadOnly
+from flowchat.runtime.workspace import Workspace
+from flowchat.transcript.entries import AssistantSaid, Forked, Noticed, RunEnded, UserSaid, text_of
+from tests.desk import project_folder
+
+ENVIRON = {"PATH": os.environ["PATH"]}
+
+
+def workspace_at(tmp_path: Path, **given: object) -> Workspace:
+    root = tmp_path / "home"
+    folders = Folders(*(root / name for name in ("data", "config", "cache", "state")))
+    return Workspace(project_folder(tmp_path), Settings(), folders, environ=given.pop("environ", ENVIRON), **given)
+
+
+@pytest_asyncio.fixture
+async def workspace(tmp_path: Path):
+    workspace = workspace_at(tmp_path)
+    yield workspace
+    await workspace.close()
+
+
+def words(session, kind=UserSaid) -> list[str]:
+    return [text_of(record.entry.parts) for record in session.transcript.branch() if isinstance(record.entry, kind)]
+
+
+async def test_nothing_is_on_disk_before_the_first_message(workspace: Workspace, tmp_path: Path) -> None:
+    session = await workspace.new()
+    assert not (tmp_path / "home" / "data").exists()
+    await session.send("list .")
+    await session.idle()
+    kept = {path.name for path in (tmp_path / "home/data/sessions" / session.sid).iterdir()}
+    assert kept >= {"lock", "log.jsonl", "meta.json"}
+
+
+async def test_a_session_is_opened_again_as_it_was(workspace: Workspace, tmp_path: Path) -> None:
+    first = await workspace.new()
+    await first.send("read a.txt")
+    await first.idle()
+    await first.close()
+    before = [(record.seq, record.parent, record.entry) for record in first.transcript.records()]
+    again = workspace_at(tmp_path)
+    second = await again.open_newest()
+    assert second is not None
+    assert [(record.seq, record.parent, record.entry) for record in second.transcript.records()] == before
+    assert (second.sid, second.title, second.read_only) == (first.sid, first.title, None)
+    await second.send("thanks")
+    await second.idle()
+    assert words(second) == ["read a.txt", "thanks"]
+    await again.close()
+
+
+async def test_a_session_open_elsewhere_can_only_be_read_or_forked(workspace: Workspace, tmp_path: Path) -> None:
+    first = await workspace.new()
+    await first.send("hello")
+    await first.idle()
+    other = workspace_at(tmp_path)
+    second = await other.open(first.sid)
+    assert second.read_only is not None
+    assert f"process {os.getpid()}" in second.read_only
+    assert words(second) == ["hello"]
+    with pytest.raises(ReadOnly):
+        await second.send("me too")
+    fork = await other.fork(second)
+    await fork.send("me too")
+    await fork.idle()
+    assert words(fork) == ["hello", "me too"]
+    assert words(first) == ["hello"]
+    await other.close()
+
+
+async def test_a_fork_holds_what_was_there_and_counts_anew(workspace: Workspace) -> None:
+    session = await workspace.new()
+    for text in ("one", "two"):
+        await session.send(text)
+        await session.idle()
+    at = next(record.seq for record in session.transcript.branch() if record.type == "run_ended")
+    fork = await workspace.fork(session, at)
+    assert words(fork) == ["one"]
+    forked = next(record.entry for record in fork.transcript.records() if isinstance(record.entry, Forked))
+    assert (forked.from_.session, forked.session) == (session.sid, fork.sid)
+    assert fork.transcript.facts.usage.input == 0
+    assert words(session) == ["one", "two"]
+    await fork.send("other")
+    await fork.idle()
+    assert words(fork) == ["one", "other"]
+
+
+async def test_a_session_that_keeps_nothing_writes_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    session = await workspace.new(saved=False)
+    await session.send("run echo hi")
+    session.keep_composer("unsent")
+    await session.interrupt()
+    assert not (tmp_path / "home").exists()
+
+
+async def test_sessions_are_found_by_id_prefix_and_title(workspace: Workspace) -> None:
+    session = await workspace.new()
+    await session.send("list .")
+    await session.idle()
+    await session.rename("Rounding in invoices")
+    await session.close()
+    for wanted in (session.sid, session.sid[:-2], "rounding in INVOICES", "Rounding"):
+        found = await workspace.open(wanted)
+        assert found.sid == session.sid
+        await found.close()
+    with pytest.raises(NotFound, match="nope"):
+        await workspace.open("nope")
+
+
+async def test_without_a_model_the_demo_answers_a_person_and_nobody_else(workspace: Workspace, tmp_path: Path) -> None:
+    session = await workspace.new()
+    assert (session.model, session.demo) == ("demo", True)
+    headless = workspace_at(tmp_path, attended=False)
+    with pytest.raises(NoModel, match="no model is configured"):
+        await (await headless.new()).send("hi")
+    await headless.close()
+
+
+async def test_a_model_that_cannot_be_asked_any_more_is_replaced_with_a_notice(tmp_path: Path) -> None:
+    first = workspace_at(tmp_path)
+    session = await first.new()
+    await session.send("hello")
+    await session.idle()
+    await session.set_model("anthropic/claude-gone")
+    await first.close()
+    again = workspace_at(tmp_path)
+    opened = await again.open_newest()
+    assert opened is not None
+    assert opened.model == "demo"
+    notices = [record.entry.text for record in opened.transcript.branch() if isinstance(record.entry, Noticed)]
+    assert "anthropic/claude-gone cannot be asked here any more" in notices[-1]
+    await again.close()
+
+
+async def test_unsent_text_waits_for_the_next_opening(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.keep_draft("not yet a session")
+    assert workspace_at(tmp_path).kept_draft() == "not yet a session"
+    session = await workspace.new()
+    await session.send("hello")
+    await session.idle()
+    session.keep_composer("half a thou")
+    await session.close()
+    again = await workspace.open(session.sid)
+    assert again.composer_text == "half a thou"
+    await again.close()
+
+
+async def test_opening_restores_plan_but_never_a_looser_mode(tmp_path: Path) -> None:
+    for mode, restored in (("plan", "plan"), ("bypass", "default"), ("accept-edits", "default")):
+        first = workspace_at(tmp_path)
+        session = await first.new(mode=mode)
+        await session.send("hello")
+        await session.idle()
+        await first.close()
+        again = workspace_at(tmp_path)
+        opened = await again.open(session.sid)
+        assert opened.mode == restored
+        await again.close()
+        flagged = workspace_at(tmp_path)
+        assert (await flagged.open(session.sid, mode="bypass")).mode == "bypass"
+        await flagged.close()
+
+
+async def test_a_folder_that_is_gone_leaves_a_session_to_read_or_fork(tmp_path: Path) -> None:
+    first = workspace_at(tmp_path)
+    session = await first.new()
+    await session.send("hello")
+    await session.idle()
+    await first.close()
+    first.path.rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    other = Workspace(tmp_path / "elsewhere", Settings(), first.folders, environ=ENVIRON)
+    opened = await other.open(session.sid)
+    assert opened.read_only is not None
+    assert "is gone" in opened.read_only
+    fork = await other.fork(opened)
+    assert fork.workspace_path == other.path
+    await fork.send("hello again")
+    await fork.idle()
+    assert words(fork, AssistantSaid)[-1]
+    await other.close()
+
+
+async def test_quitting_while_a_run_goes_on_keeps_it_and_the_next_opening_finds_it_closed(tmp_path: Path) -> None:
+    first = workspace_at(tmp_path)
+    session = await first.new()
+    await session.send("long")
+    await first.close()
+    ends = [record.entry for record in session.transcript.branch() if isinstance(record.entry, RunEnded)]
+    assert [end.outcome for end in ends] == ["interrupted"]
+    again = workspace_at(tmp_path)
+    opened = await again.open_newest()
+    assert opened is not None
+    assert [r.type for r in opened.transcript.branch()][-1] == "run_ended"
+    await again.close()
+
+
+async def test_completion_offers_the_files_git_would_see(workspace: Workspace) -> None:
+    (workspace.path / ".gitignore").write_text("b.txt\n")
+    assert workspace.files() == [".gitignore", "a.txt"]
