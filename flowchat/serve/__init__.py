@@ -1,0 +1,1 @@
+"""The other ways in: one answer printed, sessions listed."""
