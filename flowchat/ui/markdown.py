@@ -55,8 +55,7 @@ class MarkdownFlow:
 
     def strip(self, number: int) -> Strip:
         """One row."""
-        line = self.lines[number]
-        return line if isinstance(line, Strip) else line[0].strip(line[1], line[2])
+        return strip_of_line(self.lines[number])
 
     # --- what is whole ---------------------------------------------------------------------------------------------------
     def _advance(self) -> None:
@@ -152,6 +151,11 @@ class MarkdownFlow:
         if self.lines and (unit.blank_above or unit.kind in _LOUD_ABOVE or self._before in _LOUD):
             self.lines.append(self._blank_row)
         self._before = unit.kind
+
+
+def strip_of_line(line: Line) -> Strip:
+    """A line as it is shown; code gets its colours here."""
+    return line if isinstance(line, Strip) else line[0].strip(line[1], line[2])
 
 
 def _closes(line: str, marker: str) -> bool:

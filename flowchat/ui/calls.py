@@ -1,0 +1,57 @@
+"""What a call says about itself in one line: the short name of its tool and its main argument."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from flowchat.transcript.clean import clean
+
+HEAD_CHARS = 4096
+"""Of arguments that are still being written no more than this is read."""
+_SHORT = {"read_file": "read", "write_file": "write", "edit_file": "edit", "list_dir": "list"}
+_MAIN = ("command", "path", "pattern", "query", "url", "name")
+_ENDS = ('"}', "}", "", '"]}', "]}", "null}", ":null}")
+
+
+def short_name(tool: str) -> str:
+    return _SHORT.get(tool, clean(tool).replace("\n", " ").replace("\t", " ") or "call")
+
+
+def main_argument(tool: str, raw: str) -> str:
+    """What the call is about, on one line, from its raw JSON text; as much as can be said where that is not whole."""
+    args = read_arguments(raw)
+    pattern, path = _text(args, "pattern"), _text(args, "path")
+    match tool:
+        case "grep" if pattern:
+            shown = f'"{pattern}"' + (f" in {path}" if path not in ("", ".") else "")
+        case "glob" if pattern:
+            shown = pattern + (f" in {path}" if path not in ("", ".") else "")
+        case "list_dir":
+            shown = path or "."
+        case _:
+            shown = next((text for key in _MAIN if (text := _text(args, key))), "") or _all(args)
+    return re.sub(r"\s+", " ", clean(shown)).strip()
+
+
+def read_arguments(raw: str) -> Mapping[str, object]:
+    """A call's arguments; of a text that is no whole object what its beginning says, {} where that is nothing."""
+    try:
+        return msgspec.json.decode(raw or "{}", type=dict[str, object])
+    except (msgspec.DecodeError, ValueError):
+        head = raw[:HEAD_CHARS].rstrip().rstrip("\\,")
+    for end in _ENDS:
+        try:
+            return msgspec.json.decode(head + end, type=dict[str, object])
+        except (msgspec.DecodeError, ValueError):
+            continue
+    return {}
+
+
+def _text(args: Mapping[str, object], key: str) -> str:
+    value = args.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _all(args: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in args.items())

@@ -1,0 +1,353 @@
+"""What one entry puts on the screen: its blocks, made when they are first looked at, and their rows."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import assert_never
+
+from textual.strip import Strip
+
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import (
+    AnyEntry,
+    ApprovalDecided,
+    AssistantPart,
+    AssistantSaid,
+    AttemptUsed,
+    Blob,
+    Call,
+    CallCut,
+    CallId,
+    Compacted,
+    CompactionUndone,
+    ContextAdded,
+    Damaged,
+    Edited,
+    Forked,
+    HeadMoved,
+    ItemsSet,
+    LabelSet,
+    ModelSet,
+    ModeSet,
+    Noticed,
+    PromptSet,
+    QueueSet,
+    Record,
+    Recovered,
+    RunEnded,
+    RunStarted,
+    SessionStarted,
+    Text,
+    Thinking,
+    TitleSet,
+    ToolAnswered,
+    ToolStarted,
+    Unknown,
+    UserPart,
+    UserSaid,
+    text_of,
+)
+from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
+from flowchat.ui.blocks import Answer, Block, Kind, Look, Note, NoteText, Said, Thought, is_apart
+from flowchat.ui.figures import many, size
+from flowchat.ui.markdown import Line, strip_of_line
+from flowchat.ui.palette import Role
+from flowchat.ui.prose import gutter_strip
+from flowchat.ui.tool_panel import Panel
+
+_LEVELS: dict[str, tuple[str, Role]] = {"info": ("", "dim"), "warning": ("warning", "warn"), "error": ("error", "bad")}
+_OUTCOMES: dict[str, tuple[str, str, Role]] = {
+    "interrupted": ("interrupted", "interrupted", "warn"),
+    "failed": ("failed", "failed", "bad"),
+    "limit": ("interrupted", "stopped", "warn"),
+    "crashed": ("failed", "crashed", "bad"),
+}
+_ENDS = {"limit": "the step limit was reached", "crashed": "the program was closed during this answer"}
+
+
+class Passage:
+    """The blocks of one record; of an assistant_said with the answers to its calls; or of a step still being heard.
+
+    `messages_before` counts the messages a checkpoint folds.
+    """
+
+    __slots__ = ("_blocks", "_drawn", "_panels", "answers", "edited", "messages_before", "record", "touched")
+
+    def __init__(self, record: Record | None, messages_before: int = 0) -> None:
+        self.record = record
+        self.answers: list[Record] = []
+        self.edited: Edited | None = None
+        self.messages_before = messages_before
+        self.touched = False
+        self._blocks: list[Block] | None = [] if record is None else None
+        self._panels: dict[CallId, Panel] = {}
+        self._drawn: list[tuple[Block, int, Look, Sequence[Line]]] = []
+
+    @property
+    def blocks(self) -> list[Block]:
+        if self._blocks is None:
+            self._blocks = self._built(())
+        return self._blocks
+
+    @property
+    def is_user(self) -> bool:
+        return self.record is not None and self.record.type == "user_said"
+
+    @property
+    def is_built(self) -> bool:
+        return self._blocks is not None
+
+    def panel(self, call: CallId) -> Panel | None:
+        return self._panels.get(call) if self.blocks else None
+
+    def forget(self) -> None:
+        """Let go of what can be made again."""
+        self._drawn = []
+        if self.record is not None and not self.touched:
+            self._blocks = None
+
+    def edit(self, edited: Edited) -> None:
+        """The message reads otherwise on this branch."""
+        self.edited, self._blocks = edited, None
+
+    def settle(self, record: Record) -> None:
+        """The step is said and durable: what it shows from now on is its entry's."""
+        heard, self.record = self.blocks, record
+        self._blocks = self._built(heard)
+
+    def hear_answer(self, record: Record, now: float | None = None) -> None:
+        """A tool_started or tool_answered of this step; `now` where it happens just now, in monotonic seconds."""
+        self.answers.append(record)
+        if self._blocks is not None:
+            self._apply(record, now)
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+    def height(self, look: Look) -> int:
+        """Rows, without the blank one that may stand above."""
+        return sum(len(lines) for _, lines in self._rows(look))
+
+    def row(self, number: int, look: Look) -> tuple[int, Strip]:
+        """A row and the number of its block; the blank row between two belongs to the lower one."""
+        for index, lines in self._rows(look):
+            if number < len(lines):
+                return index, strip_of_line(lines[number])
+            number -= len(lines)
+        raise IndexError(number)
+
+    def first_row(self, block: int, look: Look) -> int:
+        """The row a block begins with, a blank one above it not counted."""
+        start = 0
+        for index, lines in self._rows(look):
+            if index == block and not isinstance(lines, _Blank):
+                return start
+            start += len(lines)
+        return start
+
+    def _rows(self, look: Look) -> Iterator[tuple[int, Sequence[Line]]]:
+        above: Kind | None = None
+        blocks = self.blocks
+        del self._drawn[len(blocks) :]
+        for index, block in enumerate(blocks):
+            lines = self._lines(index, block, look)
+            if not lines:
+                continue
+            if above is not None and is_apart(above, block.kind):
+                yield index, _Blank([gutter_strip((), look.width)])
+            yield index, lines
+            above = block.kind
+
+    def _lines(self, index: int, block: Block, look: Look) -> Sequence[Line]:
+        if index < len(self._drawn):
+            known, version, drawn_for, lines = self._drawn[index]
+            if known is block and version == block.version and drawn_for is look:
+                return lines
+        drawn = (block, block.version, look, block.draw(look))
+        self._drawn[index : index + 1] = [drawn]
+        return drawn[3]
+
+    # --- blocks ------------------------------------------------------------------------------------------------------
+    def _built(self, heard: Sequence[Block]) -> list[Block]:
+        """The record's blocks, those of `heard` that say the same kept."""
+        assert self.record is not None
+        self._drawn = []
+        entry = self.record.entry
+        if not isinstance(entry, AssistantSaid):
+            return list(self._blocks_of(entry))
+        self._panels = {}
+        blocks: list[Block] = list(_step_blocks(self.record.seq, entry, heard, self._panels))
+        for answer in self.answers:
+            if isinstance(answer.entry, Damaged):
+                blocks.append(_damage(answer.entry.reason))
+            else:
+                self._apply(answer, None)
+        return blocks
+
+    def _apply(self, record: Record, now: float | None) -> None:
+        match record.entry:
+            case ToolStarted(call=call) if now is not None and call in self._panels:
+                self._panels[call].start(now)
+            case ToolAnswered(call=call) as answered if call in self._panels:
+                self._panels[call].answer(answered)
+            case _:  # a start in a replay says nothing, an answer to no call has no place
+                pass
+
+    def _blocks_of(self, entry: AnyEntry) -> Iterator[Block]:
+        match entry:
+            case UserSaid(parts=parts):
+                parts = self.edited.parts if self.edited else parts
+                yield Said(text_of(parts), [_attached(part) for part in parts if isinstance(part, Blob)])
+            case RunEnded():
+                yield from _run_end(entry)
+            case Noticed(level=level, text=text):
+                word, role = _LEVELS[level]
+                yield Note(NoteText(text, word, "failed" if level == "error" else "waiting", role))
+            case ContextAdded():
+                yield from _context(entry)
+            case Compacted():
+                yield _checkpoint(entry, self.messages_before)
+            case CompactionUndone(undone=undone):
+                yield Note(NoteText("the whole conversation counts again" if undone else "", _undone(undone), "checkpoint"))
+            case Unknown(name=name):
+                yield Note(NoteText(f"{name}: written by a newer flowchat, not shown", "unknown entry", "waiting"))
+            case Damaged(reason=reason):
+                yield _damage(reason)
+            case ToolAnswered(summary=summary):
+                yield Note(NoteText(summary, "answer to a lost call", "waiting"))
+            case SessionStarted() | PromptSet() | RunStarted() | AssistantSaid() | ToolStarted() | Edited():
+                return
+            case HeadMoved() | TitleSet() | ModelSet() | ModeSet() | QueueSet() | ApprovalDecided() | AttemptUsed():
+                return
+            case ItemsSet() | LabelSet() | Forked() | Recovered():
+                return
+            case _:
+                assert_never(entry)
+
+
+class _Blank(list[Line]):
+    """The blank row between two blocks."""
+
+
+class HeardStep:
+    """A step as its deltas tell it, until its entry comes. Adds blocks to its passage."""
+
+    def __init__(self, run: int, step: int, attempt: int) -> None:
+        self.key = (run, step, attempt)
+        self.passage = Passage(None)
+        self._panels: dict[int, Panel] = {}
+
+    def hear(self, delta: TextDelta | ThinkingDelta | CallDelta, now: float) -> None:
+        blocks = self.passage.blocks
+        last = blocks[-1] if blocks else None
+        if not isinstance(delta, ThinkingDelta) and isinstance(last, Thought):
+            last.stop(now)
+        match delta:
+            case TextDelta(text=text):
+                if not isinstance(last, Answer):
+                    blocks.append(last := Answer())
+                last.grow(text)
+            case ThinkingDelta(text=text):
+                if not isinstance(last, Thought) or not last.moves:
+                    blocks.append(last := Thought(began=now))
+                last.grow(text)
+            case CallDelta(index=index, name=name, args=args):
+                if index not in self._panels:
+                    self._panels[index] = Panel("", "", "writing")
+                    blocks.append(self._panels[index])
+                self._panels[index].write(name, args)
+            case _:
+                assert_never(delta)
+
+
+def _step_blocks(seq: int, said: AssistantSaid, heard: Sequence[Block], panels: dict[CallId, Panel]) -> Iterator[Block]:
+    """The blocks of a step; `panels` gets those that wait for an answer, by call id."""
+    answers = iter([block for block in heard if isinstance(block, Answer)])
+    thoughts = iter([block for block in heard if isinstance(block, Thought)])
+    before = iter([block for block in heard if isinstance(block, Panel)])
+    ms = said.thinking_ms
+    for part in _merged(said.parts):
+        match part:
+            case Text(text=text) if text.strip():
+                yield _kept_or_new(next(answers, None), text)
+            case Thinking(text=text) if text.strip() or ms:
+                thought = Thought(text, ms)
+                if (old := next(thoughts, None)) is not None and old.unfolded:
+                    thought.unfold()
+                yield thought
+                ms = 0
+            case Call(name=name, args=args):
+                panel = Panel(name, args, "waiting")
+                if (old := next(before, None)) is not None:
+                    panel.keep_fold(old)
+                panels[f"{seq}.{len(panels)}"] = panel
+                yield panel
+            case CallCut(name=name, raw=raw):
+                yield Panel(name, raw, "cut")
+            case _:  # a part with nothing to see
+                pass
+
+
+def _merged(parts: Sequence[AssistantPart]) -> Iterator[AssistantPart]:
+    """The parts, texts that follow each other in one."""
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, Text):
+            texts.append(part.text)
+            continue
+        if texts:
+            yield Text("".join(texts))
+            texts = []
+        yield part
+    if texts:
+        yield Text("".join(texts))
+
+
+def _kept_or_new(heard: Answer | None, text: str) -> Answer:
+    if heard is not None:
+        heard.end()
+        if heard.source == clean(text):
+            return heard
+    return Answer(text, whole=True)
+
+
+def _run_end(ended: RunEnded) -> Iterator[Block]:
+    if ended.outcome in _OUTCOMES:
+        glyph, word, role = _OUTCOMES[ended.outcome]
+        text = ended.message or _ENDS.get(ended.outcome) or ended.code or ""
+        yield Note(NoteText(text if text != word else "", word, glyph, role))
+
+
+def _context(added: ContextAdded) -> Iterator[Block]:
+    text = text_of(added.parts)
+    match added.source:
+        case "environment":
+            return
+        case "file" | "skill" | "command" | "job" | "hook":
+            at = "@" if added.source == "file" else ""
+            line = f"{at}{added.origin} {text.strip('()') if text.startswith('(not shown') else 'read'}"
+        case "instructions":
+            line = f"{PurePath(added.origin).name} {'gone' if text.startswith('(this file is gone') else 'read'}"
+        case "mode":
+            line = text.partition("\n")[0]
+    body = text if line != text else ""
+    yield Note(NoteText(line, body=body, glyph="waiting", kind="note"))
+
+
+def _checkpoint(made: Compacted, messages: int) -> Block:
+    line = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
+    if made.directives:
+        line += f"   kept {many(len(made.directives), 'directive')}"
+    return Note(NoteText(line, "compacted", "checkpoint", "accent", made.summary, is_markdown=True))
+
+
+def _undone(undone: bool) -> str:
+    return "compaction undone" if undone else "compaction in force again"
+
+
+def _damage(reason: str) -> Block:
+    return Note(NoteText(reason, "damaged entry", "failed", "warn"))
+
+
+def _attached(part: UserPart) -> str:
+    if isinstance(part, Text):
+        return part.text
+    shape = f" {part.blob.size[0]}x{part.blob.size[1]}" if part.blob.size else ""
+    return f"{part.name or part.blob.media}{shape}, {part.blob.bytes:,} bytes"

@@ -1,0 +1,151 @@
+"""The passages of one branch in order: records and deltas in, rows out. Knows nothing of what is in view."""
+
+from collections.abc import Sequence
+
+from textual.strip import Strip
+
+from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, Edited, Record
+from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
+from flowchat.ui.blocks import Block, Look, is_apart
+from flowchat.ui.passages import HeardStep, Passage
+from flowchat.ui.prose import gutter_strip
+from flowchat.ui.tool_panel import Panel
+from flowchat.ui.viewport import Place
+
+_SHOWN = frozenset({"user_said", "run_ended", "noticed", "context_added", "compaction_undone", "unknown", "damaged"})
+_MESSAGES = ("user_said", "assistant_said")
+
+
+class Story:
+    """Passages by number. Heights are in rows, the blank one above a passage counted with it."""
+
+    def __init__(self) -> None:
+        self.passages: list[Passage] = []
+        self._step: Passage | None = None
+        self._heard: HeardStep | None = None
+
+    def clear(self) -> None:
+        self.passages.clear()
+        self._step = self._heard = None
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+    def take(self, record: Record, now: float | None) -> bool:
+        """Place a record; whether anything shows it. `now` None: it is history, and not read before somebody looks."""
+        match record.type:
+            case "assistant_said":
+                self._step = self._settle(record) or self._add(record)
+            case "tool_started" | "tool_answered":
+                if self._step is None:
+                    self._add(record)
+                else:
+                    self._step.hear_answer(record, now)
+            case "edited":
+                self._edit(record.entry)
+            case "compacted":
+                self._add(record, self._messages_up_to(record.entry))
+            case kind if kind in _SHOWN or (record.is_node and kind not in TYPES):
+                if kind == "run_ended":
+                    self._drop_heard()
+                self._add(record)
+            case _:
+                return False
+        return True
+
+    def hear(self, delta: TextDelta | ThinkingDelta | CallDelta, now: float) -> None:
+        """A piece of the step that is being said."""
+        key = (delta.run, delta.step, delta.attempt)
+        if self._heard is None or self._heard.key != key:
+            self._drop_heard()
+            self._heard = HeardStep(*key)
+            self.passages.append(self._heard.passage)
+        self._heard.hear(delta, now)
+
+    def withdraw(self, run: int, step: int, attempt: int) -> None:
+        """What was heard of this attempt did not happen."""
+        if self._heard is not None and self._heard.key == (run, step, attempt):
+            self._drop_heard()
+
+    def panel(self, call: CallId) -> Panel | None:
+        """The panel of a call of the step that was said last."""
+        return self._step.panel(call) if self._step is not None else None
+
+    def follow_all(self) -> None:
+        """No tool panel is folded or unfolded by hand any more."""
+        for passage in self.passages:
+            for block in passage.blocks if passage.is_built else ():
+                if isinstance(block, Panel):
+                    block.follow()
+
+    # --- what is going on --------------------------------------------------------------------------------------------
+    @property
+    def is_heard(self) -> bool:
+        """Whether a step is being said."""
+        return self._heard is not None
+
+    def moving(self) -> list[Block]:
+        """The blocks that show something going on: only the last step's can."""
+        last = [self._heard.passage if self._heard else None, self._step]
+        return [b for passage in last if passage is not None and passage.is_built for b in passage.blocks if b.moves]
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+    def height(self, index: int, look: Look) -> int:
+        height = self.passages[index].height(look)
+        return height + self.is_apart(index) if height else 0
+
+    def row(self, place: Place, look: Look) -> Strip:
+        index, row = place
+        row -= self.is_apart(index)
+        return self.passages[index].row(row, look)[1] if row >= 0 else gutter_strip((), look.width)
+
+    def block_at(self, place: Place, look: Look) -> tuple[Passage, int] | None:
+        """The passage and number of the block a row belongs to; None for a blank row."""
+        index, row = place
+        row -= self.is_apart(index)
+        return (self.passages[index], self.passages[index].row(row, look)[0]) if row >= 0 else None
+
+    def is_apart(self, index: int) -> bool:
+        """Whether a blank row stands above a passage: not above the first one that shows anything."""
+        blocks = self.passages[index].blocks
+        for above in range(index - 1, -1, -1):
+            if others := self.passages[above].blocks:
+                return bool(blocks) and is_apart(others[-1].kind, blocks[0].kind)
+        return False
+
+    def rows(self, look: Look) -> Sequence[Strip]:
+        """Every row, top to bottom."""
+        count = len(self.passages)
+        return [self.row((index, row), look) for index in range(count) for row in range(self.height(index, look))]
+
+    # --- records into passages ---------------------------------------------------------------------------------------
+    def _add(self, record: Record, messages_before: int = 0) -> Passage:
+        passage = Passage(record, messages_before)
+        self.passages.append(passage)
+        return passage
+
+    def _settle(self, record: Record) -> Passage | None:
+        """The passage of the step that was heard, if it is the one that is now said."""
+        if self._heard is None:
+            return None
+        heard, said = self._heard, record.entry
+        if not isinstance(said, AssistantSaid) or heard.key != (said.run, said.step, said.attempt):
+            self._drop_heard()
+            return None
+        self._heard = None
+        heard.passage.settle(record)
+        return heard.passage
+
+    def _drop_heard(self) -> None:
+        if self._heard is not None:
+            self.passages.remove(self._heard.passage)
+            self._heard = None
+
+    def _edit(self, edited: object) -> None:
+        for passage in reversed(self.passages):
+            if isinstance(edited, Edited) and passage.record is not None and passage.record.seq == edited.target:
+                passage.edit(edited)
+                return
+
+    def _messages_up_to(self, compacted: object) -> int:
+        upto = compacted.upto if isinstance(compacted, Compacted) else 0
+        records = (passage.record for passage in self.passages)
+        return sum(record.seq <= upto for record in records if record is not None and record.type in _MESSAGES)
