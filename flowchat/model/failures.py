@@ -52,7 +52,7 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     """The branch of our tree an error from litellm belongs to, with a sentence that holds no key."""
     failure = _read(error)
     words = _quoted(place.redact(failure.words))
-    overflow = _OVERFLOW.search(failure.words) is not None or "ContextWindowExceededError" in failure.names
+    overflow = _OVERFLOW.search(f"{failure.words} {failure.kind}") is not None or "ContextWindowExceededError" in failure.names
     if failure.names & _TRANSPORT and failure.status is None:
         return _connection(failure, place)
     if failure.names & _UNREADABLE and failure.status is None:
@@ -161,7 +161,7 @@ def _headers(chain: list[BaseException]) -> Mapping[str, str]:
 
 
 def _quoted(words: str) -> str:
-    text = " ".join(words.split()).strip(" .")
+    text = _KEY_SHAPES.sub("[redacted]", " ".join(words.split())).strip(" .")
     if re.match(r"(?i)(b['\"])?<(!doctype|html)", text):
         text = "an HTML page"
     if len(text) > WORDS_LIMIT_CHARS:
@@ -227,6 +227,8 @@ _TRANSPORT = _SILENCES | {
     "SSLError",
 }
 _UNREADABLE = {"JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"}
+_KEY_SHAPES = re.compile(r"(?i)\b(?:sk|pk|rk|xai|gsk|key)-[\w*.-]{4,}|(?<=bearer )[\w*.~+/=-]{4,}|(?<=key=)[^\s&\"')]+")
+"""What providers repeat of a key: masked in the middle, in a header, in an address."""
 _QUOTA_KINDS = {"insufficient_quota insufficient_quota", "insufficient_quota", "billing_error", "payment_required"}
 _QUOTA = re.compile(
     r"insufficient_quota|credit balance is too low|insufficient (?:balance|credits|funds)|billing.hard.limit|payment required",
@@ -240,6 +242,6 @@ _OVERFLOW = re.compile(
     r"|exceeds? (?:the |this )?(?:model'?s? )?(?:available context|max(?:imum)? (?:context|input|prompt|number of tokens))"
     r"|maximum (?:prompt|input) length|reduce the length of|request too large"
     r"|(?:number of|input) tokens? (?:count )?(?:\(\d+\) )?(?:exceeds?|must be)|`inputs` tokens"
-    r"|too large for model|greater than the context|n_ctx|longer than the model",
+    r"|too large for model|greater than the context|n_ctx|longer than the (?:maximum )?model",
     re.I,
 )

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
@@ -267,6 +268,7 @@ def _load(future: "Future[Any]") -> None:
 
 
 def _import_quietly() -> Any:
+    warnings.filterwarnings("ignore", module=r"(litellm|pydantic|openai|httpx|aiohttp)(\.|$)")  # they go to stderr: the screen
     import litellm
 
     ours = logging.getLogger("flowchat.litellm")

@@ -1,0 +1,316 @@
+"""What servers and networks do wrong, through the real litellm: the branch of the tree, the sentence, the wait."""
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from flowchat.model.model import (
+    AuthFailed,
+    ConnectionLost,
+    ContextOverflow,
+    EmptyResponse,
+    Malformed,
+    Overloaded,
+    RateLimited,
+    Refused,
+    UnknownModel,
+    WireError,
+)
+from flowchat.model.provider import Patience
+from tests.model.asking import ANTHROPIC, KEY, OPENAI, VLLM, heard, model_at
+from tests.model.playing import Answer, failing, playing, recorded
+
+pytestmark = pytest.mark.usefixtures("wire")
+
+HTML = b"<!doctype html><html><body>Welcome to the portal</body></html>"
+
+
+def openai(status: int, message: str, kind: str = "invalid_request_error", code: Any = None, *headers: tuple[str, str]) -> Answer:
+    return failing(status, {"error": {"message": message, "type": kind, "param": None, "code": code}}, *headers)
+
+
+def anthropic(status: int, kind: str, message: str, *headers: tuple[str, str]) -> Answer:
+    return failing(status, {"type": "error", "error": {"type": kind, "message": message}}, *headers)
+
+
+FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
+    (
+        "401",
+        OPENAI,
+        openai(401, f"Incorrect API key provided: {KEY}. You can find yours elsewhere."),
+        AuthFailed,
+        "SERVER refused the key in OPENAI_API_KEY (Incorrect API key provided: [redacted] You can find yours elsewhere):"
+        " set a valid one, or choose another model with /model",
+    ),
+    (
+        "401 masked",
+        OPENAI,
+        openai(401, "Incorrect API key provided: sk-12345*****ghij."),
+        AuthFailed,
+        "SERVER refused the key in OPENAI_API_KEY (Incorrect API key provided: [redacted]): set a valid one,"
+        " or choose another model with /model",
+    ),
+    (
+        "401",
+        ANTHROPIC,
+        anthropic(401, "authentication_error", "invalid x-api-key"),
+        AuthFailed,
+        "SERVER refused the key in ANTHROPIC_API_KEY (invalid x-api-key): set a valid one, or choose another model with /model",
+    ),
+    (
+        "403",
+        OPENAI,
+        openai(403, "Project does not have access to model x", code="model_not_found"),
+        UnknownModel,
+        "SERVER does not serve 'openai/bench-model' to this key (Project does not have access to model x):"
+        " choose another with /model",
+    ),
+    (
+        "404",
+        OPENAI,
+        openai(404, "The model `bench-model` does not exist", code="model_not_found"),
+        UnknownModel,
+        "SERVER does not serve 'openai/bench-model' to this key (The model `bench-model` does not exist):"
+        " choose another with /model",
+    ),
+    (
+        "404",
+        ANTHROPIC,
+        anthropic(404, "not_found_error", "model: claude-x"),
+        UnknownModel,
+        "SERVER does not serve 'anthropic/claude-sonnet-4-5' to this key (model: claude-x): choose another with /model",
+    ),
+    (
+        "404 page",
+        VLLM,
+        Answer(HTML, 404, "text/html"),
+        UnknownModel,
+        "SERVER does not serve 'hosted_vllm/bench-model' to this key (an HTML page): choose another with /model",
+    ),
+    (
+        "400",
+        OPENAI,
+        openai(400, "Invalid 'messages[1].content'"),
+        Refused,
+        "SERVER refused the request with HTTP 400 (Invalid 'messages[1].content')",
+    ),
+    (
+        "quota",
+        OPENAI,
+        openai(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
+        Refused,
+        "SERVER says the credit or quota of this account is used up (You exceeded your current quota); top it up, or /model",
+    ),
+    (
+        "credit",
+        ANTHROPIC,
+        anthropic(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
+        Refused,
+        "SERVER says the credit or quota of this account is used up (Your credit balance is too low to access the Anthropic"
+        " API); top it up, or /model",
+    ),
+    (
+        "429",
+        OPENAI,
+        openai(429, "Rate limit reached", "requests", "rate_limit_exceeded"),
+        RateLimited,
+        "SERVER limits how often openai/bench-model may be asked (Rate limit reached)",
+    ),
+    (
+        "500",
+        OPENAI,
+        openai(500, "The server had an error", "server_error"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (The server had an error)",
+    ),
+    ("502", OPENAI, Answer(HTML, 502, "text/html"), Overloaded, "SERVER is overloaded or failing with HTTP 502 (an HTML page)"),
+    ("503", OPENAI, openai(503, "busy"), Overloaded, "SERVER is overloaded or failing with HTTP 503 (busy)"),
+    ("529", OPENAI, openai(529, "busy"), Overloaded, "SERVER is overloaded or failing with HTTP 529 (busy)"),
+    (
+        "529",
+        ANTHROPIC,
+        anthropic(529, "overloaded_error", "Overloaded"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 529 (Overloaded)",
+    ),
+    (
+        "error inside 200",
+        OPENAI,
+        recorded("openai-error-inside"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 503 (The server is overloaded, try again later)",
+    ),
+    (
+        "error inside 200",
+        VLLM,
+        recorded("openai-error-inside"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 503 (The server is overloaded, try again later)",
+    ),
+    (
+        "error inside 200",
+        ANTHROPIC,
+        recorded("anthropic-overloaded-inside"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (Overloaded)",
+    ),
+    (
+        "error inside 200, the socket left open",
+        OPENAI,
+        recorded("openai-error-inside", held=True),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 503 (The server is overloaded, try again later)",
+    ),
+    (
+        "malformed",
+        OPENAI,
+        recorded("openai-malformed"),
+        Malformed,
+        "SERVER sent something that is no answer of a model (Expecting ':' delimiter: line 1 column 42 (char 41))",
+    ),
+    (
+        "a page with 200",
+        OPENAI,
+        Answer(HTML, 200, "text/html; charset=utf-8"),
+        Malformed,
+        "SERVER sent no answer but text/html, 62 bytes: check that its address is that of a model's API",
+    ),
+    (
+        "a page with 200",
+        ANTHROPIC,
+        Answer(HTML, 200, "text/html"),
+        Malformed,
+        "SERVER sent no answer but text/html: check that its address is that of a model's API",
+    ),
+    (
+        "empty answer",
+        OPENAI,
+        recorded("openai-empty"),
+        EmptyResponse,
+        "openai/bench-model answered with nothing; try again, or another model with /model",
+    ),
+    ("no finish", OPENAI, recorded("openai-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
+    ("no finish", VLLM, recorded("openai-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
+    ("no finish", ANTHROPIC, recorded("anthropic-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
+    ("only [DONE]", OPENAI, recorded("openai-no-finish-done"), ConnectionLost, "SERVER stopped in the middle of the answer"),
+    ("a call, no end", OPENAI, recorded("openai-call-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
+    ("dropped", OPENAI, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+    ("dropped", VLLM, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+    ("dropped", ANTHROPIC, recorded("anthropic-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+    ("dropped at once", OPENAI, Answer(b"", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "answer", "kind", "sentence"),
+    [failure[1:] for failure in FAILURES],
+    ids=[f"{name}-{model.partition('/')[0]}" for name, model, *_ in FAILURES],
+)
+async def test_what_a_server_does_wrong_is_said_in_one_sentence(
+    model: str, answer: Answer, kind: type[WireError], sentence: str
+) -> None:
+    async with playing(answer) as server:
+        with pytest.raises(WireError) as raised:
+            await heard(model_at(server, model))
+        said = str(raised.value).replace(f"127.0.0.1:{server.port}", "SERVER")
+        assert (type(raised.value), said, len(server.asked)) == (kind, sentence, 1)
+
+
+OVERFLOWS = [
+    (OPENAI, openai(400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.")),
+    (OPENAI, openai(400, "Too long.", code="context_length_exceeded")),
+    (OPENAI, openai(400, "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.")),
+    (OPENAI, openai(413, "Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000")),
+    (
+        VLLM,
+        openai(400, "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens.", "BadRequestError"),
+    ),
+    (VLLM, openai(400, "The decoder prompt (length 9000) is longer than the maximum model length of 8192.", "BadRequestError")),
+    (
+        OPENAI,
+        openai(400, "the request exceeds the available context size. try increasing the context size", "invalid_request_error"),
+    ),
+    (OPENAI, openai(500, "prompt too long; exceeded max context length by 400 tokens", "api_error")),
+    (OPENAI, openai(400, "This model's maximum prompt length is 131072 but the request contains 140000 tokens.")),
+    (OPENAI, openai(400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).")),
+    (OPENAI, recorded("openai-overflow-inside")),
+    (VLLM, recorded("openai-overflow-inside")),
+    (ANTHROPIC, anthropic(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")),
+    (
+        ANTHROPIC,
+        anthropic(400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000"),
+    ),
+    (ANTHROPIC, anthropic(413, "request_too_large", "Request exceeds the maximum size")),
+]
+
+
+@pytest.mark.parametrize(("model", "answer"), OVERFLOWS)
+async def test_every_wording_of_too_long_is_a_context_overflow(model: str, answer: Answer) -> None:
+    async with playing(answer) as server:
+        with pytest.raises(ContextOverflow):
+            await heard(model_at(server, model))
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, Overloaded)])
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None)])
+async def test_retry_after_reaches_whoever_waits(
+    model: str, status: int, kind: type[WireError], header: str, seconds: float | None
+) -> None:
+    answer = openai(status, "slow down", "server_error", None, ("retry-after", header))
+    async with playing(answer) as server:
+        with pytest.raises(WireError) as raised:
+            await heard(model_at(server, model))
+    assert (type(raised.value), raised.value.retry_after_seconds) == (kind, seconds)
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
+async def test_a_refused_connection_asks_whether_the_server_runs(model: str) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(ConnectionLost) as raised:
+            await heard(model_at(f"http://{place}/v1", model))
+    assert str(raised.value) == f"nothing answers at {place} (connection refused): is the server running?"
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
+@pytest.mark.parametrize("answer", [Answer(b"", mute=True), Answer(b"", held=True)], ids=["no headers", "headers alone"])
+async def test_silence_ends_at_the_idle_limit(model: str, answer: Answer) -> None:
+    async with playing(answer) as server:
+        with pytest.raises(ConnectionLost) as raised:
+            await heard(model_at(server, model, Patience(idle_seconds=0.1)))
+        assert str(raised.value) == f"127.0.0.1:{server.port} went silent: no byte for too long (limits.idle_seconds)"
+        await server.left.wait()
+
+
+@pytest.mark.parametrize("patience", [Patience(0.1, pieceless_seconds=0.4), Patience(0.1, total_seconds=0.4)])
+async def test_keep_alives_hold_off_the_idle_limit_but_not_the_others(patience: Patience) -> None:
+    async with playing(recorded("openai-no-finish", beat=b": keep-alive\n\n")) as server:
+        with pytest.raises(ConnectionLost) as raised:
+            await heard(model_at(server, patience=patience))
+        assert str(raised.value) == f"127.0.0.1:{server.port} said nothing new for too long, though the connection was open"
+        await server.left.wait()
+
+
+async def test_a_missing_key_is_told_before_anything_is_sent() -> None:
+    del os.environ["OPENAI_API_KEY"]
+    with pytest.raises(AuthFailed) as raised:
+        await heard(model_at("https://models.example/v1"))
+    assert str(raised.value) == "there is no key for openai: set OPENAI_API_KEY, or choose another model with /model"
+
+
+async def test_a_local_server_needs_no_key() -> None:
+    del os.environ["OPENAI_API_KEY"]
+    async with playing(recorded("openai-text")) as server:
+        await heard(model_at(server))
+        assert server.asked[0][1]["authorization"] == "Bearer none"
+
+
+@pytest.mark.parametrize("name", ["nonsense/model", "model"])
+async def test_a_name_of_no_provider_says_how_to_write_it(name: str) -> None:
+    with pytest.raises(UnknownModel) as raised:
+        await heard(model_at("http://127.0.0.1:1/v1", name))
+    assert str(raised.value) == f"no provider is known for {name!r}: write PROVIDER/MODEL, or choose another with /model"
