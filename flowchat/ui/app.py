@@ -121,6 +121,11 @@ class FlowchatApp(App[int], inherit_bindings=False):
     def get_default_screen(self) -> ChatScreen:
         return self._chat
 
+    @property
+    def chat(self) -> ChatScreen:
+        """The screen at the bottom of the stack."""
+        return self._chat
+
     async def close_session(self) -> None:
         """Close the session; afterwards `resumable` names it if there is something to resume."""
         session = self._chat.session

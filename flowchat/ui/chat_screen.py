@@ -168,7 +168,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes.composer.take_paste(event)
 
     def _do_escape(self, event: events.Key) -> None:
-        if self._panes.composer.dismiss():
+        if self._panes.come_back() or self._panes.composer.dismiss():
             return
         if self._revision.number is not None:
             self._revision.leave()

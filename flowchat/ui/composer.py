@@ -91,6 +91,11 @@ class Composer(Widget, can_focus=True):
         return not any(line.strip() for line in self._buffer.lines)
 
     @property
+    def offers(self) -> Sequence[Offer]:
+        """What is offered for the word at the caret."""
+        return self._offers
+
+    @property
     def last_typed(self) -> float:
         """When a key last changed or moved in the text, in the clock of events; the decision bar waits for a pause."""
         return self._last_typed

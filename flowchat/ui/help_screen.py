@@ -5,7 +5,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from flowchat.ui.commands import COMMANDS
-from flowchat.ui.keys import CHAT, COMPOSER, LIST, acts_by_key, shown
+from flowchat.ui.keys import CHAT, COMPOSER, LIST, PANE, acts_by_key, shown
 from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, hint_lines, wrapped
@@ -39,6 +39,10 @@ def help_lines(palette: Palette, width: int) -> list[list[Piece]]:
     heading = palette.text + palette.bold
     lines: list[list[Piece]] = [[("  Keys", heading)], []]
     for key in (*CHAT, *COMPOSER):
+        if key.help:
+            lines += _entry(shown(key.keys[0]), key.help, _KEY_CELLS, palette, width)
+    lines += [[], [("  In the conversation (Ctrl+Up)", heading)], []]
+    for key in PANE:
         if key.help:
             lines += _entry(shown(key.keys[0]), key.help, _KEY_CELLS, palette, width)
     lines += [[], [("  Commands", heading)], []]

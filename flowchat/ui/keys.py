@@ -35,7 +35,7 @@ CHAT: tuple[Key, ...] = (
     Key("page_up", ("pageup", "ctrl+pageup"), "Scroll the conversation"),
     Key("page_down", ("pagedown", "ctrl+pagedown")),
     Key("end", ("ctrl+end",), "Follow the end again"),
-    Key("blocks", ("ctrl+up",), "Walk the conversation block by block"),
+    Key("blocks", ("ctrl+up",), "Into the conversation; Esc or typing comes back"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
     Key("help", ("f1",), "This help"),
@@ -62,6 +62,22 @@ COMPOSER: tuple[Key, ...] = (
     Key("up", ("up", "ctrl+p"), "On the first line: earlier messages"),
     Key("down", ("down", "ctrl+n")),
     Key("complete", ("tab",), "Take the completion"),
+)
+
+PANE: tuple[Key, ...] = (
+    Key("previous_block", ("up", "k"), "Block by block; with Ctrl from message to message"),
+    Key("next_block", ("down", "j")),
+    Key("previous_message", ("ctrl+up",)),
+    Key("next_message", ("ctrl+down",)),
+    Key("row_up", ("shift+up",)),
+    Key("row_down", ("shift+down",)),
+    Key("page_up", ("pageup",)),
+    Key("page_down", ("pagedown",)),
+    Key("start", ("home",), "To the first message, End to the newest"),
+    Key("end", ("end",)),
+    Key("fold", ("enter", "space"), "Fold or unfold the chosen block"),
+    Key("fold_all", ("ctrl+o",)),
+    Key("copy", ("c",), "Copy the chosen block as it was written"),
 )
 
 LIST: tuple[Key, ...] = (

@@ -194,6 +194,13 @@ class Panes(Vertical):
             self.composer.focus()
             self.composer.take_key(event)
 
+    def come_back(self) -> bool:
+        """From the conversation to the composer; False if it had the focus already."""
+        away = self.conversation.has_focus
+        if away:
+            self.composer.focus()
+        return away
+
     # --- keys that only move what is shown ---------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
         match _ACTS.get(event.key):

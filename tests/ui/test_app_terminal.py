@@ -1,0 +1,158 @@
+"""The program in a real terminal: what it leaves behind, however it ends."""
+
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from fcntl import ioctl
+from pathlib import Path
+
+import pytest
+
+WAIT_SECONDS = 20
+ENTERED, LEFT, CURSOR_SHOWN = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+BREAKS = """
+import sys
+from pathlib import Path
+from flowchat.config import Settings
+from flowchat.runtime.workspace import Workspace
+from flowchat.ui.app import Start, run_app
+
+class Breaks(Workspace):
+    def files(self):
+        raise ZeroDivisionError("a bug")
+
+sys.exit(run_app(Breaks(Path("."), Settings(model="demo"), None, {}), start=Start(log=Path("/log/here"))))
+"""
+
+
+class Terminal:
+    """A program on a pseudo terminal of 80 by 24."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.pid, self.tty = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.environ |= {"TERM": "xterm-256color", "FLOWCHAT_HOME": str(folder / "home"), "FLOWCHAT_MODEL": "demo"}
+            os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+            os.execv(sys.executable, [sys.executable, *words])
+        ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.before = termios.tcgetattr(self.tty)
+        self.seen = b""
+        self.code: int | None = None
+
+    def read_until(self, reached: Callable[[bytes], bool]) -> None:
+        end = time.monotonic() + WAIT_SECONDS
+        while not reached(self.seen):
+            assert time.monotonic() < end, self.seen[-2000:]
+            if select.select([self.tty], [], [], 0.2)[0]:
+                try:
+                    self.seen += os.read(self.tty, 65536)
+                except OSError:
+                    return
+
+    def write(self, text: bytes) -> None:
+        os.write(self.tty, text)
+
+    def wait(self) -> int:
+        """Read to the end; the exit code."""
+        end = time.monotonic() + WAIT_SECONDS
+        while self.code is None and time.monotonic() < end:
+            if select.select([self.tty], [], [], 0.05)[0]:
+                try:
+                    self.seen += os.read(self.tty, 65536)
+                except OSError:
+                    pass
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.code = os.waitstatus_to_exitcode(status)
+        assert self.code is not None
+        return self.code
+
+    def close(self) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.tty)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    started: list[Terminal] = []
+
+    def begin(*words: str) -> Terminal:
+        terminal = Terminal(tmp_path, *(words or ("-m", "flowchat")))
+        started.append(terminal)
+        terminal.read_until(lambda seen: b"Write a message" in seen)
+        return terminal
+
+    yield begin
+    for terminal in started:
+        terminal.close()
+
+
+def modes_left(seen: bytes) -> list[bytes]:
+    """The modes still on at the end of what was written."""
+    modes = [b"1049", b"1000", b"1002", b"1003", b"1006", b"1015", b"1016", b"1004", b"2004", b"2048", b"2026"]
+    return [mode for mode in modes if seen.rfind(b"\x1b[?%bh" % mode) > seen.rfind(b"\x1b[?%bl" % mode)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_restores_the_terminal_and_is_the_exit_code(start: Callable[..., Terminal], number: int, code: int) -> None:
+    program = start()
+    assert termios.tcgetattr(program.tty) != program.before
+    os.kill(program.pid, number)
+    assert program.wait() == code
+    assert modes_left(program.seen) == []
+    assert program.seen.rfind(CURSOR_SHOWN) > program.seen.rfind(b"\x1b[?25l")
+    assert termios.tcgetattr(program.tty) == program.before
+
+
+def test_leaving_prints_how_to_go_on(start: Callable[..., Terminal]) -> None:
+    program = start()
+    program.write(b"list")
+    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"\r")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    program.write(b"\x1b")
+    program.write(b"\x04")
+    assert program.wait() == 0
+    assert b"flowchat -r 2" in program.seen[program.seen.rfind(LEFT) :]
+
+
+def test_a_crash_restores_the_terminal_and_says_one_sentence(start: Callable[..., Terminal]) -> None:
+    program = start("-c", BREAKS)
+    program.write(b"@")
+    assert program.wait() == 1
+    assert modes_left(program.seen) == []
+    behind = program.seen[program.seen.rfind(LEFT) :].decode()
+    assert "flowchat: the screen failed: " in behind
+    assert "/log/here" in behind
+    assert "Traceback" not in behind
+
+
+def test_a_terminal_left_raw_by_a_kill_is_sane_after_the_next_program(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    program = start()
+    raw = termios.tcgetattr(program.tty)
+    raw[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+    script = f"import termios, runpy, sys; sys.argv = ['flowchat']; termios.tcsetattr(0, termios.TCSANOW, {raw!r})\n"
+    again = start("-c", script + "runpy.run_module('flowchat', run_name='__main__')")
+    again.write(b"\x04")
+    assert again.wait() == 0
+    after = termios.tcgetattr(again.tty)
+    assert after[3] & termios.ICANON
+    assert after[3] & termios.ECHO
+
+
+def test_keys_and_text_of_one_burst_are_not_sent(start: Callable[..., Terminal]) -> None:
+    program = start()
+    program.write(b"one\rtwo\r")
+    program.read_until(lambda seen: b"two" in seen)
+    program.write(b"\x03\x04")
+    assert program.wait() == 0
+    assert b"flowchat -r" not in program.seen
