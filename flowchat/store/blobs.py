@@ -29,11 +29,8 @@ class FileBlobs:
         if self._get(sha256) is not None:
             return
         try:
-            if not self._folder.is_dir():
-                self._disk.make_folder(self._folder)
+            self._disk.ensure_folder(self._folder)
             self._disk.write_file(self._folder / sha256, content)
-        except FileExistsError:
-            self._put(sha256, content)
         except OSError as error:
             raise StorageFailed(
                 f"{self._folder / sha256} cannot be written ({error.strerror or error}); make room there"

@@ -166,7 +166,7 @@ class Sessions:
         source, target = self._folder / sid, self._folder / new
         building = self._folder / f".{new}"
         try:
-            self._disk.make_folder(building)
+            self._disk.ensure_folder(building)
             fd = self._disk.open(building / LOG, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 names = self._copy_lines(source / LOG, fd, upto)
@@ -196,7 +196,7 @@ class Sessions:
     def _copy_blobs(self, source: Path, target: Path, names: set[str]) -> None:
         there = [name for name in names if (source / name).is_file()]
         if there:
-            self._disk.make_folder(target)
+            self._disk.ensure_folder(target)
         for name in there:
             try:
                 self._disk.link(source / name, target / name)
@@ -213,8 +213,7 @@ class Sessions:
             raise ReadOnly(held)
         target = self._trash / f"{sid}.{time.time_ns() // 1_000_000}"
         try:
-            if not self._trash.is_dir():
-                self._disk.make_folder(self._trash)
+            self._disk.ensure_folder(self._trash)
             self._disk.replace(folder, target)
         except OSError as error:
             raise StorageFailed(f"{sid} cannot be moved to the trash: {error.strerror}") from error
@@ -270,8 +269,7 @@ def _unsent_in(path: Path) -> str:
 
 def _keep_unsent(path: Path, text: str, disk: Disk) -> None:
     try:
-        if not path.parent.is_dir():
-            disk.make_folder(path.parent)
+        disk.ensure_folder(path.parent)
         disk.write_file(path, msgspec.json.encode(_Unsent(sound(text))))
     except OSError as error:
         raise StorageFailed(f"the unsent text cannot be kept in {path} ({error.strerror or error})") from error

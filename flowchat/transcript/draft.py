@@ -1,6 +1,7 @@
 """The draft of a step in flight: one JSON object a line, read only where its step never became entries."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import TypeAlias
 
 import msgspec
@@ -65,25 +66,30 @@ def decode_draft(raw: bytes) -> list[AnyDraft]:
 def shortened(lines: Iterable[AnyDraft]) -> list[AnyDraft]:
     """The same draft in fewer lines: neighbours of one kind joined, each call's output cut to its last OUTPUT_LIMIT_CHARS."""
     kept: list[AnyDraft] = []
-    outputs: dict[CallId, str] = {}
+    outputs: dict[CallId, list[str]] = {}
+    said: list[DraftLine] = []
     for line in lines:
         if isinstance(line, DraftOutput):
-            outputs[line.call] = (outputs.get(line.call, "") + line.output)[-OUTPUT_LIMIT_CHARS:]
-        elif (joined := _joined(kept[-1], line) if kept else None) is not None:
-            kept[-1] = joined
+            outputs.setdefault(line.call, []).append(line.output)
         else:
-            kept.append(line)
-    return [*kept, *(DraftOutput(call, output) for call, output in outputs.items())]
+            said.append(line)
+    for _, same in groupby(said, _kind):
+        kept.append(_joined(list(same)))
+    return [*kept, *(DraftOutput(call, "".join(pieces)[-OUTPUT_LIMIT_CHARS:]) for call, pieces in outputs.items())]
 
 
-def _joined(one: AnyDraft, other: DraftLine) -> DraftLine | None:
-    if not isinstance(one, DraftLine) or (one.run, one.step, one.attempt) != (other.run, other.step, other.attempt):
-        return None
-    if one.text is not None and other.text is not None:
-        return replace(one, text=one.text + other.text)
-    if one.thinking is not None and other.thinking is not None:
-        return replace(one, thinking=one.thinking + other.thinking)
-    if one.fragment is not None and other.fragment is not None and one.fragment.index == other.fragment.index:
-        args = one.fragment.args + other.fragment.args
-        return replace(one, fragment=CallFragment(one.fragment.index, one.fragment.name or other.fragment.name, args))
-    return None
+def _kind(line: DraftLine) -> tuple[object, ...]:
+    index = None if line.fragment is None else line.fragment.index
+    return line.run, line.step, line.attempt, line.text is None, line.thinking is None, index
+
+
+def _joined(lines: list[DraftLine]) -> DraftLine:
+    first = lines[0]
+    if first.fragment is not None:
+        fragments = [line.fragment for line in lines if line.fragment is not None]
+        name = next((fragment.name for fragment in fragments if fragment.name), "")
+        args = "".join(fragment.args for fragment in fragments)
+        return replace(first, fragment=CallFragment(first.fragment.index, name, args))
+    if first.text is not None:
+        return replace(first, text="".join(line.text or "" for line in lines))
+    return replace(first, thinking="".join(line.thinking or "" for line in lines))
