@@ -7,7 +7,6 @@ checkpoints, prompt_set, edits and a change of model.
 import json
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from xml.sax.saxutils import quoteattr
 
 from msgspec import Struct
 
@@ -193,7 +192,7 @@ class _Builder:
                 checkpoint.upto, [Piece(f"<directives>\nThe user asked for this, in these words:\n{lines}\n</directives>")]
             )
         for copy in checkpoint.files:
-            opening = f"<file path={quoteattr(copy.path)} from_line={copy.first_line}>"
+            opening = f"<file path={_quoted(copy.path)} from_line={copy.first_line}>"
             self._user(checkpoint.upto, [Piece(f"{opening}\n{copy.text}\n</file>")])
         if checkpoint.references:
             self._user(checkpoint.upto, [Piece("<references>\n" + "\n".join(checkpoint.references) + "\n</references>")])
@@ -260,8 +259,13 @@ class _Builder:
 
 def context_pieces(added: ContextAdded) -> list[Piece]:
     """How a context_added reads in a request."""
-    opening = f"<context source={quoteattr(added.source)} origin={quoteattr(added.origin)}>\n"
+    opening = f"<context source={_quoted(added.source)} origin={_quoted(added.origin)}>\n"
     return [Piece(opening), *_pieces(added.parts), Piece("\n</context>")]
+
+
+def _quoted(text: str) -> str:
+    """An attribute's value; the library's own way to do this loads an HTTP client."""
+    return '"' + text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;") + '"'
 
 
 def _pieces(parts: tuple[UserPart, ...]) -> list[Piece]:

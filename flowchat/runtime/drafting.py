@@ -1,9 +1,25 @@
 """The draft of the step in flight: what is streamed reaches the disk at most every 250 ms, so that kill -9 loses no more."""
 
+from typing import assert_never
+
 from flowchat.agent.clock import Clock, Timer
 from flowchat.transcript.draft import AnyDraft, CallFragment, DraftLine, DraftOutput, encode_draft
 from flowchat.transcript.entries import AssistantSaid, CallId, Record, ToolAnswered
-from flowchat.transcript.events import AnyDelta, AttemptWithdrawn, CallDelta, OutputDelta, TextDelta, ThinkingDelta
+from flowchat.transcript.events import (
+    AnyDelta,
+    ApprovalAsked,
+    AttemptWithdrawn,
+    CallDelta,
+    CompactionDelta,
+    ContextUsed,
+    OutputDelta,
+    QueueChanged,
+    RetryScheduled,
+    StateDelta,
+    TextDelta,
+    ThinkingDelta,
+    Toast,
+)
 from flowchat.transcript.transcript import Transcript
 
 DRAFT_SECONDS = 0.25
@@ -32,8 +48,10 @@ class Drafting:
             case AttemptWithdrawn():
                 self._streamed.clear()
                 return
-            case _:
+            case StateDelta() | RetryScheduled() | ApprovalAsked() | CompactionDelta() | ContextUsed() | QueueChanged() | Toast():
                 return
+            case _:
+                assert_never(delta)
         if self._timer is None:
             self._timer = self._clock.call_later(DRAFT_SECONDS, self.flush)
 

@@ -21,6 +21,7 @@ from flowchat.runtime.drafting import Drafting
 from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import generate_title
+from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
     Edited,
@@ -78,7 +79,7 @@ class Session:
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
         self._background: set[asyncio.Task[Any]] = set()
-        self._composer_text = shelf.composer_text()
+        self.composer_text = shelf.composer_text()
         self._saving: Timer | None = None
         self._closed = False
         transcript.publish_to(self._published)
@@ -133,10 +134,6 @@ class Session:
         except CommandRefused:
             return None
         return measure(self.transcript.branch(), self.transcript.facts, model)
-
-    @property
-    def composer_text(self) -> str:
-        return self._composer_text
 
     def watch(self, hear: Hear) -> Callable[[], None]:
         """Hear every event from now on; gives the way to stop."""
@@ -253,7 +250,7 @@ class Session:
         entries: list[Entry] = [HeadMoved(record.parent or 0), said]
         if self.queue:
             returned = [text_of(item.parts) for item in self.queue]
-            self.keep_composer("\n\n".join([text for text in (self._composer_text, *returned) if text]))
+            self.keep_composer("\n\n".join([text for text in (self.composer_text, *returned) if text]))
             entries.insert(0, QueueSet((), held=False))
         await self._start(entries, "edit")
 
@@ -308,7 +305,7 @@ class Session:
 
     def keep_composer(self, text: str) -> None:
         """Unsent text, on disk when this returns."""
-        self._composer_text = text
+        self.composer_text = text
         if self.read_only is None:
             self._shelf.keep_composer(text)
 
@@ -336,6 +333,7 @@ class Session:
         self._hearing.flush()
         self._drafting.flush()
         await self.transcript.close()
+        await settled()
         self._hearing.emit(StateDelta("closed"))
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -380,7 +378,7 @@ class Session:
     def _watch_saving(self) -> None:
         """While the log cannot be written it is tried again every two seconds, and watchers are told when that changes."""
         self._activity.saving_changed()
-        if self.transcript.unsaved is not None and self._saving is None and not self._closed:
+        if self.transcript.unsaved and self._saving is None and not self._closed:
             self._saving = self._clock.call_later(SAVE_AGAIN_SECONDS, self._save_again)
 
     def _save_again(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, ReadOnly
+from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.models import Models
@@ -46,7 +47,7 @@ COMPLETED_FILES_LIMIT = 50_000
 class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
-    `rules` are those of the command line; `attended`: somebody is there to be asked.
+    `rules` are those of the command line; `attended`: somebody is there to be asked. `make_model` takes the wire's place.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Workspace:
         max_steps: int | None = None,
         notices: Sequence[str] = (),
         clock: Clock | None = None,
+        make_model: Callable[[str], Model] | None = None,
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self._environ, self._rules, self._attended = environ, tuple(rules), attended
         self._max_steps, self._notices = max_steps, tuple(notices)
         self._clock = clock or SystemClock()
+        self._make_model = make_model
         self._store = Sessions(folders.data, folders.state) if folders else None
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._models: dict[str, Models] = {}
@@ -163,7 +166,7 @@ class Workspace:
         where: Path | None = None,
     ) -> Session:
         path = where or self.path
-        models = self._models[opened.sid] = Models(self.settings, self._environ, opened.blobs.get)
+        models = self._models[opened.sid] = Models(self.settings, self._environ, opened.blobs.get, self._make_model)
         surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
         private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
         permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
