@@ -96,9 +96,9 @@ def ask_server(model: str, api_base: str) -> ServerSays:
     name = model.partition("/")[2] or model
     if discover.provider_of(model) in _OLLAMA:
         return _read_ollama(_ask(f"{root}/api/show", {"model": name}), _ask(f"{root}/api/ps"), name)
-    listed = _ask(f"{root}/v1/models") or _ask(f"{api_base.rstrip('/')}/models")
-    if window := _window_listed(listed, name):
-        return ServerSays(window)
+    for address in dict.fromkeys((f"{api_base.rstrip('/')}/models", f"{root}/v1/models")):
+        if window := _window_listed(_ask(address), name):
+            return ServerSays(window)
     return ServerSays(_count(_path(_ask(f"{root}/props"), "default_generation_settings", "n_ctx")))
 
 

@@ -85,11 +85,11 @@ def _answer(request: Request) -> Answer:
     wanted = read_request(_last_words(request.messages))
     answered = request.messages[last_user + 1 :]
     step = sum(1 for message in answered if isinstance(message, AssistantMessage) and message.calls)
-    if step < len(wanted.steps) and not _went_wrong(answered):
+    if step < len(wanted.steps):
         return _call(wanted, step, request)
-    results = [message for message in answered if isinstance(message, ToolMessage)]
-    if results:
-        return wanted.thinking, _report(wanted, results), ()
+    if step:
+        said = max(i for i, message in enumerate(answered) if isinstance(message, AssistantMessage) and message.calls)
+        return "", _report(wanted, [message for message in answered[said:] if isinstance(message, ToolMessage)]), ()
     return wanted.thinking, f"{OPENING}. {_talk(wanted)}", ()
 
 
@@ -100,12 +100,6 @@ def _call(wanted: Wanted, step: int, request: Request) -> Answer:
         return "", f"{OPENING}. I would call {', '.join(missing)} now, but this session does not offer it.", ()
     opening = f"{OPENING}: " if step == 0 else ""
     return wanted.thinking if step == 0 else "", f"{opening}{wanted.announcements[step]}", calls
-
-
-def _went_wrong(answered: Sequence[Message]) -> bool:
-    """Whether the last answer of a tool says that going on makes no sense."""
-    last = answered[-1] if answered else None
-    return isinstance(last, ToolMessage) and re.match(r"(?i)(error|denied|refused|no such|not found|\[)", last.text) is not None
 
 
 def _report(wanted: Wanted, results: Sequence[ToolMessage]) -> str:

@@ -1,6 +1,7 @@
 """Which model to use when none is named, and whose it is: names and environment only, no network, litellm not needed."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -140,4 +141,9 @@ def api_base(provider: str, environ: Mapping[str, str]) -> str | None:
 def is_loopback(base: str | None) -> bool:
     """Whether an address is on this machine."""
     host = urlsplit(base or "").hostname or ""
-    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
+    if host in ("localhost", "0.0.0.0"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -252,19 +252,20 @@ def _load(future: "Future[Any]") -> None:
     collecting, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
     sys.setswitchinterval(SWITCH_SECONDS)
+    module, failed = None, None
     try:
         module = _import_quietly()
         _first_call(module)
-        future.set_result(module)
     except Exception as error:
-        future.set_exception(
-            Refused(f"litellm cannot be loaded ({type(error).__name__}: {error}); reinstall flowchat, or use -m demo")
-        )
-    finally:
-        gc.freeze()
-        sys.setswitchinterval(interval)
-        if collecting:
-            gc.enable()
+        failed = Refused(f"litellm cannot be loaded ({type(error).__name__}: {error}); reinstall flowchat, or use -m demo")
+    gc.freeze()
+    sys.setswitchinterval(interval)
+    if collecting:
+        gc.enable()
+    if failed is None:
+        future.set_result(module)
+    else:
+        future.set_exception(failed)
 
 
 def _import_quietly() -> Any:

@@ -41,7 +41,7 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         openai(401, f"Incorrect API key provided: {KEY}. You can find yours elsewhere."),
         AuthFailed,
-        "SERVER refused the key in OPENAI_API_KEY (Incorrect API key provided: [redacted] You can find yours elsewhere):"
+        "SERVER refused the key in OPENAI_API_KEY (Incorrect API key provided: [redacted]. You can find yours elsewhere):"
         " set a valid one, or choose another model with /model",
     ),
     (

@@ -1,0 +1,101 @@
+"""Parts of the error mapping that need no wire: waits, keys that must not be repeated, shapes litellm has."""
+
+import pytest
+
+from flowchat.config import redactor
+from flowchat.model.failures import Place, as_wire_error, retry_after_seconds
+from flowchat.model.model import AuthFailed, ConnectionLost, ContextOverflow, RateLimited, Refused, WireError
+
+NOW = 1_763_683_200.0  # Fri, 21 Nov 2025 00:00:00 GMT
+PLACE = Place("openai/m", "models.example", " in OPENAI_API_KEY", redactor({"OPENAI_API_KEY": "very-private-value"}))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-3", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+        ("Fri, 21 Nov 2025 00:00:30 GMT", 30.0),
+        ("Thu, 20 Nov 2025 23:00:00 GMT", 0.0),
+        ("Fri, 99 Nov 2025 00:00:30 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_or_nothing(header: str, seconds: float | None) -> None:
+    assert retry_after_seconds({"retry-after": header}, now=NOW) == seconds
+
+
+def test_gemini_says_its_wait_in_the_body() -> None:
+    assert retry_after_seconds({}, 'quota exceeded "retryDelay": "17s"') == 17.0
+
+
+class APIError(Exception):
+    """As the SDKs have it: a status, a body."""
+
+    def __init__(self, message: str, status_code: int | None = None, body: object = None) -> None:
+        super().__init__(message)
+        self.status_code, self.body = status_code, body
+
+
+class HTTPStatusError(Exception):
+    pass
+
+
+def over_http(error: Exception) -> Exception:
+    error.__cause__ = HTTPStatusError()
+    return error
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "Authorization: Bearer abcdef123456",
+        "https://models.example/v1?key=abcdef123456&alt=sse",
+        "sk-abcdef123456",
+        "sk-ab*****56",
+        "very-private-value",
+    ],
+)
+def test_no_sentence_repeats_a_key(secret: str) -> None:
+    said = str(as_wire_error(over_http(APIError(f"bad request: {secret} is wrong", 400)), PLACE))
+    assert "abcdef" not in said
+    assert "**" not in said
+    assert "private" not in said
+    assert "[redacted]" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (over_http(APIError("Too many tokens, please wait before trying again.", 429)), RateLimited),
+        (over_http(APIError("You exceeded your current quota RESOURCE_EXHAUSTED", 429)), RateLimited),
+        (over_http(APIError("Insufficient credits", 402)), Refused),
+        (over_http(APIError("insufficient balance", 400)), Refused),
+        (over_http(APIError("API key not valid. Please pass a valid API key.", 400)), AuthFailed),
+        (over_http(APIError("Input is too long for requested model.", 400)), ContextOverflow),
+        (over_http(APIError("tokens to keep from the initial prompt is greater than the context length", 400)), ContextOverflow),
+        (over_http(APIError("`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000", 422)), ContextOverflow),
+        (over_http(APIError("Invalid value for 'temperature'", 400)), Refused),
+        (ConnectionResetError("reset"), ConnectionLost),
+        (BrokenPipeError("pipe"), ConnectionLost),
+        (ValueError("something else"), Refused),
+    ],
+)
+def test_wording_and_status_decide_together(error: Exception, kind: type[WireError]) -> None:
+    assert type(as_wire_error(error, PLACE)) is kind
+
+
+def test_a_long_message_is_cut() -> None:
+    said = str(as_wire_error(over_http(APIError("x " * 5_000, 400)), PLACE))
+    assert said == f"models.example refused the request with HTTP 400 ({('x ' * 150)}...)"
+
+
+def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:
+    first, second = APIError("first", 400), APIError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert isinstance(as_wire_error(first, PLACE), Refused)
