@@ -6,12 +6,12 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from textual.app import App
 from textual.geometry import Offset
 from textual.screen import Screen
@@ -32,8 +32,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _log = logging.getLogger("flowchat")
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Struct, frozen=True):
     """How to begin.
 
     `resume` names a session (id, its beginning, or title), empty: the person picks; None: a new one, or with `newest` the

@@ -1,6 +1,7 @@
 """One session on the screen, and the only widget that holds a Session: its events go in to the panes, commands go out."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, cast
@@ -19,12 +20,9 @@ from flowchat.ui.completion import file_offers
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Level
-from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.keys import CHAT, ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice, acts_by_key
-from flowchat.ui.message_picker import Said
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Order, Panes
-from flowchat.ui.picking import pick_message, pick_session, show_context
 from flowchat.ui.revision import Revision
 from flowchat.ui.standing import standing_of
 from flowchat.ui.unsent import Unsent
@@ -32,6 +30,7 @@ from flowchat.ui.unsent import Unsent
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
+    from flowchat.ui.message_picker import Said
 
 _ACTS = acts_by_key(CHAT)
 _MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
@@ -54,9 +53,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             super().__init__()
             self.theme = name
 
-    def __init__(
-        self, workspace: "Workspace", opening: "Opening", palette: Palette, prompt: str = "", saved: bool = True
-    ) -> None:
+    def __init__(self, workspace: "Workspace", opening: "Opening", palette: Palette, prompt: str, saved: bool) -> None:
         """`prompt` is sent to the first session at once; not `saved`: nothing of it is kept on disk."""
         super().__init__()
         self._workspace, self._opening, self._palette = workspace, opening, palette
@@ -68,7 +65,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._paths: Sequence[str] = ()
         self._panes = Panes(palette)
         self._revision = Revision(self._panes.composer)
-        self._unsent = Unsent(self, self._keep_text)
+        self._unsent = Unsent(self, self.keep_text)
 
     def compose(self) -> ComposeResult:
         yield self._panes
@@ -77,7 +74,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        """What may cost something, once the screen has been painted."""
+        """What may cost something, once the screen has been painted. What was loaded till then is never collected again."""
+        gc.freeze()
+        gc.enable()
         self._work(self._open_first())
 
     # --- sessions ----------------------------------------------------------------------------------------------------
@@ -97,17 +96,17 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         await self.adopt(session)
         self._workspace.warm()
         if self._prompt:
-            await session.send(self._prompt)
+            self._work(self._send(self._prompt), self._prompt)
         self._panes.show_last(await asyncio.to_thread(self._workspace.cards), time.time_ns() // 1_000_000)
 
     async def adopt(self, session: "Session") -> None:
         """Show another session; the one before is closed."""
-        old, self._session = self._session, session
-        self._unwatch()
-        if old is not None:
-            self._unsent.keep_now()
-            await old.close()
         self._revision.leave()
+        if (old := self._session) is not None:
+            self._unsent.keep_now()
+            self._unwatch()
+            await old.close()
+        self._session = session
         self._panes.replay(session.replay())
         self._unwatch = session.watch(self._hear)
         self._panes.composer.remember(_said(session))
@@ -134,7 +133,6 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         return cast("App[int]", self.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
 
     def use(self, palette: Palette) -> None:
-        """Draw in other colours."""
         self._palette = palette
         self._panes.use(palette)
 
@@ -205,12 +203,6 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             index = _MODES.index(mode) + 1 if mode in _MODES else 0
             self._order(lambda session: session.set_mode(_MODES[index % len(_MODES)]))
 
-    def _do_queue(self, event: events.Key | None = None) -> None:
-        if self._panes.queue.items:
-            self._panes.queue.focus()
-        else:
-            self._panes.say("Nothing waits in the queue")
-
     def _do_redraw(self, event: events.Key) -> None:
         self._program.refresh(repaint=True, layout=True)
 
@@ -218,8 +210,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         if self._revision.number is not None:
             self._work(self._revise("save"))
 
-    def _do_help(self, event: events.Key) -> None:
-        self._program.push_screen(HelpScreen(self._palette))
+    def _do_help(self, event: events.Key | None = None) -> None:
+        from flowchat.ui import picking
+
+        picking.show_help(self._program, self._palette)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The fork key is a letter like any other, unless nothing can be said here and nothing is being written."""
@@ -234,9 +228,6 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def on_composer_changed(self) -> None:
         self._unsent.changed()
 
-    def on_panes_submitted(self, message: Panes.Submitted) -> None:
-        self._submit(message.text)
-
     def on_composer_files_wanted(self, message: Composer.FilesWanted) -> None:
         self._work(self._offer_files(message.query))
 
@@ -245,7 +236,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self._paths = await asyncio.to_thread(self._workspace.files)
         self._panes.composer.offer(query, await asyncio.to_thread(file_offers, query, self._paths))
 
-    def _keep_text(self) -> None:
+    def keep_text(self) -> None:
         session, text = self._session, self._panes.composer.text
         try:
             if session is None or not session.transcript.head:
@@ -255,7 +246,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         except StorageFailed as error:
             self.say(f"What is written here is not kept: {error}", "error")
 
-    def _submit(self, text: str) -> None:
+    def on_panes_submitted(self, message: Panes.Submitted) -> None:
+        text = message.text
         if self._revision.number is not None:
             self._work(self._revise("resend"))
             return
@@ -296,8 +288,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     async def _send(self, text: str) -> None:
         session = await self._current()
+        is_first = not session.transcript.head
         await session.send(text)
         self._unsent.keep_now()
+        if is_first:
+            self._workspace.keep_draft("")
 
     def _order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
@@ -321,7 +316,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         session, argument = await self._current(), typed.argument
         match typed.command.act:
             case Act.HELP:
-                self._program.push_screen(HelpScreen(self._palette))
+                self._do_help()
             case Act.NEW:
                 self._must_be_idle(session)
                 await self.adopt(await self._workspace.new())
@@ -333,9 +328,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             case Act.EDIT:
                 self._pick_message(argument)
             case Act.CONTEXT:
-                show_context(self._program, self._palette, session, argument == "raw")
+                from flowchat.ui import picking
+
+                picking.show_context(self._program, self._palette, session, argument == "raw")
             case Act.QUEUE:
-                self._do_queue()
+                self._panes.edit_queue()
             case Act.THEME:
                 self.post_message(self.ThemeAsked(argument))
             case Act.QUIT:
@@ -363,7 +360,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         if wanted:
             self._work(self._open(wanted))
         else:
-            pick_session(self._program, self._palette, self._workspace, lambda sid: self._work(self._open(sid)))
+            from flowchat.ui import picking
+
+            picking.pick_session(self._program, self._palette, self._workspace, lambda sid: self._work(self._open(sid)))
 
     async def _open(self, wanted: str) -> None:
         if self._session is None or wanted != self._session.sid:
@@ -378,10 +377,12 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     # --- editing an earlier message ----------------------------------------------------------------------------------
     def _pick_message(self, number: str = "") -> None:
         if self._session is not None:
-            walk: Callable[[Seq], None] = lambda to: self._order(lambda session: session.walk_to(to))
-            pick_message(self._program, self._palette, self._session, number, self._begin_revision, walk)
+            from flowchat.ui import picking
 
-    def _begin_revision(self, said: Said) -> None:
+            walk: Callable[[Seq], None] = lambda to: self._order(lambda session: session.walk_to(to))
+            picking.pick_message(self._program, self._palette, self._session, number, self._begin_revision, walk)
+
+    def _begin_revision(self, said: "Said") -> None:
         self._revision.begin(said)
         self._show_standing()
 

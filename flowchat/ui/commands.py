@@ -1,8 +1,9 @@
 """ONE table of slash commands: what they are called, what they take, and what they ask for."""
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, auto
+
+from msgspec import Struct
 
 
 class Act(Enum):
@@ -23,8 +24,7 @@ class Act(Enum):
     QUIT = auto()
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """One row: `argument` is a hint in the form people know, `[optional]`; empty: it takes none."""
 
     act: Act
@@ -53,16 +53,14 @@ _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *co
 _BARE_QUITS = ("q", ":q")
 
 
-@dataclass(frozen=True)
-class Typed:
+class Typed(Struct, frozen=True):
     """A command as it was written, `argument` without the spaces around it."""
 
     command: Command
     argument: str = ""
 
 
-@dataclass(frozen=True)
-class UnknownCommand:
+class UnknownCommand(Struct, frozen=True):
     """Something that looks like a command and is none; `sentence` says so and names the nearest."""
 
     sentence: str

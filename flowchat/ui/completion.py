@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Literal
+
+from msgspec import Struct
 
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.editing import Place
@@ -17,8 +18,7 @@ _LOOK_BACK_CHARS = 512
 _HIDDEN = 9
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A word that can be completed: from `start` to the caret stands `@query` or `/query`."""
 
     kind: Literal["file", "command"]
@@ -26,8 +26,7 @@ class Wanted:
     query: str
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """One completion: `text` takes the word's place; `label` and `note` are shown."""
 
     text: str

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
 
 UNDO_LIMIT = 100
 """Steps that can be undone; older ones are forgotten."""
@@ -15,7 +14,6 @@ Place = tuple[int, int]
 _Snapshot = tuple[tuple[str, ...], Place]
 
 
-@dataclass
 class TextBuffer:
     """Text with a caret.
 
@@ -23,12 +21,13 @@ class TextBuffer:
     inside a grapheme that one of the moves made.
     """
 
-    lines: list[str] = field(default_factory=lambda: [""])
-    caret: Place = (0, 0)
-    killed: str = ""
-    _undo: list[_Snapshot] = field(default_factory=list[_Snapshot])
-    _redo: list[_Snapshot] = field(default_factory=list[_Snapshot])
-    _typing: bool = False
+    def __init__(self) -> None:
+        self.lines = [""]
+        self.caret: Place = (0, 0)
+        self.killed = ""
+        self._undo: list[_Snapshot] = []
+        self._redo: list[_Snapshot] = []
+        self._typing = False
 
     # --- the whole text ----------------------------------------------------------------------------------------------
     @property

@@ -1,7 +1,8 @@
 """The key map: which keys ask for which act, where; and the escape delay, set before textual is imported."""
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 ESCAPE_SECONDS = 0.025
 """Until a lone escape byte is the Escape key."""
@@ -13,8 +14,7 @@ LEAVE_TWICE_SECONDS = 2.0
 """Two Ctrl+C within this leave."""
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Struct, frozen=True):
     """`keys` in textual's names, the first is the one hints show; `help` empty: not worth a line in the help."""
 
     act: str

@@ -1,9 +1,9 @@
 """A list one walks with the keys: rows of cells in columns, one chosen; the pickers, the queue and the completions are such."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from rich.cells import cell_len
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.geometry import Size
@@ -15,16 +15,14 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """`role` names a style of the palette; the first column takes the room the others leave."""
 
     role: Literal["text", "dim", "accent"] = "dim"
     align: Literal["left", "right"] = "left"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """`key` is what choosing the row means; `cells` are Clean, one for each column."""
 
     key: object

@@ -1,8 +1,8 @@
 """The user's messages of the branch, to edit one or to walk to another branch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -21,8 +21,7 @@ PREVIEW_LINES = 5
 _ACTS = acts_by_key(LIST)
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Struct, frozen=True):
     """A user message of the branch: its number from 1, and the messages that stand in its place on other branches,
     itself among them, oldest first."""
 
@@ -38,15 +37,13 @@ class Said:
         return self.variants[(at + 1) % len(self.variants)] if len(self.variants) > 1 else None
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """The choice to edit a message."""
 
     said: Said
 
 
-@dataclass(frozen=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """The choice to go to the branch of another message."""
 
     to: Seq

@@ -1,9 +1,10 @@
 """The one line at the bottom: what the next request weighs, the model, the mode, what is going on, and the next key."""
 
 import time
-from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
@@ -32,16 +33,14 @@ _PHASES = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Where compaction sets in, percent of usable: `soft` after a run, `hard` before a request; 100 = off."""
 
     soft: int = 70
     hard: int = 90
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """All the meter shows. `retry_at` and `run_began` in monotonic seconds."""
 
     model: str = ""
@@ -66,8 +65,7 @@ class Reading:
         return self.state.state in ("running", "interrupting", "compacting")
 
 
-@dataclass(frozen=True)
-class _Word:
+class _Word(Struct, frozen=True):
     """A part of the line; `yields` is one of _Yields, or 0: it never goes."""
 
     pieces: tuple[Piece, ...]

@@ -194,6 +194,12 @@ class Panes(Vertical):
             self.composer.focus()
             self.composer.take_key(event)
 
+    def edit_queue(self) -> None:
+        if self.queue.items:
+            self.queue.focus()
+        else:
+            self.say("Nothing waits in the queue")
+
     def come_back(self) -> bool:
         """From the conversation to the composer; False if it had the focus already."""
         away = self.conversation.has_focus
@@ -214,6 +220,8 @@ class Panes(Vertical):
                 self.conversation.scroll_page(1)
             case "end":
                 self.conversation.scroll_end()
+            case "queue":
+                self.edit_queue()
             case "blocks":
                 self.conversation.focus()
             case _:

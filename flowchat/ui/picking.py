@@ -1,4 +1,4 @@
-"""The screens one picks from, opened on top of the chat: sessions, earlier messages, and what the next request weighs."""
+"""The screens opened on top of the chat: sessions, earlier messages, context, help. Loaded when the first is asked for."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from flowchat.ui.context_screen import ContextScreen, totals
+from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.palette import Palette
 from flowchat.ui.sessions_screen import SessionsScreen
@@ -59,6 +60,10 @@ def show_context(app: App[int], palette: Palette, session: "Session", raw: bool)
     """Show the totals, or (`raw`) the whole next request. Raises NoModel."""
     rows = totals(session.context, session.transcript.facts)
     app.push_screen(ContextScreen(palette, "Context", rows, session.request_text() if raw else ""))
+
+
+def show_help(app: App[int], palette: Palette) -> None:
+    app.push_screen(HelpScreen(palette))
 
 
 def _now_ms() -> int:

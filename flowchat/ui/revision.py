@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Literal
 
 from flowchat.errors import Busy
 from flowchat.ui.composer import Composer
-from flowchat.ui.message_picker import Said
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
+    from flowchat.ui.message_picker import Said
 
 
 class Revision:
@@ -24,7 +24,7 @@ class Revision:
         """The number of the message, or None while none is edited."""
         return None if self._said is None else self._said.number
 
-    def begin(self, said: Said) -> None:
+    def begin(self, said: "Said") -> None:
         if self._said is None:
             self._before = self._composer.text
         self._said, self._consented = said, False

@@ -1,8 +1,9 @@
 """What is so of a session beside its conversation, as one value, and the sentences that follow from it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from flowchat.transcript.entries import Mode, QueueItem
 from flowchat.ui.banner import Role
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from flowchat.runtime.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """`read_only` and `unsaved` are sentences, `elsewhere` is the session's folder if it is not `here`, `editing` the number of
     the message that is being edited."""
 

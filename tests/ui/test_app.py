@@ -196,6 +196,20 @@ async def test_saving_an_edit_in_place_keeps_the_branch(desk: Desk) -> None:
         await leave(app)
 
 
+async def test_text_that_was_sent_is_not_unsent_in_the_next_new_session(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        first = await opened(pilot, app)
+        app.chat.query_one(Composer).load("list")
+        app.chat.keep_text()
+        await say(pilot, app, "list")
+        await pilot.press(*"/new", "enter")
+        await until(pilot, lambda: app.chat.session is not first)
+        await pilot.pause()
+        assert (said(app.chat.session), composer(app).text) == ([], "")
+        await leave(app)
+
+
 async def test_unsent_text_is_there_again_in_the_next_program(desk: Desk) -> None:
     app = desk.app()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -119,7 +119,6 @@ def test_leaving_prints_how_to_go_on(start: Callable[..., Terminal]) -> None:
     program.read_until(lambda seen: b"list" in seen)
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
-    program.write(b"\x1b")
     program.write(b"\x04")
     assert program.wait() == 0
     assert b"flowchat -r 2" in program.seen[program.seen.rfind(LEFT) :]

@@ -1,8 +1,6 @@
 """The one line at the bottom, at every width."""
 
-from dataclasses import replace
-
-import msgspec
+from msgspec.structs import replace
 
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
 from flowchat.ui.meter import Limits, Reading, draw
@@ -39,14 +37,14 @@ def test_at_forty_columns_state_and_mode_are_still_there() -> None:
 
 
 def test_the_words_tell_when_compaction_comes() -> None:
-    soft, hard = (msgspec.structs.replace(USED, tokens=tokens) for tokens in (150_000, 190_000))
+    soft, hard = (replace(USED, tokens=tokens) for tokens in (150_000, 190_000))
     assert "75 %   150k of 200k   compacts after this run" in line(replace(WRITING, used=soft), 120)
     assert "compacts now" in line(replace(WRITING, used=hard), 120)
     assert "compacts" not in line(replace(WRITING, used=soft, limits=Limits(100, 100)), 120)
 
 
 def test_an_assumed_window_a_demo_and_what_is_wrong_are_said_in_words() -> None:
-    assert "68k of 200k assumed" in line(replace(IDLE, used=msgspec.structs.replace(USED, window_source="assumed")), 120)
+    assert "68k of 200k assumed" in line(replace(IDLE, used=replace(USED, window_source="assumed")), 120)
     assert "no model" in line(replace(IDLE, model=""), 80)
     assert "  bypass   unsaved  " in line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 120)
     assert line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 40).split()[-2:] == ["bypass", "unsaved"]
