@@ -6,6 +6,7 @@ from itertools import count
 from typing import assert_never
 
 from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.clock import Timer
 from flowchat.agent.prompt import Sight, object_text
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import ModelError
@@ -29,8 +30,11 @@ from flowchat.transcript.events import (
     StateDelta,
     TextDelta,
     ThinkingDelta,
+    Toast,
 )
 from flowchat.transcript.transcript import Transcript
+
+HINT_SECONDS = 20.0
 
 
 async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight: Sight, emit: Emit) -> Record | ModelError:
@@ -64,10 +68,11 @@ async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight:
 async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Emit) -> Reply:
     run, step, attempt = flight.run, flight.step, flight.attempt
     streaming = False
-    async with aclosing(agent.model.stream(request)) as pieces:
+    async with aclosing(agent.model.stream(request)) as pieces, _Silence(agent, emit) as silence:
         async for piece in pieces:
             if isinstance(piece, Reply):
                 return piece
+            silence.broken()
             if not streaming:
                 streaming = True
                 emit(StateDelta("running", "streaming", run, step))
@@ -82,6 +87,34 @@ async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Em
                 case _:
                     assert_never(piece)
     raise Malformed("the model's answer ended without an end; the same request is sent again")
+
+
+class _Silence:
+    """Says, once an attempt, that a model has been silent for HINT_SECONDS."""
+
+    def __init__(self, agent: Agent, emit: Emit) -> None:
+        self._agent, self._emit = agent, emit
+        self._heard = agent.clock.seconds()
+        self._timer: Timer | None = None
+
+    async def __aenter__(self) -> "_Silence":
+        self._timer = self._agent.clock.call_later(HINT_SECONDS, self._look)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def broken(self) -> None:
+        self._heard = self._agent.clock.seconds()
+
+    def _look(self) -> None:
+        left = self._heard + HINT_SECONDS - self._agent.clock.seconds()
+        if left > 0:
+            self._timer = self._agent.clock.call_later(left, self._look)
+            return
+        self._timer = None
+        self._emit(Toast("info", f"Nothing from {self._agent.model.facts.name} for {HINT_SECONDS:.0f} s; Esc stops."))
 
 
 async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record:

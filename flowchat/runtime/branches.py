@@ -59,3 +59,15 @@ def retried_from(branch: Sequence[Record]) -> Seq | None:
     if branch[before].type == "tool_answered" and ended.outcome != "failed":
         return None
     return branch[before].seq
+
+
+def taken_back(branch: Sequence[Record]) -> Record:
+    """The user message of a last run that ended without a word of an answer. Raises NotFound where there is no such thing."""
+    for record in reversed(branch):
+        if record.type == "user_said":
+            return record
+        if record.type in ("assistant_said", "tool_answered"):
+            break
+        if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
+            break
+    raise NotFound("there is no unanswered message to take back")

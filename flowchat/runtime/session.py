@@ -9,16 +9,18 @@ import msgspec
 
 from flowchat.agent.agent import Agent
 from flowchat.agent.budget import measure
-from flowchat.agent.clock import Clock, Timer
+from flowchat.agent.clock import Clock
 from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, without
 from flowchat.agent.prompt import project
 from flowchat.errors import BlankMessage, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
+from flowchat.model.discover import DEMO
 from flowchat.model.model import Request
 from flowchat.runtime.activity import Activity, Start, next_item, said_of
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.branches import newest_leaf, replayed, retried_from
+from flowchat.runtime.branches import newest_leaf, replayed, retried_from, taken_back
 from flowchat.runtime.drafting import Drafting
 from flowchat.runtime.hearing import Hear, Hearing
+from flowchat.runtime.saving import Saving
 from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import generate_title
 from flowchat.tools.process import settled
@@ -45,7 +47,6 @@ from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, Que
 from flowchat.transcript.transcript import Transcript
 
 CLOSE_SECONDS = 5.0
-SAVE_AGAIN_SECONDS = 2.0
 
 
 class Shelf(Protocol):
@@ -74,13 +75,13 @@ class Session:
         self.transcript = transcript
         self.read_only = read_only
         """The sentence why nothing can be said here, or None."""
-        self._beginning, self._shelf, self._clock, self._agent = beginning, shelf, clock, agent
+        self._beginning, self._shelf, self._agent = beginning, shelf, agent
         self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
         self._background: set[asyncio.Task[Any]] = set()
         self.composer_text = shelf.composer_text()
-        self._saving: Timer | None = None
+        self._saving = Saving(transcript, clock, self._activity.saving_changed)
         self._closed = False
         transcript.publish_to(self._published)
 
@@ -103,7 +104,7 @@ class Session:
 
     @property
     def demo(self) -> bool:
-        return self.model == "demo"
+        return self.model == DEMO
 
     @property
     def mode(self) -> Mode:
@@ -228,6 +229,17 @@ class Session:
         to = retried_from(self.transcript.branch())
         await self._start([] if to is None else [HeadMoved(to)], "retry")
 
+    async def take_back(self) -> str:
+        """Undo a message nothing has answered: it leaves the branch, its text is unsent again. Raises Busy, NotFound."""
+        self._may_write()
+        self._must_be_idle()
+        record = taken_back(self.transcript.branch())
+        assert isinstance(record.entry, UserSaid)
+        self.keep_composer(text_of(record.entry.parts))
+        await self.transcript.append_or_withdraw(HeadMoved(record.parent or 0))
+        self.tell_context()
+        return self.composer_text
+
     async def edit(
         self, node: Seq, parts: tuple[UserPart, ...] | str, action: Literal["resend", "save"], interrupt: bool = False
     ) -> None:
@@ -257,8 +269,7 @@ class Session:
     async def walk_to(self, node: Seq) -> None:
         """Stand at the newest end of the branch that holds `node`. Raises Busy, NotFound."""
         self._may_write()
-        if self.state.state != "idle":
-            raise Busy("a run is under way; stop it first")
+        self._must_be_idle()
         await self.transcript.append_or_withdraw(HeadMoved(newest_leaf(self.transcript.records(), node)))
         self.tell_context()
 
@@ -268,11 +279,10 @@ class Session:
         words = " ".join(title.split())
         if not words:
             raise BlankMessage("a title needs at least one letter: /rename TITLE")
-        if not self.transcript.head:
-            self._beginning.title = words
-            return
-        await self.transcript.append_or_withdraw(TitleSet(words, "user"))
-        self._shelf.write_meta(self.transcript)
+        self._beginning.title = words
+        if self.transcript.head:
+            await self.transcript.append_or_withdraw(TitleSet(words, "user"))
+            self._shelf.write_meta(self.transcript)
 
     async def set_model(self, name: str) -> None:
         """From the next run on. A compaction under way is cancelled."""
@@ -325,6 +335,7 @@ class Session:
                 await self._activity.idle()
         except TimeoutError:
             self._activity.abandon()
+        await self._saving.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -349,6 +360,10 @@ class Session:
         if self.read_only is not None:
             raise ReadOnly(self.read_only)
 
+    def _must_be_idle(self) -> None:
+        if self.state.state != "idle":
+            raise Busy("a run is under way; stop it first")
+
     async def _start(self, entries: Sequence[Entry], trigger: Trigger) -> None:
         """Reserve the run now, write it down, and let it go."""
         self._make_agent()
@@ -368,30 +383,16 @@ class Session:
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))
-        self._watch_saving()
+        self._saving.look()
 
     def _run_ended(self, outcome: Outcome) -> None:
         self._shelf.write_meta(self.transcript)
         if outcome == "completed" and self.transcript.facts.title_origin == "first_words":
             self._in_background(generate_title(self._make_agent().compact_model, self.transcript))
 
-    def _watch_saving(self) -> None:
-        """While the log cannot be written it is tried again every two seconds, and watchers are told when that changes."""
-        self._activity.saving_changed()
-        if self.transcript.unsaved and self._saving is None and not self._closed:
-            self._saving = self._clock.call_later(SAVE_AGAIN_SECONDS, self._save_again)
-
-    def _save_again(self) -> None:
-        async def save() -> None:
-            await self.transcript.save_again()
-            self._watch_saving()
-
-        self._saving = None
-        self._in_background(save())
-
     def tell_context(self) -> None:
         """Let watchers hear what the next request would weigh."""
-        if (context := self.context) is not None:
+        if context := self.context:
             self._hearing.emit(context)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -21,7 +21,7 @@ from flowchat.transcript.entries import (
     Usage,
     UserSaid,
 )
-from flowchat.transcript.events import ApprovalAsked, AttemptWithdrawn, RetryScheduled, StateDelta, TextDelta
+from flowchat.transcript.events import ApprovalAsked, AttemptWithdrawn, RetryScheduled, StateDelta, TextDelta, Toast
 from tests.desk import Desk, said
 
 READ_A = ("read_file", {"path": "a.txt"})
@@ -38,6 +38,23 @@ async def test_an_interrupt_before_any_text_leaves_no_empty_answer(desk: Desk) -
     assert sitting.branch(RunEnded)[0].outcome == "interrupted"
     assert said(sitting.branch(UserSaid)) == ["hi"]
     assert sitting.session.state.state == "idle"
+
+
+async def test_a_message_nothing_has_answered_can_be_taken_back_into_the_composer(desk: Desk) -> None:
+    hold = waits("", says("never"))
+    sitting = desk.open(says("a1"), hold, says("ok"))
+    await sitting.session.send("first")
+    await sitting.session.idle()
+    with pytest.raises(NotFound, match="no unanswered message"):
+        await sitting.session.take_back()
+    await sitting.session.send("hasty words")
+    await hold.reached.wait()
+    await sitting.session.interrupt()
+    assert await sitting.session.take_back() == "hasty words"
+    assert desk.shelf.text == "hasty words"
+    await sitting.session.send("better words")
+    await sitting.session.idle()
+    assert sitting.requests()[-1] == ["user: first", "assistant: a1", "user: better words"]
 
 
 async def test_an_interrupt_keeps_the_text_that_was_streamed(desk: Desk) -> None:
@@ -273,3 +290,16 @@ async def test_events_are_numbered_without_a_gap_and_text_comes_before_its_entry
     kinds = [type(event).__name__ if not isinstance(event, Record) else event.type for event in sitting.ear.events]
     assert streamed == "one two three"
     assert kinds.index("TextDelta") < kinds.index("assistant_said")
+
+
+async def test_a_long_silence_is_hinted_at_once_and_not_again(desk: Desk) -> None:
+    hold = waits("word ", says("more"))
+    sitting = desk.open(hold)
+    await sitting.session.send("hi")
+    await hold.reached.wait()
+    await desk.clock.pass_seconds(19)
+    assert sitting.ear.entries(Toast) == []
+    await desk.clock.pass_seconds(30)
+    assert [toast.text for toast in sitting.ear.entries(Toast)] == ["Nothing from scripted for 20 s; Esc stops."]
+    hold.gate.set()
+    await sitting.session.idle()
