@@ -75,7 +75,8 @@ class Session:
         self.transcript = transcript
         self.read_only = read_only
         """The sentence why nothing can be said here, or None."""
-        self._beginning, self._shelf, self._agent = beginning, shelf, agent
+        self._beginning, self._shelf = beginning, shelf
+        self._make_agent: Callable[[], Agent] = lambda: agent(self)
         self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
@@ -348,9 +349,6 @@ class Session:
         self._hearing.emit(StateDelta("closed"))
 
     # --- inside ------------------------------------------------------------------------------------------------------
-    def _make_agent(self) -> Agent:
-        return self._agent(self)
-
     def _emit(self, delta: AnyDelta) -> None:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
         self._drafting.take(delta)
