@@ -28,7 +28,7 @@ class Hearing:
         self._watchers: list[Hear] = []
         self._pending: dict[tuple[Any, ...], tuple[_Stream, list[str]]] = {}
         self._timer: Timer | None = None
-        self._flushed_at = 0.0
+        self._flushed_at = float("-inf")
         self._i = 0
 
     def watch(self, hear: Hear) -> Callable[[], None]:
