@@ -1,24 +1,31 @@
 """What a session's log adds up to for lists: derived, kept in meta.json, made anew wherever it disagrees with the log."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowchat.store.disk import Disk
-from flowchat.store.log import LOG
-from flowchat.store.scan import scan
-from flowchat.transcript.entries import Record, UserSaid, text_of
+from flowchat.store.logfile import LOG
+from flowchat.store.scan import header_of, lines_of, scan
+from flowchat.transcript.entries import Record, UserSaid, decode_entry, text_of
 from flowchat.transcript.facts import SessionFacts
 
 META = "meta.json"
 FIRST_MESSAGE_CHARS = 200
+WHOLE_BYTES = 8 << 20
+"""A log is read whole for its card up to this size; of a longer one both ends, half of this each."""
 
 
 class SessionCard(Struct, frozen=True):
-    """One session in a list. `messages` counts both sides; `tokens` all that was sent and received; `log_bytes` its size then."""
+    """One session in a list. `messages` counts both sides; `tokens` all that was sent and received; `log_bytes` its size then.
+
+    `at_least`: the log was too long to be read for a card, so messages, tokens and cost are at least these.
+    """
 
     sid: str
     title: str
@@ -30,6 +37,7 @@ class SessionCard(Struct, frozen=True):
     first_message: str
     log_bytes: int
     cost: float | None = None
+    at_least: bool = False
 
 
 _decoder = msgspec.json.Decoder(SessionCard)
@@ -50,34 +58,68 @@ def write_card(folder: Path, card: SessionCard, disk: Disk) -> None:
     disk.write_file(folder / META, msgspec.json.encode(card), durable=False)
 
 
-def read_card(folder: Path) -> SessionCard | None:
+def read_card(folder: str) -> SessionCard | None:
     """From meta.json where it agrees with the log, else from the log; None where there is no log to read. Never writes."""
+    log = f"{folder}/{LOG}"
     try:
-        size = os.stat(folder / LOG).st_size
+        size = os.stat(log).st_size
     except OSError:
         return None
-    try:
-        with open(folder / META, "rb") as file:
-            card = _decoder.decode(file.read())
-        if card.log_bytes == size and card.sid == folder.name:
-            return card
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-        pass
-    return _from_log(folder, size)
+    kept = _kept(folder)
+    if kept is not None and kept.log_bytes == size and not kept.at_least and folder.endswith(kept.sid):
+        return kept
+    with suppress(OSError):
+        fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            sid = os.path.basename(folder)
+            return _of_whole(sid, fd, size) if size <= WHOLE_BYTES else _of_ends(sid, fd, size, kept)
+        finally:
+            os.close(fd)
+    return None
 
 
-def _from_log(folder: Path, size: int) -> SessionCard | None:
+def _kept(folder: str) -> SessionCard | None:
     try:
-        fd = os.open(folder / LOG, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        with open(f"{folder}/{META}", "rb", buffering=0) as file:
+            return _decoder.decode(file.read())
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return None
-    try:
-        scanned = scan(fd)
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+
+
+def _of_whole(sid: str, fd: int, size: int) -> SessionCard | None:
+    records = scan(fd).records
+    return card_of(sid, records, _facts(records), size) if records else None
+
+
+def _of_ends(sid: str, fd: int, size: int, kept: SessionCard | None) -> SessionCard | None:
+    """What both ends of a long log tell, and what a card that is older than the log told."""
+    first, last = list(_records(fd, 0, WHOLE_BYTES // 2)), list(_records(fd, size - WHOLE_BYTES // 2, size))
+    if not first or not last:
+        return kept
+    card, late = card_of(sid, [*first, *last], _facts([*first, *last]), size), _facts(last)
+    if kept is None or kept.log_bytes > size:
+        return replace(card, at_least=True)
+    return replace(
+        card,
+        title=late.title or kept.title,
+        model=late.model or kept.model,
+        messages=max(card.messages, kept.messages),
+        tokens=max(card.tokens, kept.tokens),
+        cost=kept.cost if card.cost is None else max(card.cost, kept.cost or 0.0),
+        at_least=True,
+    )
+
+
+def _facts(records: Sequence[Record]) -> SessionFacts:
     facts = SessionFacts()
-    for record in scanned.records:
+    for record in records:
         facts.take(record)
-    return card_of(folder.name, scanned.records, facts, size)
+    return facts
+
+
+def _records(fd: int, start: int, end: int) -> Iterator[Record]:
+    for line in lines_of(fd, start, end):
+        header = header_of(line.text)
+        if header is not None:
+            entry = decode_entry(line.text, header.type)
+            yield Record(header.seq, header.t, header.parent, header.type, entry, size=line.length)

@@ -8,6 +8,7 @@ from errno import EIO
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
+COPY_BYTES = 1 << 20
 _numbers = itertools.count(1)
 
 
@@ -81,6 +82,22 @@ class Disk:
             return
         with suppress(PermissionError):  # one above ours may not be readable
             self.sync_folder(path.parent)
+
+    def copy_rest(self, fd: int, start: int, path: Path) -> None:
+        """A new file of what an open one holds from `start` on; where that fails there is none."""
+        copy = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            while piece := os.pread(fd, COPY_BYTES, start):
+                self.write_all(copy, piece)
+                start += len(piece)
+            self.fsync(copy)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        finally:
+            os.close(copy)
+        self.sync_folder(path.parent)
 
     def write_file(self, path: Path, content: bytes, durable: bool = True) -> None:
         """Replace a file in one step: another process sees the old or the new. Where that fails the old one is intact."""

@@ -11,11 +11,11 @@ from typing import TypeAlias, assert_never
 
 from flowchat.errors import StorageFailed
 from flowchat.store.disk import Disk
-from flowchat.store.draftfile import DRAFT, DraftFile
-from flowchat.store.lock import take_lock
+from flowchat.store.draftfile import DraftFile
 from flowchat.store.logfile import LOG, LogFile, LogTaken
 
-__all__ = ["DRAFT", "LOG", "FileLog", "LogTaken", "take_lock"]
+__all__ = ["LOG", "FileLog", "LogTaken"]
+
 _log = logging.getLogger(__name__)
 
 

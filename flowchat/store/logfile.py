@@ -6,11 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowchat.errors import StorageFailed
-from flowchat.store.disk import Disk
+from flowchat.store.disk import COPY_BYTES, Disk
 from flowchat.store.lock import LOCK, is_at, take_lock
 
 LOG = "log.jsonl"
-COPY_BYTES = 1 << 20
 UNSYNCED_LIMIT_BYTES = 4 << 20
 """So much is kept in memory to be written again; more of it is fsynced unasked."""
 

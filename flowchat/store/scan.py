@@ -2,55 +2,70 @@
 
 import os
 import re
+import sys
 import weakref
 import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
 from flowchat.transcript.entries import VERSION, AnyEntry, Damaged, Header, Record, Seq, decode_entry, decode_header
+from flowchat.transcript.transcript import DAMAGED, RECORD_LIMIT_BYTES
 
 CHUNK_BYTES = 1 << 20
 LONGEST_GAP = 100_000
 """A line whose seq lies further ahead than this is not believed."""
 _CRC = b',"crc":'
-_TO = re.compile(rb'"to":(\d+)')
+_START = b'{"v":'
+_UNCHECKED = b'{"v":0,'
+"""Lines of version 0 may be without a crc; what they say is read as version 1."""
+_JOINT = re.compile(rb'(?<=\})[^\n](?=\{"v":)')
+"""Where two lines meet whose newline was damaged."""
+
+
+class Line(NamedTuple):
+    """`text` has no newline and is empty where it is over RECORD_LIMIT_BYTES; `ended` tells whether a newline follows."""
+
+    at: int
+    length: int
+    text: bytes
+    ended: bool
 
 
 @dataclass
 class Scanned:
-    """What a log holds. `size` is the end of its last whole line; `torn` the bytes behind it."""
+    """What a log holds. `size` is the end of its last line; what the file has behind it is torn."""
 
     records: list[Record]
     size: int
-    torn: bytes = b""
+    unended: bool = False
+    """The last line is whole but for its newline."""
     damaged: list[Seq] = field(default_factory=list[Seq])
     newer: int | None = None
     """The highest `v` above ours, if there is one."""
 
 
-class Lines:
+class Places:
     """Where each line stands; reads them again through a descriptor of its own, which lives as long as this."""
 
     def __init__(self, fd: int) -> None:
         self._fd = os.dup(fd)
-        self._at, self._length = array("Q"), array("L")
+        self._at = array("Q")
         weakref.finalize(self, os.close, self._fd)
 
-    def add(self, at: int, length: int) -> None:
+    def add(self, at: int) -> None:
         self._at.append(at)
-        self._length.append(length)
 
     def read(self, record: Record) -> AnyEntry:
         """The entry of a record of this file; a line that cannot be read any more is Damaged."""
-        index = record.seq - 1
         try:
-            line = os.pread(self._fd, self._length[index], self._at[index])
+            text = os.pread(self._fd, record.size, self._at[record.seq - 1])
         except OSError as error:
             return Damaged(f"line {record.seq} cannot be read: {error.strerror}")
-        return decode_entry(line, record.type)
+        return decode_entry(text, record.type)
 
 
 def scan(fd: int) -> Scanned:
@@ -59,94 +74,109 @@ def scan(fd: int) -> Scanned:
     A line that cannot be read, or is missing, is an empty node whose parent is the head as replayed there. Lines that repeat
     a seq are passed over.
     """
-    scanner = _Scanner(Lines(fd))
-    size = 0
-    rest = b""
-    for at, line, whole in _lines(fd):
-        if not whole:
-            rest = line
-            break
-        scanner.take(at, line)
-        size = at + len(line)
+    scanner = _Scanner(Places(fd))
+    size, unended = 0, False
+    for line in lines_of(fd):
+        if line.ended:
+            scanner.take(line)
+            size = line.at + line.length + 1
+        elif (kept := _whole(line)) is not None:
+            scanner.take(kept)
+            size, unended = kept.at + kept.length, True
     scanner.finish()
-    return Scanned(scanner.records, size, rest, scanner.damaged, scanner.newer)
+    return Scanned(scanner.records, size, unended, scanner.damaged, scanner.newer)
 
 
 class _Scanner:
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, places: Places) -> None:
         self.records: list[Record] = []
         self.damaged: list[Seq] = []
         self.newer: int | None = None
-        self._lines, self._read = lines, lines.read
-        self._head: Seq = 0
-        self._unread = 0
+        self._places, self._read = places, places.read
+        self._unread = self._unread_starts = 0
 
-    def take(self, at: int, line: bytes) -> None:
-        header = _header(line)
+    def take(self, line: Line) -> None:
+        header = header_of(line.text)
+        if header is None and len(parts := _parts(line)) > 1:
+            for part in parts:
+                self.take(part)
+            return
         expected = len(self.records) + 1
         if header is None or header.seq > expected + LONGEST_GAP:
-            self._unread += 1
+            self._unread += line.length > 0
+            self._unread_starts += line.text.startswith(_START)
             return
         if header.seq < expected:
             return
         self._fill(header.seq - expected)
-        self._unread = 0
+        self._unread = self._unread_starts = 0
         if header.v > VERSION:
             self.newer = max(header.v, self.newer or 0)
-        self._lines.add(at, len(line))
-        self.records.append(Record(header.seq, header.t, header.parent, header.type, read=self._read, size=len(line)))
-        if header.parent is not None:
-            self._head = header.seq
-        elif header.type == "head_moved" and (to := _TO.search(line)):
-            self._head = int(to.group(1))
+        self._places.add(line.at)
+        type_ = sys.intern(header.type)
+        self.records.append(Record(header.seq, header.t, header.parent, type_, read=self._read, size=line.length))
 
     def finish(self) -> None:
-        """Lines at the end that could not be read have no line behind them to tell their number."""
-        self._fill(self._unread)
+        """Lines at the end that could not be read have no line behind them to tell how many they were."""
+        self._fill(max(self._unread_starts, min(self._unread, 1)))
 
     def _fill(self, missing: int) -> None:
         for _ in range(missing):
             seq = len(self.records) + 1
             at_ms = self.records[-1].at_ms if self.records else 0
-            entry = Damaged(f"line {seq} of the log could not be read")
-            self._lines.add(0, 0)
-            self.records.append(Record(seq, at_ms, self._head, "damaged", entry))
+            self._places.add(0)
+            self.records.append(Record(seq, at_ms, 0, DAMAGED, Damaged(f"line {seq} of the log could not be read")))
             self.damaged.append(seq)
-            self._head = seq
 
 
-def checked(line: bytes) -> bool:
-    """Whether a line's crc is that of its bytes."""
-    cut = line.rfind(_CRC)
-    end = line.rfind(b"}")
-    number = line[cut + len(_CRC) : end]
-    return cut > 0 and number.isdigit() and int(number) == zlib.crc32(line[:cut])
-
-
-def _header(line: bytes) -> Header | None:
-    if not checked(line):
+def header_of(text: bytes) -> Header | None:
+    """The place of a line whose crc is that of its bytes, else None."""
+    cut = text.rfind(_CRC)
+    if cut >= 0:
+        if text[cut + len(_CRC) :] != b"%d}" % zlib.crc32(text[:cut]):
+            return None
+    elif not text.startswith(_UNCHECKED):
         return None
     try:
-        header = decode_header(line)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        header = decode_header(text)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return None
     return header if header.seq > 0 and (header.parent is None or 0 <= header.parent < header.seq) else None
 
 
-def _lines(fd: int) -> Iterator[tuple[int, bytes, bool]]:
-    """(offset, line with its newline, whether it has one)."""
-    at = read = 0
+def lines_of(fd: int, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    """The lines between two offsets; the first one begins at `start`."""
+    at = read = start
     pieces: list[bytes] = []
-    while chunk := os.pread(fd, CHUNK_BYTES, read):
-        read += len(chunk)
-        start = 0
-        while (end := chunk.find(b"\n", start)) >= 0:
-            line = b"".join([*pieces, chunk[start : end + 1]])
+    while chunk := os.pread(fd, CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - read), read):
+        begin = 0
+        while (newline := chunk.find(b"\n", begin)) >= 0:
+            pieces.append(chunk[begin:newline])
+            length = read + newline - at
+            yield Line(at, length, b"".join(pieces), True)
             pieces.clear()
-            yield at, line, True
-            at += len(line)
-            start = end + 1
-        if start < len(chunk):
-            pieces.append(chunk[start:])
-    if pieces:
-        yield at, b"".join(pieces), False
+            at += length + 1
+            begin = newline + 1
+        read += len(chunk)
+        pieces = [*pieces, chunk[begin:]] if read - at <= RECORD_LIMIT_BYTES else [b""]
+    if read > at:
+        yield Line(at, read - at, b"".join(pieces), False)
+
+
+def _whole(line: Line) -> Line | None:
+    """A last line without a newline, if nothing else is missing; a byte in the newline's place is left out."""
+    for text in (line.text, line.text[:-1]):
+        if header_of(text) is not None:
+            return Line(line.at, len(text), text, True)
+    return None
+
+
+def _parts(line: Line) -> list[Line]:
+    """The lines that are one because the newline between them was damaged."""
+    parts: list[Line] = []
+    begin = 0
+    for joint in (*_JOINT.finditer(line.text), None):
+        end = joint.start() if joint else len(line.text)
+        parts.append(Line(line.at + begin, end - begin, line.text[begin:end], True))
+        begin = end + 1
+    return parts

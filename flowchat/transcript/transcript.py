@@ -16,6 +16,7 @@ from flowchat.transcript.entries import (
     VERSION,
     AnyEntry,
     BlobRef,
+    Damaged,
     Entry,
     HeadMoved,
     Node,
@@ -27,6 +28,8 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.facts import SessionFacts
 
 RECORD_LIMIT_BYTES = 16 * 1024 * 1024
+DAMAGED = "damaged"
+"""The type of a record that stands for a line which could not be read."""
 
 
 class Log(Protocol):
@@ -97,7 +100,7 @@ class Transcript:
         self._unsaved: list[Record] = []
         self._failure: StorageFailed | None = None
         for record in records:
-            self._take(record, follow=False)
+            self._take(self._sound(record), follow=False)
         self._branch = self._walk(self._head)
 
     def publish_to(self, publish: Publish) -> None:
@@ -186,6 +189,18 @@ class Transcript:
         await self._log.close()
 
     # --- how a record gets its place ---------------------------------------------------------------------------------
+    def _sound(self, record: Record) -> Record:
+        """A record as it was read; one that is damaged, or hangs on no node, is an empty node at the head as replayed here."""
+        if record.type != DAMAGED and (record.parent is None or self._stands(record.parent)):
+            return record
+        entry = record.entry if record.type == DAMAGED else Damaged(f"line {record.seq} of the log follows no message")
+        return Record(record.seq, record.at_ms, self._head, DAMAGED, entry, size=record.size)
+
+    def _stands(self, seq: Seq) -> bool:
+        """Whether the head can stand there: at a node, or before the first."""
+        record = self.record(seq)
+        return seq == 0 or (record is not None and record.is_node)
+
     def _submit(self, entries: Sequence[Entry], revocable: bool) -> "_Batch":
         records: list[Record] = []
         for entry in entries:
@@ -216,7 +231,7 @@ class Transcript:
             self._head = record.seq
             if follow:
                 self._branch.append(record)
-        elif record.type == "head_moved" and isinstance(record.entry, HeadMoved):
+        elif record.type == "head_moved" and isinstance(record.entry, HeadMoved) and self._stands(record.entry.to):
             self._head = record.entry.to
             if follow:
                 self._branch = self._walk(self._head)
@@ -248,7 +263,7 @@ class Transcript:
             self._failure = error
             self._withdraw(batch, error) if batch.revocable else self._keep(batch)
         else:
-            raise error
+            batch.done.set_exception(error)
 
     def _hear(self, batch: "_Batch") -> None:
         if not batch.heard:

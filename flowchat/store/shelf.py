@@ -1,0 +1,75 @@
+"""What lies beside a log: the unsent text of the composer, and the session's card."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from flowchat.errors import StorageFailed
+from flowchat.store.cards import card_of, write_card
+from flowchat.store.disk import Disk
+from flowchat.store.logfile import LOG
+from flowchat.transcript.entries import sound
+from flowchat.transcript.transcript import Transcript
+
+COMPOSER = "composer.json"
+
+
+class _Unsent(Struct, frozen=True):
+    text: str
+
+
+_unsent = msgspec.json.Decoder(_Unsent)
+
+
+class FileShelf:
+    """Unsent text is in composer.json, or in `draft` as long as there is no log to lie beside."""
+
+    def __init__(self, folder: Path, disk: Disk, draft: Path | None = None) -> None:
+        self._folder, self._disk, self._draft = folder, disk, draft
+
+    def composer_text(self) -> str:
+        return unsent_in(self._place())
+
+    def keep_composer(self, text: str) -> None:
+        """On disk when this returns; raises StorageFailed."""
+        place = self._place()
+        keep_unsent(place, text, self._disk)
+        if self._draft is not None and place != self._draft:
+            with suppress(OSError):
+                self._draft.unlink(missing_ok=True)
+            self._draft = None
+
+    def write_meta(self, transcript: Transcript) -> None:
+        """Best effort: it is made anew from the log where it is missing. Not written while the log itself cannot be."""
+        if transcript.unsaved is not None:
+            return
+        with suppress(OSError):
+            size = (self._folder / LOG).stat().st_size
+            write_card(self._folder, card_of(self._folder.name, transcript.records(), transcript.facts, size), self._disk)
+
+    def _place(self) -> Path:
+        if self._draft is None or (self._folder / LOG).exists():
+            return self._folder / COMPOSER
+        return self._draft
+
+
+def unsent_in(path: Path) -> str:
+    """The text kept in a file; nothing where there is none to read."""
+    try:
+        return _unsent.decode(path.read_bytes()).text
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return ""
+
+
+def keep_unsent(path: Path, text: str, disk: Disk) -> None:
+    """Durable when this returns, its folder made if it must be; no text is no file. Raises StorageFailed."""
+    try:
+        if text:
+            disk.ensure_folder(path.parent)
+            disk.write_file(path, msgspec.json.encode(_Unsent(sound(text))))
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"the unsent text cannot be kept in {path} ({error.strerror or error})") from error
