@@ -6,23 +6,42 @@ adds the place in the log. Nodes form the conversation's tree, facts stand besid
 """
 
 import re
-from collections.abc import Callable
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
 
+from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one page to whoever uses it
+    AssistantPart,
+    Blob,
+    BlobRef,
+    Call,
+    CallCut,
+    CallId,
+    Deliver,
+    FileCopy,
+    FileTouched,
+    ForkPoint,
+    ItemRef,
+    Part,
+    QueueItem,
+    Seq,
+    Text,
+    Thinking,
+    ToolSchema,
+    Usage,
+    UserPart,
+    Value,
+    sound,
+    text_of,
+)
+from flowchat.transcript.record import Record  # noqa: F401
+
 VERSION = 1
 """The `v` this program writes; a log with a higher one opens read-only."""
 
-Seq: TypeAlias = int
-"""A line's number in its file, from 1; an entry's id. 0 is the root's parent."""
-CallId: TypeAlias = str
-"""`<seq of assistant_said>.<index of the call among its calls, from 0>`."""
-
 Mode = Literal["default", "accept-edits", "plan", "auto", "bypass"]
 Delivery = Literal["send", "queue", "steer", "edit"]
-Deliver = Literal["queue", "steer"]
 Outcome = Literal["completed", "interrupted", "failed", "limit", "crashed"]
 Trigger = Literal["send", "queue", "steer", "edit", "retry", "promote"]
 Finish = Literal["stop", "calls", "length", "filtered", "interrupted", "failed"]
@@ -35,62 +54,6 @@ ContextSource = Literal["instructions", "environment", "mode", "skill", "file", 
 
 def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-class Value(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An immutable value inside an entry."""
-
-
-class BlobRef(Value, frozen=True):
-    """Bytes kept beside the log; `media` is a MIME type, `size` (width, height) of an image in pixels."""
-
-    sha256: str
-    bytes: int
-    media: str
-    size: tuple[int, int] | None = None
-
-
-# --- parts -----------------------------------------------------------------------------------------------------------
-class Part(Struct, frozen=True, omit_defaults=True, gc=False, tag_field="kind"):
-    """A piece of a message."""
-
-
-class Text(Part, frozen=True, tag="text"):
-    text: str
-
-
-class Blob(Part, frozen=True, tag="blob"):
-    """A long text or an image; projection and measure use the reference only."""
-
-    blob: BlobRef
-    name: str = ""
-
-
-class Thinking(Part, frozen=True, tag="thinking"):
-    """The model's reasoning; `data` is what its provider wants back, unchanged, and only that provider gets it."""
-
-    text: str
-    provider: str = ""
-    data: object = None
-
-
-class Call(Part, frozen=True, tag="call"):
-    """A tool call as the model wrote it: `id` is the provider's, `args` its raw JSON text."""
-
-    id: str
-    name: str
-    args: str
-
-
-class CallCut(Part, frozen=True, tag="call_cut"):
-    """A call whose arguments never ended: shown, never sent, needs no answer."""
-
-    name: str
-    raw: str
-
-
-UserPart: TypeAlias = Text | Blob
-AssistantPart: TypeAlias = Text | Thinking | Call | CallCut
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -106,14 +69,6 @@ class Node(Entry, frozen=True, tag=snake_case):
 
 class Fact(Entry, frozen=True, tag=snake_case):
     """An entry about the session, outside the tree; it belongs to the head as replayed at its line."""
-
-
-class ToolSchema(Value, frozen=True):
-    """What the model is told of a tool; `parameters` is a JSON Schema object."""
-
-    name: str
-    description: str
-    parameters: dict[str, object]
 
 
 class SessionStarted(Node, frozen=True):
@@ -193,15 +148,6 @@ class ToolStarted(Node, frozen=True):
     call: CallId
 
 
-class FileTouched(Value, frozen=True):
-    """A file as a tool left it: `sha256` of its bytes (empty string: gone), `before` of those it replaced."""
-
-    path: str
-    sha256: str
-    access: Literal["read", "write"]
-    before: BlobRef | None = None
-
-
 class ToolAnswered(Node, frozen=True):
     """One call's answer, exactly one per call on any branch."""
 
@@ -262,12 +208,6 @@ class ModeSet(Fact, frozen=True):
     mode: Mode
 
 
-class QueueItem(Value, frozen=True):
-    client_id: str
-    parts: tuple[UserPart, ...]
-    deliver: Deliver = "queue"
-
-
 class QueueSet(Fact, frozen=True):
     """The whole queue; an item whose client_id has a user_said is out of it whatever this says."""
 
@@ -286,16 +226,6 @@ class ApprovalDecided(Fact, frozen=True):
     reason: str | None = None
 
 
-class Usage(Value, frozen=True):
-    """Tokens as the provider reported them; `input` includes `cached` and `cache_write`."""
-
-    input: int = 0
-    cached: int = 0
-    cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-
 class AttemptUsed(Fact, frozen=True):
     """What one attempt cost; `usage` None where the provider reported nothing usable, `cost` (USD) None where unknown."""
 
@@ -308,12 +238,6 @@ class AttemptUsed(Fact, frozen=True):
     cost: float | None = None
     window: int = 0
     error: str | None = None
-
-
-class FileCopy(Value, frozen=True):
-    path: str
-    first_line: int
-    text: str
 
 
 class Compacted(Fact, frozen=True):
@@ -338,11 +262,6 @@ class CompactionUndone(Fact, frozen=True):
     undone: bool = True
 
 
-class ItemRef(Value, frozen=True):
-    node: Seq
-    part: int | None = None
-
-
 class ItemsSet(Fact, frozen=True):
     items: tuple[ItemRef, ...]
     state: Literal["pruned", "pinned", "excluded", "restored"]
@@ -352,11 +271,6 @@ class ItemsSet(Fact, frozen=True):
 class LabelSet(Fact, frozen=True):
     node: Seq
     label: str
-
-
-class ForkPoint(Value, frozen=True):
-    session: str
-    seq: Seq
 
 
 class Forked(Fact, frozen=True):
@@ -446,55 +360,6 @@ def encode_fields(entry: Entry) -> bytes:
     return _encoder.encode(entry)
 
 
-class Record:
-    """An entry at its place: `seq`, `at_ms` (epoch), `parent` (None for a fact) and, decoded on first look, `entry`.
-
-    `size` is the length in bytes of its line, known without decoding: the pane's first guess of a height.
-    """
-
-    __slots__ = ("_entry", "_read", "at_ms", "parent", "seq", "size", "type")
-
-    def __init__(
-        self,
-        seq: Seq,
-        at_ms: int,
-        parent: Seq | None,
-        type_: str,
-        entry: AnyEntry | None = None,
-        read: "Callable[[Record], AnyEntry] | None" = None,
-        size: int = 0,
-    ) -> None:
-        self.seq, self.at_ms, self.parent, self.type, self.size = seq, at_ms, parent, type_, size
-        self._entry, self._read = entry, read
-
-    @property
-    def entry(self) -> AnyEntry:
-        if self._entry is None:
-            assert self._read is not None
-            self._entry = self._read(self)
-        return self._entry
-
-    @property
-    def is_node(self) -> bool:
-        return self.parent is not None
-
-    def __repr__(self) -> str:
-        return f"Record({self.seq}, parent={self.parent}, {self.type})"
-
-
 def type_name(entry: Entry) -> str:
     """The `type` an entry is written under."""
     return str(type(entry).__struct_config__.tag)
-
-
-def text_of(parts: "tuple[UserPart, ...] | tuple[AssistantPart, ...]") -> str:
-    """The visible text of a message, its text parts joined."""
-    return "".join(part.text for part in parts if isinstance(part, Text))
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def sound(text: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD. For every place where text enters."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

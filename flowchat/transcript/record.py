@@ -1,0 +1,45 @@
+"""An entry at its place in a log."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flowchat.transcript.parts import Seq
+
+if TYPE_CHECKING:
+    from flowchat.transcript.entries import AnyEntry
+
+
+class Record:
+    """An entry at its place: `seq`, `at_ms` (epoch), `parent` (None for a fact) and, decoded on first look, `entry`.
+
+    `size` is the length in bytes of its line, known without decoding: the pane's first guess of a height.
+    """
+
+    __slots__ = ("_entry", "_read", "at_ms", "parent", "seq", "size", "type")
+
+    def __init__(
+        self,
+        seq: Seq,
+        at_ms: int,
+        parent: Seq | None,
+        type_: str,
+        entry: "AnyEntry | None" = None,
+        read: "Callable[[Record], AnyEntry] | None" = None,
+        size: int = 0,
+    ) -> None:
+        self.seq, self.at_ms, self.parent, self.type, self.size = seq, at_ms, parent, type_, size
+        self._entry, self._read = entry, read
+
+    @property
+    def entry(self) -> "AnyEntry":
+        if self._entry is None:
+            assert self._read is not None
+            self._entry = self._read(self)
+        return self._entry
+
+    @property
+    def is_node(self) -> bool:
+        return self.parent is not None
+
+    def __repr__(self) -> str:
+        return f"Record({self.seq}, parent={self.parent}, {self.type})"
