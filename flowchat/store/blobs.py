@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from pathlib import Path
 
 from flowchat.errors import StorageFailed
@@ -9,6 +10,7 @@ from flowchat.store.disk import Disk
 from flowchat.transcript.entries import BlobRef
 
 BLOBS = "blobs"
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 class FileBlobs:
@@ -37,7 +39,7 @@ class FileBlobs:
             ) from error
 
     def _get(self, sha256: str) -> bytes | None:
-        if len(sha256) != 64 or not sha256.isalnum():
+        if not _NAME.fullmatch(sha256):
             return None
         try:
             content = (self._folder / sha256).read_bytes()

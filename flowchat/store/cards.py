@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from flowchat.store.disk import Disk
 from flowchat.store.logfile import LOG
 from flowchat.store.scan import header_of, lines_of, scan
-from flowchat.transcript.entries import Record, UserSaid, decode_entry, text_of
+from flowchat.transcript.entries import UNREADABLE, Record, UserSaid, decode_entry, text_of
 from flowchat.transcript.facts import SessionFacts
 
 META = "meta.json"
@@ -82,7 +82,7 @@ def _kept(folder: str) -> SessionCard | None:
     try:
         with open(f"{folder}/{META}", "rb", buffering=0) as file:
             return _decoder.decode(file.read())
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
-from flowchat.transcript.entries import VERSION, AnyEntry, Damaged, Header, Record, Seq, decode_entry, decode_header
+from flowchat.transcript.entries import UNREADABLE, VERSION, AnyEntry, Damaged, Header, Record, Seq, decode_entry, decode_header
 from flowchat.transcript.transcript import DAMAGED, RECORD_LIMIT_BYTES
 
 CHUNK_BYTES = 1 << 20
@@ -139,7 +137,7 @@ def header_of(text: bytes) -> Header | None:
         return None
     try:
         header = decode_header(text)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return header if header.seq > 0 and (header.parent is None or 0 <= header.parent < header.seq) else None
 

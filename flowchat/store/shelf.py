@@ -10,7 +10,7 @@ from flowchat.errors import StorageFailed
 from flowchat.store.cards import card_of, write_card
 from flowchat.store.disk import Disk
 from flowchat.store.logfile import LOG
-from flowchat.transcript.entries import sound
+from flowchat.transcript.entries import UNREADABLE, sound
 from flowchat.transcript.transcript import Transcript
 
 COMPOSER = "composer.json"
@@ -59,7 +59,7 @@ def unsent_in(path: Path) -> str:
     """The text kept in a file; nothing where there is none to read."""
     try:
         return _unsent.decode(path.read_bytes()).text
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return ""
 
 

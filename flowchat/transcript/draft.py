@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowchat.transcript.entries import CallId, Seq
+from flowchat.transcript.parts import UNREADABLE, CallId, Seq
 
 
 class CallFragment(Struct, frozen=True, gc=False):
@@ -58,7 +58,7 @@ def decode_draft(raw: bytes) -> list[AnyDraft]:
             try:
                 lines.append(decoder.decode(line))
                 break
-            except (msgspec.DecodeError, msgspec.ValidationError):
+            except UNREADABLE:
                 continue
     return lines
 

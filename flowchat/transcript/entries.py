@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one page to whoever uses it
+    UNREADABLE,
     AssistantPart,
     Blob,
     BlobRef,
@@ -33,6 +34,7 @@ from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one p
     UserPart,
     Value,
     sound,
+    sound_value,
     text_of,
 )
 from flowchat.transcript.record import Record  # noqa: F401
@@ -340,7 +342,7 @@ _UNWRITTEN = (Unknown, Damaged)
 
 
 def decode_header(line: bytes) -> Header:
-    """The place of a line; raises msgspec.DecodeError or ValidationError."""
+    """The place of a line; raises one of UNREADABLE."""
     return _header.decode(line)
 
 
@@ -351,7 +353,7 @@ def decode_entry(line: bytes, type_: str) -> AnyEntry:
         return Unknown(type_)
     try:
         return _entry.decode(line)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except UNREADABLE as error:
         return Damaged(f"a {type_} line that does not follow its form: {error}")
 
 
@@ -363,3 +365,8 @@ def encode_fields(entry: Entry) -> bytes:
 def type_name(entry: Entry) -> str:
     """The `type` an entry is written under."""
     return str(type(entry).__struct_config__.tag)
+
+
+def sound_entry(entry: AnyEntry) -> AnyEntry:
+    """The entry with all its text sound."""
+    return msgspec.convert(sound_value(msgspec.to_builtins(entry)), AnyEntry)

@@ -1,14 +1,18 @@
 """What entries are made of: the names of places in a log, immutable values, and the parts of a message."""
 
 import re
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, cast
 
+import msgspec
 from msgspec import Struct
 
 Seq: TypeAlias = int
 """A line's number in its file, from 1; an entry's id. 0 is the root's parent."""
 CallId: TypeAlias = str
 """`<seq of assistant_said>.<index of the call among its calls, from 0>`."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are not what they should be."""
 
 
 class Value(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -132,3 +136,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def sound(text: str) -> str:
     """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD. For every place where text enters."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def sound_value(value: object) -> object:
+    """A JSON value with all its text sound."""
+    if isinstance(value, str):
+        return sound(value)
+    if isinstance(value, dict):
+        known = cast("dict[object, object]", value)
+        return {sound_value(key): sound_value(item) for key, item in known.items()}
+    if isinstance(value, list | tuple):
+        return [sound_value(item) for item in cast("Sequence[object]", value)]
+    return value

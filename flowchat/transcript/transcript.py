@@ -23,6 +23,7 @@ from flowchat.transcript.entries import (
     Record,
     Seq,
     encode_fields,
+    sound_entry,
     type_name,
 )
 from flowchat.transcript.facts import SessionFacts
@@ -170,7 +171,7 @@ class Transcript:
         self._log.resume()
         waiting, self._unsaved = self._unsaved, []
         batch = _Batch(waiting, revocable=False, heard=True)
-        self._write(batch)
+        self._write(batch, map(encode_line, waiting))
         await asyncio.shield(batch.done)
 
     def unsaved_entries(self) -> list[Entry]:
@@ -203,9 +204,9 @@ class Transcript:
 
     def _submit(self, entries: Sequence[Entry], revocable: bool) -> "_Batch":
         records: list[Record] = []
+        lines: list[bytes] = []
         for entry in entries:
-            record = self._place(entry)
-            line = encode_line(record)
+            record, line = self._place(entry)
             if len(line) > RECORD_LIMIT_BYTES:
                 self._forget(len(records))
                 raise StorageFailed(
@@ -213,17 +214,24 @@ class Transcript:
                 )
             self._take(record, follow=True)
             records.append(record)
+            lines.append(line)
         batch = _Batch(records, revocable)
         if self._failure is not None and not self._in_flight:
             self._keep(batch)
         else:
-            self._write(batch)
+            self._write(batch, lines)
         return batch
 
-    def _place(self, entry: Entry) -> Record:
+    def _place(self, entry: Entry) -> tuple[Record, bytes]:
+        """The record an entry becomes, and its line. Text that UTF-8 cannot hold is made sound first."""
         parent = self._head if isinstance(entry, Node) else None
         known: AnyEntry = entry  # pyright: ignore[reportAssignmentType]  # every Entry we make is of the closed union
-        return Record(len(self._records) + 1, self._now_ms(), parent, type_name(entry), known)
+        record = Record(len(self._records) + 1, self._now_ms(), parent, type_name(entry), known)
+        try:
+            return record, encode_line(record)
+        except UnicodeEncodeError:
+            record = Record(record.seq, record.at_ms, parent, record.type, sound_entry(known))
+            return record, encode_line(record)
 
     def _take(self, record: Record, follow: bool) -> None:
         self._records.append(record)
@@ -246,11 +254,10 @@ class Transcript:
         return path
 
     # --- what becomes of a write -------------------------------------------------------------------------------------
-    def _write(self, batch: "_Batch") -> None:
-        lines = b"".join(map(encode_line, batch.records))
+    def _write(self, batch: "_Batch", lines: Iterable[bytes]) -> None:
         sync = any(record.entry.synced for record in batch.records)
         self._in_flight.append(batch)
-        self._log.write(lines, sync).add_done_callback(lambda future: self._written(batch, future))
+        self._log.write(b"".join(lines), sync).add_done_callback(lambda future: self._written(batch, future))
 
     def _written(self, batch: "_Batch", future: "asyncio.Future[None]") -> None:
         self._in_flight.remove(batch)
