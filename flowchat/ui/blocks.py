@@ -11,7 +11,7 @@ from flowchat.transcript.clean import Cleaner, clean
 from flowchat.ui.figures import seconds
 from flowchat.ui.markdown import Line, MarkdownFlow
 from flowchat.ui.palette import Glyphs, Palette, Role
-from flowchat.ui.prose import Row, gutter_strip, strip_of, text_width, wrap, wrap_text
+from flowchat.ui.prose import Row, gutter_strip, one_line, strip_of, text_width, wrap, wrap_text
 from flowchat.ui.strips import Piece, cut
 
 USER_ROWS = 30
@@ -19,7 +19,7 @@ USER_ROWS = 30
 USER_ROWS_FOLDED = 12
 _TENTH_LIMIT_MS = 10_000
 
-Kind: TypeAlias = Literal["user", "answer", "quiet", "note"]
+Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
 """Decides about the blank row between two blocks: quiet lines stand together, and so do notes."""
 
 
@@ -87,7 +87,7 @@ class Said:
 
     def __init__(self, text: str, attached: Sequence[str] = ()) -> None:
         self.version = 0
-        self._text, self._attached = clean(text), [clean(name) for name in attached]
+        self._text, self._attached = clean(text), [one_line(name) for name in attached]
         self._unfolded = False
 
     @property
@@ -276,7 +276,7 @@ class Note:
         width = text_width(look.width)
         mark = f"{_glyph(palette.glyphs, note.glyph)} " if note.glyph else ""
         word = f"{note.word}  " if note.word and note.text else note.word
-        first: Row = [(word, palette.role(note.role)), (clean(note.text).replace("\n", " "), palette.dim)]
+        first: Row = [(word, palette.role(note.role)), (one_line(note.text), palette.dim)]
         if note.body:
             first = [*first, (f"  {palette.glyphs.open if self._unfolded else palette.glyphs.folded}", palette.dim)]
         rows: list[Row] = []

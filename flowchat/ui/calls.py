@@ -1,11 +1,10 @@
 """What a call says about itself in one line: the short name of its tool and its main argument."""
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
-from flowchat.transcript.clean import clean
+from flowchat.ui.prose import one_line
 
 HEAD_CHARS = 4096
 """Of arguments that are still being written no more than this is read."""
@@ -15,7 +14,7 @@ _ENDS = ('"}', "}", "", '"]}', "]}", "null}", ":null}")
 
 
 def short_name(tool: str) -> str:
-    return _SHORT.get(tool, clean(tool).replace("\n", " ").replace("\t", " ") or "call")
+    return _SHORT.get(tool) or one_line(tool) or "call"
 
 
 def main_argument(tool: str, raw: str) -> str:
@@ -31,7 +30,7 @@ def main_argument(tool: str, raw: str) -> str:
             shown = path or "."
         case _:
             shown = next((text for key in _MAIN if (text := _text(args, key))), "") or _all(args)
-    return re.sub(r"\s+", " ", clean(shown)).strip()
+    return one_line(shown)
 
 
 def read_arguments(raw: str) -> Mapping[str, object]:

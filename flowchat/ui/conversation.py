@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from flowchat.transcript.entries import Record
+from flowchat.transcript.entries import Record, UserSaid
 from flowchat.transcript.events import (
     ApprovalAsked,
     AttemptWithdrawn,
@@ -29,12 +29,13 @@ from flowchat.transcript.events import (
     Toast,
 )
 from flowchat.ui.blocks import Look
+from flowchat.ui.choice import Choice
 from flowchat.ui.keys import Key, acts_by_key
 from flowchat.ui.painting import badged, changed_regions, marked, selected
 from flowchat.ui.palette import Palette
 from flowchat.ui.passages import Passage
 from flowchat.ui.prose import GUTTER, gutter_strip
-from flowchat.ui.story import Story
+from flowchat.ui.story import Mark, Story
 from flowchat.ui.strips import Piece
 from flowchat.ui.viewport import Place, Viewport
 
@@ -84,11 +85,11 @@ class Conversation(Widget, can_focus=True):
         self._look = Look(0, palette)
         self._clock = clock
         self._story = Story()
+        self._choice = Choice(self._story)
         self._viewport = Viewport(lambda: len(self._story.passages), lambda index: self._story.height(index, self._look))
         self._painted: list[Strip] = []
         self._places: list[Place | None] = []
         self._drawn: dict[Passage, None] = {}
-        self._chosen: tuple[Passage, int] | None = None
         self._frame_due = self._has_news = False
         self._beating: Timer | None = None
         self._beat = 0
@@ -101,6 +102,8 @@ class Conversation(Widget, can_focus=True):
             case Record():
                 if not story.take(event, self._clock()):
                     return
+                if isinstance(event.entry, UserSaid) and event.entry.delivery in ("send", "edit"):
+                    self._viewport.follows = True
             case TextDelta() | ThinkingDelta() | CallDelta():
                 story.hear(event, self._clock())
             case OutputDelta(call=call, text=text):
@@ -127,7 +130,7 @@ class Conversation(Widget, can_focus=True):
     def clear(self) -> None:
         self._story.clear()
         self._drawn.clear()
-        self._chosen, self._has_news = None, False
+        self._has_news = False
         self._viewport.top, self._viewport.follows = (0, 0), True
         self._change()
 
@@ -163,6 +166,8 @@ class Conversation(Widget, can_focus=True):
 
     def _rows_in_view(self) -> list[Strip]:
         self._places = list(self._viewport.places())
+        if self.has_focus and self._choice.block is None:
+            self._choice.take_last_of(self._places, self._look)
         blank = gutter_strip((), self._look.width)
         rows = [blank if place is None else self._row_in_view(place) for place in self._places]
         while len(self._drawn) > DRAWN_LIMIT + len(rows):
@@ -178,7 +183,7 @@ class Conversation(Widget, can_focus=True):
         self._drawn.pop(passage, None)
         self._drawn[passage] = None
         row = self._story.row(place, self._look)
-        if self.has_focus and self._chosen is not None and self._story.block_at(place, self._look) == self._chosen:
+        if self.has_focus and self._choice.is_at(place, self._look):
             return marked(row, self._look.palette.glyphs.chosen, self._look.palette.accent)
         return row
 
@@ -225,21 +230,18 @@ class Conversation(Widget, can_focus=True):
             self._paint_anew()
 
     def on_focus(self) -> None:
-        if self._chosen is None or self._chosen[0] not in self._story.passages:
-            self._choose_in_view()
         self._change()
 
     def on_blur(self) -> None:
         self._change()
 
-    def _draw_as(self, look: Look) -> None:
+    def _draw_as(self, look: Look, mark: Mark | None = None) -> None:
         """Change how everything is drawn; what stands at the top stays there."""
-        index, row = self._viewport.top
-        known = self._look.width and index < len(self._story.passages)
-        old = self._story.height(index, self._look) if known else 0
+        if mark is None and self._look.width:
+            mark = self._story.mark(self._viewport.top, self._look)
         self._look = look
-        if old and row:
-            self._viewport.top = (index, row * self._story.height(index, look) // old)
+        if mark is not None:
+            self._viewport.top = self._story.find(mark, look)
         self._paint_anew()
 
     def _paint_anew(self) -> None:
@@ -271,46 +273,27 @@ class Conversation(Widget, can_focus=True):
     # --- blocks ------------------------------------------------------------------------------------------------------
     def fold_all(self) -> None:
         """Unfold all tool panels, or fold them again."""
+        mark = self._story.mark(self._viewport.top, self._look)
         self._story.follow_all()
-        self._draw_as(replace(self._look, unfolded=not self._look.unfolded))
+        self._draw_as(replace(self._look, unfolded=not self._look.unfolded), mark)
 
-    def _choose_in_view(self) -> None:
-        found = [self._story.block_at(place, self._look) for place in self._places if place is not None]
-        self._chosen = next((block for block in reversed(found) if block is not None), None)
-
-    def _choose(self, passage: Passage, block: int) -> None:
-        """Choose a block and bring it into view."""
-        self._chosen = (passage, block)
-        index = self._story.passages.index(passage)
-        first = passage.first_row(block, self._look) + self._story.is_apart(index)
-        following = passage.first_row(block + 1, self._look) + self._story.is_apart(index)
-        self._viewport.show((index, first), following - first)
-        self._change()
-
-    def _walk(self, step: int, user_only: bool = False) -> None:
-        """Choose the next block in a direction."""
-        if self._chosen is None or self._chosen[0] not in self._story.passages:
-            self._choose_in_view()
-        if self._chosen is None:
-            return
-        passage, block = self._chosen
-        if not user_only and 0 <= block + step < len(passage.blocks):
-            self._choose(passage, block + step)
-            return
-        passages = self._story.passages
-        index = passages.index(passage) + step
-        while 0 <= index < len(passages):
-            if (passages[index].is_user or not user_only) and (blocks := passages[index].blocks):
-                self._choose(passages[index], 0 if step > 0 else len(blocks) - 1)
-                return
-            index += step
-
-    def _fold(self, passage: Passage, block: int) -> bool:
-        if block < len(passage.blocks) and passage.blocks[block].fold(self._look):
-            passage.touched = True
+    def _choose(self, step: int, user_only: bool = False) -> None:
+        """Walk to another block and bring it into view."""
+        if self._choice.walk(step, user_only):
+            self._viewport.show(*self._choice.extent(self._look))
             self._change()
-            return True
-        return False
+
+    def _fold(self) -> None:
+        """Fold or unfold the chosen block; what the reader sees above it stays, and the end is followed only if it shows."""
+        passage, block = self._choice.passage, self._choice.block
+        mark = self._story.mark(self._viewport.top, self._look)
+        if passage is None or block is None or not block.fold(self._look):
+            return
+        passage.touched = True
+        if mark is not None:
+            self._viewport.top = self._story.find(mark, self._look)
+        self._viewport.show(self._choice.extent(self._look)[0], 1)
+        self._change()
 
     def on_click(self, event: events.Click) -> None:
         """A click on a line that folds folds it; one that ends a selection does not."""
@@ -318,9 +301,9 @@ class Conversation(Widget, can_focus=True):
         if place is None or self.screen.get_selected_text():
             return
         found = self._story.block_at(place, self._look)
-        apart = self._story.is_apart(place[0])
-        if found is not None and found[0].first_row(found[1], self._look) + apart == place[1]:
-            self._fold(*found)
+        if found is not None and self._story.extent(*found, self._look)[0] == place:
+            self._choice.take(*found)
+            self._fold()
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
@@ -340,15 +323,15 @@ class Conversation(Widget, can_focus=True):
             case "end":
                 self.scroll_end()
             case "next_block" | "previous_block":
-                self._walk(1 if act == "next_block" else -1)
+                self._choose(1 if act == "next_block" else -1)
             case "next_message" | "previous_message":
-                self._walk(1 if act == "next_message" else -1, user_only=True)
-            case "fold" if self._chosen is not None:
-                self._fold(*self._chosen)
+                self._choose(1 if act == "next_message" else -1, user_only=True)
+            case "fold":
+                self._fold()
             case "fold_all":
                 self.fold_all()
-            case "copy" if self._chosen is not None and self._chosen[1] < len(self._chosen[0].blocks):
-                self.post_message(self.Copied(self._chosen[0].blocks[self._chosen[1]].source))
+            case "copy" if self._choice.block is not None:
+                self.post_message(self.Copied(self._choice.block.source))
             case _:
                 pass
 

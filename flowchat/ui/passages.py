@@ -1,67 +1,30 @@
 """What one entry puts on the screen: its blocks, made when they are first looked at, and their rows."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import assert_never
 
 from textual.strip import Strip
 
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import (
-    AnyEntry,
-    ApprovalDecided,
     AssistantPart,
     AssistantSaid,
-    AttemptUsed,
-    Blob,
     Call,
     CallCut,
     CallId,
-    Compacted,
-    CompactionUndone,
-    ContextAdded,
-    Damaged,
     Edited,
-    Forked,
-    HeadMoved,
-    ItemsSet,
-    LabelSet,
-    ModelSet,
-    ModeSet,
-    Noticed,
-    PromptSet,
-    QueueSet,
     Record,
-    Recovered,
-    RunEnded,
-    RunStarted,
-    SessionStarted,
     Text,
     Thinking,
-    TitleSet,
     ToolAnswered,
     ToolStarted,
-    Unknown,
-    UserPart,
-    UserSaid,
-    text_of,
 )
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
-from flowchat.ui.blocks import Answer, Block, Kind, Look, Note, NoteText, Said, Thought, is_apart
-from flowchat.ui.figures import many, size
+from flowchat.ui.blocks import Answer, Block, Kind, Look, Thought, is_apart
 from flowchat.ui.markdown import Line, strip_of_line
-from flowchat.ui.palette import Role
+from flowchat.ui.notes import blocks_of
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
-
-_LEVELS: dict[str, tuple[str, Role]] = {"info": ("", "dim"), "warning": ("warning", "warn"), "error": ("error", "bad")}
-_OUTCOMES: dict[str, tuple[str, str, Role]] = {
-    "interrupted": ("interrupted", "interrupted", "warn"),
-    "failed": ("failed", "failed", "bad"),
-    "limit": ("interrupted", "stopped", "warn"),
-    "crashed": ("failed", "crashed", "bad"),
-}
-_ENDS = {"limit": "the step limit was reached", "crashed": "the program was closed during this answer"}
 
 
 class Passage:
@@ -102,7 +65,7 @@ class Passage:
     def forget(self) -> None:
         """Let go of what can be made again."""
         self._drawn = []
-        if self.record is not None and not self.touched:
+        if self.record is not None and not self.touched and not any(block.moves for block in self.blocks):
             self._blocks = None
 
     def edit(self, edited: Edited) -> None:
@@ -116,31 +79,32 @@ class Passage:
 
     def hear_answer(self, record: Record, now: float | None = None) -> None:
         """A tool_started or tool_answered of this step; `now` where it happens just now, in monotonic seconds."""
+        blocks = self._blocks if now is None else self.blocks
         self.answers.append(record)
-        if self._blocks is not None:
-            self._apply(record, now)
+        if blocks is not None:
+            self._apply(record, now, blocks)
 
     # --- rows --------------------------------------------------------------------------------------------------------
     def height(self, look: Look) -> int:
         """Rows, without the blank one that may stand above."""
         return sum(len(lines) for _, lines in self._rows(look))
 
-    def row(self, number: int, look: Look) -> tuple[int, Strip]:
-        """A row and the number of its block; the blank row between two belongs to the lower one."""
+    def row(self, number: int, look: Look) -> tuple[int | None, Strip]:
+        """A row and the number of its block, None for a blank row between two."""
         for index, lines in self._rows(look):
             if number < len(lines):
-                return index, strip_of_line(lines[number])
+                return None if isinstance(lines, _Blank) else index, strip_of_line(lines[number])
             number -= len(lines)
         raise IndexError(number)
 
-    def first_row(self, block: int, look: Look) -> int:
-        """The row a block begins with, a blank one above it not counted."""
+    def extent(self, block: int, look: Look) -> tuple[int, int]:
+        """The row a block begins with, a blank one above it not counted, and how many it has."""
         start = 0
         for index, lines in self._rows(look):
-            if index == block and not isinstance(lines, _Blank):
-                return start
+            if index >= block and not isinstance(lines, _Blank):
+                return start, len(lines) if index == block else 0
             start += len(lines)
-        return start
+        return start, 0
 
     def _rows(self, look: Look) -> Iterator[tuple[int, Sequence[Line]]]:
         above: Kind | None = None
@@ -171,55 +135,22 @@ class Passage:
         self._drawn = []
         entry = self.record.entry
         if not isinstance(entry, AssistantSaid):
-            return list(self._blocks_of(entry))
+            return list(blocks_of(entry, self.edited, self.messages_before))
         self._panels = {}
         blocks: list[Block] = list(_step_blocks(self.record.seq, entry, heard, self._panels))
         for answer in self.answers:
-            if isinstance(answer.entry, Damaged):
-                blocks.append(_damage(answer.entry.reason))
-            else:
-                self._apply(answer, None)
+            self._apply(answer, None, blocks)
         return blocks
 
-    def _apply(self, record: Record, now: float | None) -> None:
-        match record.entry:
-            case ToolStarted(call=call) if now is not None and call in self._panels:
-                self._panels[call].start(now)
-            case ToolAnswered(call=call) as answered if call in self._panels:
-                self._panels[call].answer(answered)
-            case _:  # a start in a replay says nothing, an answer to no call has no place
-                pass
-
-    def _blocks_of(self, entry: AnyEntry) -> Iterator[Block]:
-        match entry:
-            case UserSaid(parts=parts):
-                parts = self.edited.parts if self.edited else parts
-                yield Said(text_of(parts), [_attached(part) for part in parts if isinstance(part, Blob)])
-            case RunEnded():
-                yield from _run_end(entry)
-            case Noticed(level=level, text=text):
-                word, role = _LEVELS[level]
-                yield Note(NoteText(text, word, "failed" if level == "error" else "waiting", role))
-            case ContextAdded():
-                yield from _context(entry)
-            case Compacted():
-                yield _checkpoint(entry, self.messages_before)
-            case CompactionUndone(undone=undone):
-                yield Note(NoteText("the whole conversation counts again" if undone else "", _undone(undone), "checkpoint"))
-            case Unknown(name=name):
-                yield Note(NoteText(f"{name}: written by a newer flowchat, not shown", "unknown entry", "waiting"))
-            case Damaged(reason=reason):
-                yield _damage(reason)
-            case ToolAnswered(summary=summary):
-                yield Note(NoteText(summary, "answer to a lost call", "waiting"))
-            case SessionStarted() | PromptSet() | RunStarted() | AssistantSaid() | ToolStarted() | Edited():
-                return
-            case HeadMoved() | TitleSet() | ModelSet() | ModeSet() | QueueSet() | ApprovalDecided() | AttemptUsed():
-                return
-            case ItemsSet() | LabelSet() | Forked() | Recovered():
-                return
-            case _:
-                assert_never(entry)
+    def _apply(self, record: Record, now: float | None, blocks: list[Block]) -> None:
+        entry = record.entry
+        if isinstance(entry, ToolStarted) and entry.call in self._panels:
+            if now is not None:
+                self._panels[entry.call].start(now)
+        elif isinstance(entry, ToolAnswered) and entry.call in self._panels:
+            self._panels[entry.call].answer(entry)
+        else:
+            blocks += blocks_of(entry)
 
 
 class _Blank(list[Line]):
@@ -306,48 +237,3 @@ def _kept_or_new(heard: Answer | None, text: str) -> Answer:
         if heard.source == clean(text):
             return heard
     return Answer(text, whole=True)
-
-
-def _run_end(ended: RunEnded) -> Iterator[Block]:
-    if ended.outcome in _OUTCOMES:
-        glyph, word, role = _OUTCOMES[ended.outcome]
-        text = ended.message or _ENDS.get(ended.outcome) or ended.code or ""
-        yield Note(NoteText(text if text != word else "", word, glyph, role))
-
-
-def _context(added: ContextAdded) -> Iterator[Block]:
-    text = text_of(added.parts)
-    match added.source:
-        case "environment":
-            return
-        case "file" | "skill" | "command" | "job" | "hook":
-            at = "@" if added.source == "file" else ""
-            line = f"{at}{added.origin} {text.strip('()') if text.startswith('(not shown') else 'read'}"
-        case "instructions":
-            line = f"{PurePath(added.origin).name} {'gone' if text.startswith('(this file is gone') else 'read'}"
-        case "mode":
-            line = text.partition("\n")[0]
-    body = text if line != text else ""
-    yield Note(NoteText(line, body=body, glyph="waiting", kind="note"))
-
-
-def _checkpoint(made: Compacted, messages: int) -> Block:
-    line = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
-    if made.directives:
-        line += f"   kept {many(len(made.directives), 'directive')}"
-    return Note(NoteText(line, "compacted", "checkpoint", "accent", made.summary, is_markdown=True))
-
-
-def _undone(undone: bool) -> str:
-    return "compaction undone" if undone else "compaction in force again"
-
-
-def _damage(reason: str) -> Block:
-    return Note(NoteText(reason, "damaged entry", "failed", "warn"))
-
-
-def _attached(part: UserPart) -> str:
-    if isinstance(part, Text):
-        return part.text
-    shape = f" {part.blob.size[0]}x{part.blob.size[1]}" if part.blob.size else ""
-    return f"{part.name or part.blob.media}{shape}, {part.blob.bytes:,} bytes"

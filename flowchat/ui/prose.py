@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from flowchat.transcript.clean import clean
 from flowchat.ui.strips import Piece
 
 Row: TypeAlias = Sequence[Piece]
@@ -48,6 +49,11 @@ def chop(row: Row, width: int) -> list[Row]:
 def wrap_text(text: str, style: Style, width: int) -> list[Row]:
     """Plain text, its newlines kept."""
     return [row for line in text.expandtabs(TAB_CELLS).split("\n") for row in wrap([(line, style)], width)]
+
+
+def one_line(text: str) -> str:
+    """A text of unknown origin as one line: clean, every run of blanks one space."""
+    return " ".join(clean(text).split())
 
 
 def row_text(row: Row) -> str:

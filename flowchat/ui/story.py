@@ -1,6 +1,7 @@
 """The passages of one branch in order: records and deltas in, rows out. Knows nothing of what is in view."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from textual.strip import Strip
 
@@ -12,6 +13,8 @@ from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
 from flowchat.ui.viewport import Place
 
+Mark: TypeAlias = tuple[Passage, int, int, int]
+"""A passage, a block of it, a row of that, and how many rows it has."""
 _SHOWN = frozenset({"user_said", "run_ended", "noticed", "context_added", "compaction_undone", "unknown", "damaged"})
 _MESSAGES = ("user_said", "assistant_said")
 
@@ -101,7 +104,8 @@ class Story:
         """The passage and number of the block a row belongs to; None for a blank row."""
         index, row = place
         row -= self.is_apart(index)
-        return (self.passages[index], self.passages[index].row(row, look)[0]) if row >= 0 else None
+        number = self.passages[index].row(row, look)[0] if row >= 0 else None
+        return None if number is None else (self.passages[index], number)
 
     def is_apart(self, index: int) -> bool:
         """Whether a blank row stands above a passage: not above the first one that shows anything."""
@@ -110,6 +114,29 @@ class Story:
             if others := self.passages[above].blocks:
                 return bool(blocks) and is_apart(others[-1].kind, blocks[0].kind)
         return False
+
+    def extent(self, passage: Passage, block: int, look: Look) -> tuple[Place, int]:
+        """The place of a block's first row, and how many rows it has."""
+        index = self.passages.index(passage)
+        first, count = passage.extent(block, look)
+        return (index, first + self.is_apart(index)), count
+
+    def mark(self, place: Place, look: Look) -> Mark | None:
+        """What is at a place, to find it again when the story is drawn otherwise."""
+        if place[0] >= len(self.passages):
+            return None
+        found = self.block_at(place, look) or self.block_at((place[0], place[1] + 1), look)
+        if found is None:
+            return None
+        first, count = self.extent(*found, look)
+        return (*found, place[1] - first[1], count)
+
+    def find(self, mark: Mark, look: Look) -> Place:
+        """The place of what was marked: in a block that has other rows now, as far down as it was."""
+        passage, block, row, count = mark
+        first, count_now = self.extent(passage, block, look)
+        row = row if count_now == count else row * count_now // max(1, count)
+        return first[0], first[1] + min(row, max(0, count_now - 1))
 
     def rows(self, look: Look) -> Sequence[Strip]:
         """Every row, top to bottom."""

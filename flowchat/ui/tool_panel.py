@@ -12,7 +12,7 @@ from flowchat.ui.diffs import changes, diff_rows, read_diff
 from flowchat.ui.figures import seconds
 from flowchat.ui.markdown import Line
 from flowchat.ui.palette import Role
-from flowchat.ui.prose import Row, code_width, gutter_strip, row_cells, text_width
+from flowchat.ui.prose import Row, code_width, gutter_strip, one_line, row_cells, text_width
 from flowchat.ui.strips import Piece, cut
 
 NAME_CELLS = 6
@@ -158,9 +158,10 @@ class Panel:
         palette, sign, answer = look.palette, self._sign, self._answer
         words = sign.word if answer is None else self._summary(room)
         pieces: list[Piece] = [(cut(words, max(1, room // 2)), palette.dim if sign.role == "good" else palette.role(sign.role))]
-        took = seconds(self._now - self._began) if self.moves else duration(answer.duration_ms) if answer else ""
-        if took and (answer is None or answer.status in ("ok", "error", "interrupted")):
-            pieces.append((f"{took:>{DURATION_CELLS}}", palette.dim))
+        if self.moves:
+            pieces.append((f"{seconds(self._now - self._began):>{DURATION_CELLS}}", palette.dim))
+        elif answer is not None and answer.duration_ms:
+            pieces.append((f"{duration(answer.duration_ms):>{DURATION_CELLS}}", palette.dim))
         return pieces
 
     @property
@@ -170,7 +171,7 @@ class Panel:
     def _summary(self, room: int) -> str:
         """The state's word and the summary on one line; the word alone where both are too long and the summary shows below."""
         assert self._answer is not None
-        word, summary = self._sign.word, clean(self._answer.summary).replace("\n", " ")
+        word, summary = self._sign.word, one_line(self._answer.summary)
         if not word:
             return summary or "done"
         return f"{word}  {summary}" if summary and len(word) + 2 + len(summary) <= room // 2 else word
@@ -191,8 +192,8 @@ class Panel:
         if answer.diff:
             return self._diff(look, answer.diff, whole=False)
         room = text_width(look.width) - NAME_CELLS - 3
-        if self._sign.word and answer.summary and answer.summary not in self._summary(room):
-            return self._barred(look, [[(cut(clean(answer.summary), text_width(look.width) - 6), look.palette.dim)]])
+        if self._sign.word and answer.summary and one_line(answer.summary) not in self._summary(room):
+            return self._barred(look, [[(cut(one_line(answer.summary), text_width(look.width) - 6), look.palette.dim)]])
         return []
 
     def _whole(self, look: Look) -> list[Row]:

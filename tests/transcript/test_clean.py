@@ -7,47 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowchat.transcript.clean import COMBINING_LIMIT, PAYLOAD_LIMIT_CHARS, Clean, Cleaner, clean
-
-INJECTIONS = {
-    "OSC 52 write": ("\x1b]52;c;aGk=\x07", "␛"),
-    "OSC 52 query": ("\x1b]52;c;?\x07", "␛"),
-    "OSC 52 via ST": ("\x1b]52;p;aGk=\x1b\\", "␛"),
-    "OSC 2 title and CSI 21 t report": ("\x1b]2;touch x\x07\x1b[21t", "␛␛"),
-    "OSC 8 link to elsewhere": ("\x1b]8;;http://127.0.0.1/x\x1b\\https://good.example\x1b]8;;\x1b\\", "␛https://good.example␛"),
-    "OSC 8 file scheme": ("\x1b]8;;file:///etc/passwd\x07ok\x1b]8;;\x07", "␛ok␛"),
-    "OSC 1337 file": ("\x1b]1337;File=name=eA==;inline=1:QQ==\x07", "␛"),
-    "OSC 4, 10, 11 colour query": ("\x1b]10;?\x07\x1b]11;?\x07\x1b]4;1;?\x07", "␛␛␛"),
-    "XTGETTCAP": ("\x1bP+q544e\x1b\\", "␛"),
-    "DSR, DA and ENQ replies": ("\x1b[6n\x1b[c\x1b[>c\x05", "␛␛␛␅"),
-    "RIS": ("\x1bc", "␛"),
-    "conceal": ("\x1b[8mhidden\x1b[0m", "␛hidden␛"),
-    "cursor up and overwrite": ("line\n\x1b[1A\x1b[2Kforged", "line\n␛␛forged"),
-    "VT52 mode": ("\x1b[?2l", "␛"),
-    "bidi isolate": ("\u2066x\u2069", "�x�"),
-    "bidi override": ("user\u202eresu", "user�resu"),
-    "zero width space": ("r\u200bm", "r�m"),
-    "tag characters": ("ok\U000e0069\U000e0067\U000e006e", "ok���"),
-    "end of bracketed paste": ("\x1b[201~touch x\n", "␛touch x\n"),
-    "title in a file name": ("a\x1b]0;t\x07.txt", "a␛.txt"),
-    "markup is text": ("[link=file:///etc/passwd]x[/link]", "[link=file:///etc/passwd]x[/link]"),
-    "markdown link is text": ("[https://good.example](http://127.0.0.1/?q=S)", "[https://good.example](http://127.0.0.1/?q=S)"),
-    "clear screen": ("\x1b[2J", "␛"),
-    "C1 control sequence": ("\x9b2Jx", "␛x"),
-    "C1 operating system command": ("\x9d0;title\x9cx", "␛x"),
-    "C1 next line": ("a\x85b", "a�b"),
-    "charset shift": ("\x1b(0lqk\x1b(B\x0e", "␛lqk␛␎"),
-    "lone surrogate": ("a\ud83db", "a�b"),
-    "line separator": ("a\u2028b", "a�b"),
-    "carriage return over text": ("good\rbad", "good␍bad"),
-    "line ends of DOS": ("a\r\nb\r\n", "a\nb\n"),
-    "backspace, bell, delete, nul": ("a\x08\x07\x7f\x00", "a␈␇␡␀"),
-    "vertical tab and form feed": ("a\x0b\x0cb", "a␋␌b"),
-    "word joiner, byte order mark, soft hyphen": ("\u2060\ufeff\u00ad", "���"),
-    "an escape at the end": ("a\x1b", "a␛"),
-    "a sequence that never ends": ("\x1b[12", "␛12"),
-    "a string that never ends hides nothing": ("\x1b]0;rm -rf\nls", "␛0;rm -rf\nls"),
-    "a string inside a string": ("\x1b]0;a\x1b]0;b\x07", "␛0;a␛"),
-}
+from tests.injections import INJECTIONS
 
 
 @pytest.mark.parametrize(("given_text", "shown"), INJECTIONS.values(), ids=INJECTIONS)

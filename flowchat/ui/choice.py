@@ -1,0 +1,64 @@
+"""The block the reader has chosen, and walking from block to block."""
+
+from collections.abc import Iterable
+
+from flowchat.ui.blocks import Block, Look
+from flowchat.ui.passages import Passage
+from flowchat.ui.story import Story
+from flowchat.ui.viewport import Place
+
+
+class Choice:
+    """One block of a story, or none; it stays chosen while others come and go."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._passage: Passage | None = None
+        self._number = 0
+
+    @property
+    def passage(self) -> Passage | None:
+        return self._passage if self._passage in self._story.passages else None
+
+    @property
+    def block(self) -> Block | None:
+        """The chosen block; None also where it has gone."""
+        blocks = self._passage.blocks if self._passage is not None and self.passage is not None else []
+        return blocks[self._number] if self._number < len(blocks) else None
+
+    def take(self, passage: Passage, number: int) -> None:
+        self._passage, self._number = passage, number
+
+    def take_last_of(self, places: Iterable[Place | None], look: Look) -> None:
+        """Choose the lowest block of those rows."""
+        for place in reversed([place for place in places if place is not None]):
+            if found := self._story.block_at(place, look):
+                self.take(*found)
+                return
+
+    def is_at(self, place: Place, look: Look) -> bool:
+        """Whether a row belongs to the chosen block."""
+        if self._passage is None or self._story.passages[place[0]] is not self._passage:
+            return False
+        return self._story.block_at(place, look) == (self._passage, self._number)
+
+    def walk(self, step: int, user_only: bool = False) -> bool:
+        """Choose the next block up (-1) or down (1), or the next message of the user; False where there is none."""
+        if self._passage is None or self.passage is None:
+            return False
+        if not user_only and 0 <= self._number + step < len(self._passage.blocks):
+            self._number += step
+            return True
+        passages = self._story.passages
+        index = passages.index(self._passage) + step
+        while 0 <= index < len(passages):
+            if (passages[index].is_user or not user_only) and (blocks := passages[index].blocks):
+                self.take(passages[index], 0 if step > 0 else len(blocks) - 1)
+                return True
+            index += step
+        return False
+
+    def extent(self, look: Look) -> tuple[Place, int]:
+        """Where the chosen block begins, and how many rows it has."""
+        assert self._passage is not None
+        return self._story.extent(self._passage, self._number, look)
