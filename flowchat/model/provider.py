@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import sys
 import threading
 import warnings
@@ -12,13 +13,14 @@ from concurrent.futures import Future
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
 from flowchat.config import redactor
-from flowchat.model import discover
+from flowchat.model import discover, wrapper
 from flowchat.model.answer import Answer, usage_of
 from flowchat.model.catalogue import TableRow
 from flowchat.model.failures import Place, as_wire_error, missing_key
@@ -50,6 +52,9 @@ _IMPORTED_LATE = (
 )
 """What a first request would import on the loop otherwise: 0.3 s of it (measured with litellm 1.106.2)."""
 _log = logging.getLogger(__name__)
+_OLLAMA = re.compile("^ollama/")
+"""litellm reaches this name over Ollama's /api/generate, which knows no tools; /api/chat does."""
+_GATEWAY = "litellm.responses.mcp.litellm_proxy_mcp_handler"
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 _NO_KEY = "none"
 """What a local server that wants no key is sent: the libraries insist on one."""
@@ -107,7 +112,11 @@ class ProviderModel:
             raise missing_key(self._facts.provider, names)
         blobs = {blob.sha256: await self._read_blob(blob.sha256) for blob in blobs_of(request)}
         sent = arguments(request, self._family, blobs)
-        sent |= {"model": self._facts.name, "api_base": self._base, "timeout": self._patience.idle_seconds}
+        sent |= {
+            "model": _OLLAMA.sub("ollama_chat/", self._facts.name),
+            "api_base": self._base,
+            "timeout": self._patience.idle_seconds,
+        }
         if key is None and local:
             sent["api_key"] = _NO_KEY
         watch = Watch(self._patience.pieceless_seconds, self._patience.total_seconds)
@@ -115,15 +124,17 @@ class ProviderModel:
             litellm = await loaded()
             with watch:
                 chunks = await litellm.acompletion(**sent, **_ALWAYS)
-            async with aclosing(chunks), aclosing(self._pieces(chunks, watch)) as pieces:
+            async with wrapper.hanging_up(chunks), aclosing(self._pieces(chunks, watch)) as pieces:
                 async for piece in pieces:
                     yield piece
-        except (WireError, GeneratorExit):
+        except WireError:
             raise
         except Expired as error:
             raise ConnectionLost(f"{self._server} said nothing new for too long, though the connection was open") from error
         except Exception as error:
-            raise as_wire_error(error, self._place()) from error
+            failure = as_wire_error(error, self._place())
+            _log.info("%s: %s from %s", self._facts.name, failure.code, type(error).__name__)
+            raise failure from error
         finally:
             watch.close()
 
@@ -148,7 +159,7 @@ class ProviderModel:
             if (usage := getattr(chunk, "usage", None)) is not None:
                 break
         self._check_end(chunks, answer)
-        counted = usage_of(usage) if _reported_usage(chunks) else None
+        counted = usage_of(usage) if wrapper.reported_usage(chunks) else None
         reply = answer.reply(finish, counted, self._cost(usage) if counted else None)
         if not reply.parts:
             raise EmptyResponse(f"{self._facts.name} answered with nothing; try again, or another model with /model")
@@ -156,13 +167,12 @@ class ProviderModel:
 
     def _check_end(self, chunks: Any, answer: Answer) -> None:
         """litellm makes up a "stop" where a stream just ended: only what the server said counts."""
-        if getattr(chunks, "received_finish_reason", None) or getattr(chunks, "intermittent_finish_reason", None):
+        if wrapper.finished(chunks):
             return
-        headers = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in _headers(chunks)}
-        media = headers.get("content-type", "")
+        media = wrapper.media(chunks)
         if not answer.spoken and media and "event-stream" not in media:
-            size = headers.get("content-length") or str(_bytes_read(chunks))
-            what = media.partition(";")[0] + (f", {int(size):,} bytes" if size.isdigit() else "")
+            size = wrapper.size(chunks)
+            what = media if size is None else f"{media}, {size:,} bytes"
             raise Malformed(f"{self._server} sent no answer but {what}: check that its address is that of a model's API")
         raise ConnectionLost(f"{self._server} stopped in the middle of the answer")
 
@@ -184,19 +194,6 @@ _ALWAYS: dict[str, Any] = {
     "drop_params": True,
     "_skip_mcp_handler": True,  # 1.106.2 wants the mcp package for any call with tools otherwise
 }
-
-
-def _reported_usage(chunks: Any) -> bool:
-    """Whether the server said anything of usage: where it did not, litellm adds an estimate of its own."""
-    return any(getattr(chunk, "usage", None) is not None for chunk in reversed(getattr(chunks, "chunks", None) or ()))
-
-
-def _headers(chunks: Any) -> list[tuple[object, object]]:
-    return list(dict(getattr(chunks, "_response_headers", None) or {}).items())
-
-
-def _bytes_read(chunks: Any) -> object:
-    return getattr(getattr(getattr(chunks, "completion_stream", None), "response", None), "num_bytes_downloaded", None)
 
 
 # --- litellm ---------------------------------------------------------------------------------------------------------
@@ -279,6 +276,7 @@ def _import_quietly() -> Any:
         logger.handlers[:] = []
         logger.setLevel(logging.WARNING)
         logger.parent = ours
+    sys.modules.setdefault(_GATEWAY, _no_gateway())
     settings: Any = litellm
     settings.suppress_debug_info = True
     settings.telemetry = False
@@ -286,6 +284,20 @@ def _import_quietly() -> Any:
     settings.disable_hf_tokenizer_download = True
     settings.disable_token_counter = True  # an estimate where the server reports nothing: we make our own
     return litellm
+
+
+def _no_gateway() -> ModuleType:
+    """Stands in for litellm's MCP gateway, which we never use: importing it wants the mcp package, before any flag is looked at,
+    for every model that is reached over OpenAI's Responses (1.106.2)."""
+
+    class NoGateway:
+        @staticmethod
+        def should_use_litellm_mcp_gateway(tools: object) -> bool:
+            return False
+
+    module = ModuleType(_GATEWAY)
+    module.__dict__["LiteLLM_Proxy_MCP_Handler"] = NoGateway
+    return module
 
 
 def _first_call(litellm: Any) -> None:

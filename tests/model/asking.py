@@ -2,6 +2,8 @@
 
 from contextlib import aclosing
 
+import pytest
+
 from flowchat.config import ModelSettings
 from flowchat.model.catalogue import facts_of
 from flowchat.model.model import ModelPiece, Piece, Reply, Request, UserMessage
@@ -15,6 +17,11 @@ VLLM = "hosted_vllm/bench-model"
 KEY = "sk-1234567890abcdefghij"
 READ_FILE = ToolSchema("read_file", "Read a file.", {"type": "object", "properties": {"path": {"type": "string"}}})
 HELLO = Request("run", "Be brief.", (READ_FILE,), (UserMessage((Piece("Hello."),)),))
+OVER_THE_WIRE = [
+    pytest.mark.usefixtures("wire"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning", "ignore:Pydantic serializer:UserWarning"),
+]
+"""Marks of a file whose tests go through litellm; the warnings are its own."""
 KEYS = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
 
 

@@ -19,10 +19,10 @@ from flowchat.model.model import (
     WireError,
 )
 from flowchat.model.provider import Patience
-from tests.model.asking import ANTHROPIC, KEY, OPENAI, VLLM, heard, model_at
+from tests.model.asking import ANTHROPIC, KEY, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at
 from tests.model.playing import Answer, failing, playing, recorded
 
-pytestmark = pytest.mark.usefixtures("wire")
+pytestmark = OVER_THE_WIRE
 
 HTML = b"<!doctype html><html><body>Welcome to the portal</body></html>"
 
@@ -164,6 +164,20 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         "SERVER is overloaded or failing with HTTP 503 (The server is overloaded, try again later)",
     ),
     (
+        "error inside 200, the socket left open",
+        ANTHROPIC,
+        recorded("anthropic-overloaded-inside", held=True),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (Overloaded)",
+    ),
+    (
+        "response.failed, the socket left open",
+        "openai/gpt-5-codex",
+        recorded("responses-failed", held=True),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (The model is busy)",
+    ),
+    (
         "malformed",
         OPENAI,
         recorded("openai-malformed"),
@@ -214,6 +228,8 @@ async def test_what_a_server_does_wrong_is_said_in_one_sentence(
     async with playing(answer) as server:
         with pytest.raises(WireError) as raised:
             await heard(model_at(server, model))
+        if answer.held:
+            await server.left.wait()
         said = str(raised.value).replace(f"127.0.0.1:{server.port}", "SERVER")
         assert (type(raised.value), said, len(server.asked)) == (kind, sentence, 1)
 

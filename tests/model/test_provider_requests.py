@@ -19,10 +19,10 @@ from flowchat.model.model import (
 )
 from flowchat.model.provider import ProviderModel
 from flowchat.transcript.entries import BlobRef
-from tests.model.asking import ANTHROPIC, HELLO, OPENAI, READ_FILE, VLLM, heard, model_at
+from tests.model.asking import ANTHROPIC, HELLO, OPENAI, OVER_THE_WIRE, READ_FILE, VLLM, heard, model_at
 from tests.model.playing import Answer, playing, recorded
 
-pytestmark = pytest.mark.usefixtures("wire")
+pytestmark = OVER_THE_WIRE
 
 STEP = replace(
     HELLO,
@@ -165,10 +165,23 @@ async def test_blobs_are_inlined_shown_or_said_to_be_missing() -> None:
     ]
 
 
-@pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
-async def test_cancelling_closes_the_connection(model: str) -> None:
-    shape = "anthropic" if model == ANTHROPIC else "openai"
-    async with playing(recorded(f"{shape}-no-finish", held=True)) as server:
+HALVES = [
+    (OPENAI, "openai-text", b'{"content": ", '),
+    (VLLM, "openai-text", b'{"content": ", '),
+    (ANTHROPIC, "anthropic-text", b"event: content_block_stop"),
+    ("openai/gpt-5-codex", "responses-call", b"event: response.output_text.done"),
+]
+
+
+def half_of(name: str, until: bytes) -> Answer:
+    """The events of a recording before the one that holds `until`, and then nothing, the connection open."""
+    head = recorded(name).body.partition(until)[0]
+    return Answer(head[: head.rfind(b"\n\n") + 2], held=True)
+
+
+@pytest.mark.parametrize(("model", "name", "until"), HALVES, ids=[half[0] for half in HALVES])
+async def test_cancelling_closes_the_connection(model: str, name: str, until: bytes) -> None:
+    async with playing(half_of(name, until)) as server:
         first = asyncio.Event()
         task = asyncio.ensure_future(listen(model_at(server, model), first))
         await first.wait()
@@ -178,11 +191,21 @@ async def test_cancelling_closes_the_connection(model: str) -> None:
         await server.left.wait()
 
 
-async def test_leaving_a_stream_closes_the_connection() -> None:
-    async with playing(recorded("openai-no-finish", held=True)) as server:
-        async with aclosing(model_at(server).stream(HELLO)) as stream:
-            assert await anext(stream) == TextPiece("Half an ans")
+@pytest.mark.parametrize(("model", "name", "until"), HALVES, ids=[half[0] for half in HALVES])
+async def test_leaving_a_stream_closes_the_connection(model: str, name: str, until: bytes) -> None:
+    async with playing(half_of(name, until)) as server:
+        async with aclosing(model_at(server, model).stream(HELLO)) as stream:
+            assert isinstance(await anext(stream), TextPiece)
         await server.left.wait()
+
+
+async def test_ollama_is_asked_where_it_knows_tools() -> None:
+    body = b'{"model": "m", "message": {"role": "assistant", "content": "Hi."}, "done": false}\n'
+    body += b'{"model": "m", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop"}\n'
+    async with playing(Answer(body, media="application/x-ndjson")) as server:
+        assert (await heard(model_at(server.base, "ollama/m")))[0] == TextPiece("Hi.")
+        path, _, asked = server.asked[0]
+        assert (path, asked["tools"][0]["function"]["name"]) == ("/api/chat", "read_file")
 
 
 async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from flowchat.model.model import CallPiece, ModelPiece, Reply, TextPiece, ThinkingPiece
 from flowchat.transcript.entries import Call, Text, Thinking, Usage
-from tests.model.asking import ANTHROPIC, OPENAI, VLLM, heard, model_at, reply_of
+from tests.model.asking import ANTHROPIC, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at, reply_of
 from tests.model.playing import Answer, playing, recorded
 
-pytestmark = pytest.mark.usefixtures("wire")
+pytestmark = OVER_THE_WIRE
 
 GREETING: list[ModelPiece] = [
     TextPiece("Grüße"),
@@ -57,6 +57,18 @@ STREAMS: list[tuple[str, str, list[ModelPiece]]] = [
             CallPiece(0, "", '{"path": "a.py"}'),
             CallPiece(1, "", ' "x"}'),
             Reply((READ, GREP), "calls"),
+        ],
+    ),
+    (
+        "responses-call",
+        "openai/gpt-5-codex",
+        [
+            TextPiece("Look"),
+            TextPiece("ing."),
+            CallPiece(0, "read_file", ""),
+            CallPiece(0, "", '{"path":'),
+            CallPiece(0, "", ' "a.py"}'),
+            Reply((Text("Looking."), READ), "calls", Usage(input=30, cached=10, output=20, reasoning=8), 0.00022625),
         ],
     ),
     (
