@@ -75,7 +75,12 @@ async def _run(workspace: "Workspace", start: Start) -> int:
 
 
 class _Signals:
-    """While entered: a signal asks the app to leave, and after LEAVE_SECONDS the process ends even if it cannot."""
+    """While entered: a signal asks the app to leave, and after LEAVE_SECONDS the process ends even if it cannot.
+
+    The loop's own handlers make the app leave; they also give the process a wake-up descriptor, without which a signal that
+    another thread takes (SIGCONT and SIGWINCH too) would wait until something else wakes the loop. `_heard`, in their place
+    at the interpreter, starts the guard even while the loop is stuck.
+    """
 
     def __init__(self, app: "FlowchatApp") -> None:
         self.code = 0
@@ -84,11 +89,15 @@ class _Signals:
 
     def __enter__(self) -> "_Signals":
         self._loop = asyncio.get_running_loop()
-        self._before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._app.exit, 0)
+            signal.signal(number, self._heard)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, before in self._before.items():
+            self._loop.remove_signal_handler(number)
             signal.signal(number, before)
         if self._guard is not None:
             self._guard.cancel()
@@ -97,7 +106,6 @@ class _Signals:
         if not self.code:
             self.code = 128 + number
             self._guard = guard(self._app.terminal, LEAVE_SECONDS, self.code)
-            self._loop.call_soon_threadsafe(self._app.exit, 0)
 
 
 class FlowchatApp(App[int], inherit_bindings=False):
@@ -180,6 +188,13 @@ class FlowchatApp(App[int], inherit_bindings=False):
         if self.terminal is not None:
             self.terminal.show_caret(self._caret() is not None)
         super()._display(screen, renderable)  # pyright: ignore[reportUnknownMemberType]
+
+    def on_mount(self) -> None:
+        self.app_resume_signal.subscribe(self, self._came_back)  # pyright: ignore[reportUnknownMemberType]
+
+    def _came_back(self, _: Any) -> None:
+        """Back from the shell: the terminal shows nothing of us."""
+        self.screen.refresh(layout=True)
 
     def on_hung_up(self, message: HungUp) -> None:
         os.kill(os.getpid(), signal.SIGHUP)

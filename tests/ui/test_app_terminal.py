@@ -155,3 +155,16 @@ def test_keys_and_text_of_one_burst_are_not_sent(start: Callable[..., Terminal])
     program.write(b"\x03\x04")
     assert program.wait() == 0
     assert b"flowchat -r" not in program.seen
+
+
+def test_suspended_it_gives_the_terminal_back_and_continued_it_paints_anew(start: Callable[..., Terminal]) -> None:
+    program = start()
+    for _ in range(3):
+        program.seen = b""
+        program.write(b"\x1a")
+        program.read_until(lambda seen: LEFT in seen)
+        os.waitpid(program.pid, os.WUNTRACED)
+        assert termios.tcgetattr(program.tty) == program.before
+        os.kill(program.pid, signal.SIGCONT)
+        program.read_until(lambda seen: b"Write a message" in seen[seen.rfind(ENTERED) :] and ENTERED in seen)
+        assert termios.tcgetattr(program.tty) != program.before
