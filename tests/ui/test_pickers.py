@@ -25,14 +25,14 @@ class Card:
     sid: str
     title: str
     first_message: str
-    cwd: str = "/work/here"
+    cwd: str = "/srv/here"
     updated_ms: int = NOW
     messages: int = 2
     tokens: int = 1200
 
 
 HERE = [Card("s2", "fix rounding in invoices", "The total is off."), Card("s1", "", "Upgrade to pydantic 2\nplease")]
-EVERYWHERE = [*HERE, Card("s0", "another place", "hello", "/work/there")]
+EVERYWHERE = [*HERE, Card("s0", "another place", "hello", "/srv/there")]
 
 
 class Pushed(App[None]):
