@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import Struct
 
+# pyright: reportUnusedImport=false
 from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one page to whoever uses it
     UNREADABLE,
     AssistantPart,
