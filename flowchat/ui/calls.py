@@ -10,7 +10,8 @@ HEAD_CHARS = 4096
 """Of arguments that are still being written no more than this is read."""
 _SHORT = {"read_file": "read", "write_file": "write", "edit_file": "edit", "list_dir": "list"}
 _MAIN = ("command", "path", "pattern", "query", "url", "name")
-_ENDS = ('"}', "}", "", '"]}', "]}", "null}", ":null}")
+_ENDS = ('"}', "}", '"]}', "]}", '":null}', "null}", ":null}")
+"""What may be missing at the end of an object that is being written."""
 
 
 def short_name(tool: str) -> str:

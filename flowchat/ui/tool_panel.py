@@ -17,7 +17,7 @@ from flowchat.ui.strips import Piece, cut
 
 NAME_CELLS = 6
 """Names of tools are filled up to this, so that arguments stand in one column."""
-DURATION_CELLS = 8
+DURATION_CELLS = 6
 DIFF_ROWS = 16
 """Of a longer diff the first so many rows show; unfolding shows the rest."""
 LIVE_ROWS = 3
@@ -159,9 +159,9 @@ class Panel:
         words = sign.word if answer is None else self._summary(room)
         pieces: list[Piece] = [(cut(words, max(1, room // 2)), palette.dim if sign.role == "good" else palette.role(sign.role))]
         if self.moves:
-            pieces.append((f"{seconds(self._now - self._began):>{DURATION_CELLS}}", palette.dim))
+            pieces.append((f"  {seconds(self._now - self._began):>{DURATION_CELLS}}", palette.dim))
         elif answer is not None and answer.duration_ms:
-            pieces.append((f"{duration(answer.duration_ms):>{DURATION_CELLS}}", palette.dim))
+            pieces.append((f"  {duration(answer.duration_ms):>{DURATION_CELLS}}", palette.dim))
         return pieces
 
     @property

@@ -9,19 +9,10 @@ from textual.selection import Selection
 
 from flowchat.transcript.entries import (
     AnyEntry,
-    AssistantSaid,
     AttemptUsed,
-    Blob,
-    BlobRef,
     Call,
-    CallCut,
     Compacted,
-    CompactionUndone,
-    ContextAdded,
-    Damaged,
     Edited,
-    Entry,
-    Noticed,
     Record,
     RunEnded,
     RunStarted,
@@ -30,9 +21,6 @@ from flowchat.transcript.entries import (
     TitleSet,
     ToolAnswered,
     ToolStarted,
-    Unknown,
-    UserSaid,
-    type_name,
 )
 from flowchat.transcript.events import (
     AttemptWithdrawn,
@@ -46,9 +34,7 @@ from flowchat.transcript.events import (
 )
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.palette import DARK, Palette
-from tests.injections import INJECTIONS
-
-FACTS = ("title_set", "attempt_used", "compacted", "compaction_undone")
+from tests.ui.telling import answer, numbered, said
 
 
 class Room(App[None]):
@@ -66,32 +52,6 @@ class Room(App[None]):
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
         self.copied.append(message.text)
-
-
-def numbered(*items: AnyEntry | Event) -> list[Event]:
-    """Entries as records in file order, their seqs from 1; deltas between them stay."""
-    events: list[Event] = []
-    seq = 0
-    for item in items:
-        if isinstance(item, Entry):
-            seq += 1
-            kind = type_name(item)
-            parent = None if kind in FACTS else seq - 1
-            events.append(Record(seq, 1000 * seq, parent, kind, item))
-        else:
-            events.append(item)
-    return events
-
-
-def said(text: str, delivery: str = "send") -> UserSaid:
-    return UserSaid(f"id of {text}", (Text(text),), delivery)  # type: ignore[arg-type]
-
-
-def answer(
-    *parts: str | Thinking | Call | CallCut, run: int = 2, step: int = 1, finish: str = "stop", ms: int = 0
-) -> AssistantSaid:
-    made = tuple(Text(part) if isinstance(part, str) else part for part in parts)
-    return AssistantSaid(run, step, 1, "m", made, finish, ms)  # type: ignore[arg-type]
 
 
 def text_of(pane: Conversation) -> str:
@@ -192,39 +152,6 @@ async def test_a_run_looks_like_this() -> None:
     assert await shown(RUN) == RUN_ROWS
 
 
-LINES: dict[str, tuple[AnyEntry, str]] = {
-    "an interrupted run": (RunEnded(1, "interrupted"), "  ■ interrupted"),
-    "a failed run": (RunEnded(1, "failed", code="auth", message="the key was refused"), "  ✗ failed  the key was refused"),
-    "a run at its limit": (RunEnded(1, "limit"), "  ■ stopped  the step limit was reached"),
-    "a crashed run": (RunEnded(1, "crashed"), "  ✗ crashed  the program was closed during this answer"),
-    "a notice": (Noticed("info", "x", "AGENTS.md was cut"), "  · AGENTS.md was cut"),
-    "a warning": (Noticed("warning", "x", "cut"), "  · warning  cut"),
-    "a named file": (ContextAdded("file", "src/x.py", (Text("x = 1"),)), "  · @src/x.py read  ▸"),
-    "a named file that could not be read": (ContextAdded("file", "x", (Text("(not shown: no)"),)), "  · @x not shown: no  ▸"),
-    "instructions": (ContextAdded("instructions", "/a/AGENTS.md", (Text("Be brief."),)), "  · AGENTS.md read  ▸"),
-    "a mode": (ContextAdded("mode", "mode", (Text("Plan only."),)), "  · Plan only."),
-    "the environment": (ContextAdded("environment", "environment", (Text("Linux"),)), ""),
-    "a line that could not be read": (Damaged("its crc is wrong"), "  ✗ damaged entry  its crc is wrong"),
-    "a line of a newer program": (Unknown("hologram"), "  · unknown entry  hologram, of a newer flowchat"),
-    "a checkpoint taken back": (CompactionUndone(3), "  ⤒ compaction undone"),
-    "an attachment": (
-        UserSaid("c", (Text("see"), Blob(BlobRef("0" * 64, 2048, "image/png", (640, 480)), "a.png"))),
-        "▎ see\n▎ [a.png 640x480, 2,048 bytes]",
-    ),
-    "an answer to nothing": (ToolAnswered("9.0", "ok", "14 matches"), "  · answer to a lost call  14 matches"),
-    "a call that was cut": (
-        answer(CallCut("shell", '{"command":"ls -')),
-        "  ✗ shell  ls -                                    cut off",
-    ),
-    "a step without a word": (answer("  \n"), ""),
-}
-
-
-@pytest.mark.parametrize(("entry", "rows"), LINES.values(), ids=LINES)
-async def test_an_entry_is_this_line(entry: AnyEntry, rows: str) -> None:
-    assert await shown(numbered(entry)) == rows
-
-
 async def test_a_checkpoint_counts_what_it_folds_and_unfolds_to_the_summary() -> None:
     room = Room()
     async with room.run_test(size=(60, 20)) as pilot:
@@ -285,47 +212,6 @@ async def test_a_running_call_shows_the_end_of_its_output() -> None:
         "  ◐ shell  make                            running     0 s\n"
         "    │ line 8\n    │ line 9\n    │ line 10\n    │ 7 lines above, Ctrl+O unfolds"
     )
-
-
-# --- foreign text ----------------------------------------------------------------------------------------------------
-def channels(text: str) -> list[Event]:
-    """A branch with the text wherever foreign text can be."""
-    return numbered(
-        said(text),
-        ContextAdded("file", text, (Text(text),)),
-        Noticed("error", text, text),
-        answer(
-            Thinking(text), text, Call("a", text, text), Call("b", "shell", f'{{"command":"{text}"}}'), CallCut(text, text), ms=1
-        ),
-        ToolAnswered("4.0", "error", text, text, diff=f"@@ -1 +1 @@\n+{text}\n"),
-        ToolStarted("4.1"),
-        OutputDelta("4.1", text),
-        ToolAnswered("4.1", "ok", text, text),
-        RunEnded(2, "failed", message=text),
-        Compacted(1, text, 1, 1, "user", "summary", directives=(text,)),
-        Unknown(text),
-        Damaged(text),
-        UserSaid("c", (Blob(BlobRef("0" * 64, 1, text), text),)),
-    )
-
-
-@pytest.mark.parametrize("text", [given for given, _ in INJECTIONS.values()], ids=list(INJECTIONS))
-async def test_no_channel_lets_anything_through_that_acts_on_the_terminal(text: str) -> None:
-    room = Room()
-    async with room.run_test(size=(60, 20)) as pilot:
-        hear(room.pane, channels(text))
-        room.pane.focus()
-        await pilot.pause()
-        for _ in range(14):
-            await pilot.press("o", "k")
-        room.pane.fold_all()
-        rows = room.pane.rows()
-    assert {row.cell_length for row in rows} == {60}
-    assert [
-        row.text
-        for row in rows
-        if any(c < " " or "\x7f" <= c < "\xa0" or c in "\u2028\u202e\u2066\u200b\ufeff" for c in row.text)
-    ] == []
 
 
 # --- the end and the reader ------------------------------------------------------------------------------------------
