@@ -54,4 +54,4 @@ def _text(args: Mapping[str, object], key: str) -> str:
 
 
 def _all(args: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in args.items())
+    return ", ".join(f"{key}={value}" for key, value in args.items() if value is not None)
