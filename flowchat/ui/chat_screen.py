@@ -288,11 +288,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     async def _send(self, text: str) -> None:
         session = await self._current()
-        is_first = not session.transcript.head
         await session.send(text)
         self._unsent.keep_now()
-        if is_first:
-            self._workspace.keep_draft("")
 
     def _order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
