@@ -21,6 +21,7 @@ from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.session import Session, Shelf
 from flowchat.store.cards import SessionCard
+from flowchat.store.disk import Disk
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.tools.policy import Rule
@@ -47,7 +48,8 @@ COMPLETED_FILES_LIMIT = 50_000
 class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
-    `rules` are those of the command line; `attended`: somebody is there to be asked. `make_model` takes the wire's place.
+    `rules` are those of the command line; `attended`: somebody is there to be asked. `make_model` takes the wire's place,
+    `disk` that of the file system below the data dir.
     """
 
     def __init__(
@@ -62,13 +64,14 @@ class Workspace:
         notices: Sequence[str] = (),
         clock: Clock | None = None,
         make_model: Callable[[str], Model] | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self._environ, self._rules, self._attended = environ, tuple(rules), attended
         self._max_steps, self._notices = max_steps, tuple(notices)
         self._clock = clock or SystemClock()
         self._make_model = make_model
-        self._store = Sessions(folders.data, folders.state) if folders else None
+        self._store = Sessions(folders.data, folders.state, disk) if folders else None
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._models: dict[str, Models] = {}
         self._sessions: list[Session] = []

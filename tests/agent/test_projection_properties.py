@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flowchat.agent.compact import plan, unanswered
 from flowchat.agent.prompt import project
-from flowchat.model.model import AssistantMessage, Message, ModelFacts, ToolMessage, UserMessage
+from flowchat.model.model import ModelFacts, UserMessage
 from flowchat.transcript.entries import (
     AssistantSaid,
     CallCut,
@@ -21,6 +21,7 @@ from flowchat.transcript.entries import (
     ToolStarted,
 )
 from tests.growing import Grown
+from tests.validating import broken_rules
 
 MODEL = ModelFacts("m", "p", 10_000, "table")
 STATUSES = ("ok", "error", "denied", "interrupted", "not_run", "unknown")
@@ -62,29 +63,6 @@ def conversations(draw: Callable[..., object], sound: bool = True) -> tuple[Grow
             grown.add(Noticed("info", "test", "a notice"))
         grown.ends(ended)
     return grown, sent
-
-
-def broken_rules(messages: tuple[Message, ...]) -> list[str]:
-    """What a strict provider would refuse."""
-    broken: list[str] = []
-    if messages and not isinstance(messages[0], UserMessage):
-        broken.append("the first message is not the user's")
-    waiting: list[str] = []
-    for before, message in zip((None, *messages), messages, strict=False):
-        if isinstance(message, ToolMessage):
-            if not waiting or waiting.pop(0) != message.call_id:
-                broken.append(f"{message.call_id} answers nothing, or out of order")
-            continue
-        if waiting:
-            broken.append(f"no answers to {waiting}")
-            waiting = []
-        if isinstance(message, AssistantMessage):
-            waiting = [call.id for call in message.calls]
-            if not message.text.strip() and not message.calls:
-                broken.append("an empty answer")
-        elif isinstance(before, UserMessage):
-            broken.append("two user messages in a row")
-    return broken + ([f"no answers to {waiting}"] if waiting else [])
 
 
 @given(conversations(sound=False))
