@@ -1,0 +1,35 @@
+"""How fast and how frugal flowchat is, as ratios to floors of the same run: python -m tests.benchmarks [-n TIMES] [NAME ...]."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+
+from tests.benchmarks import asking, figures, resting, starting, streaming
+
+MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
+    "prompt": asking.prompt,
+    "prefix": asking.prefix,
+    "start": starting.key_at_start,
+    "session": starting.long_session,
+    "stream": streaming.streaming,
+    "idle": resting.idle,
+}
+
+
+def main() -> int:
+    """Print the figures; 1 where one is over its goal."""
+    parser = ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=(*MEASURES, []), help="default: all, about five minutes")
+    parser.add_argument("-n", type=int, default=5, metavar="TIMES", help="how often what is repeated is repeated; medians count")
+    said = parser.parse_args()
+    print(figures.head())
+    over = 0
+    for name in said.names or MEASURES:
+        for figure in MEASURES[name](said.n):
+            print(figure.row(), flush=True)
+            over += not figure.ok
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

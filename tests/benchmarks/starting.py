@@ -1,0 +1,117 @@
+"""How soon a key is echoed that was typed before the program could listen; how a long session opens."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from flowchat.agent.system import SYSTEM_PROMPT
+from flowchat.config import open_folders
+from flowchat.store.sessions import Sessions
+from flowchat.tools.registry import standard_tools
+from flowchat.transcript.entries import (
+    AssistantSaid,
+    AttemptUsed,
+    Call,
+    Entry,
+    RunEnded,
+    RunStarted,
+    SessionStarted,
+    Text,
+    TitleSet,
+    ToolAnswered,
+    ToolStarted,
+    Usage,
+    UserSaid,
+)
+from flowchat.transcript.transcript import Transcript
+from tests.benchmarks.figures import Figure, spread
+from tests.benchmarks.model_server import tokens
+from tests.benchmarks.program import FLOWCHAT, Place, Program, place
+
+MESSAGES = 10_000
+FLOOR = (sys.executable, str(Path(__file__).with_name("floor_input.py")))
+KEY = "Z"
+SETTLE_SECONDS = 1.5
+
+
+def key_at_start(times: int) -> list[Figure]:
+    """Both programs in turn, so that they share what else the machine does; the first round of each is thrown away."""
+    floor, ours = [], []
+    with place() as where:
+        for _ in range(times + 1):
+            floor.append(_started(FLOOR, where, KEY)[0])
+            ours.append(_started((*FLOWCHAT, "-m", "demo"), where, KEY)[0])
+    ratio = median(ours[1:]) / median(floor[1:])
+    how = f"{median(ours[1:]) * 1000:.0f} ms ({spread(ours[1:])}) / {median(floor[1:]) * 1000:.0f} ms ({spread(floor[1:])})"
+    return [Figure("key typed at t=0 echoed / empty Textual app", ratio, 1.4, "x", how)]
+
+
+def long_session(times: int) -> list[Figure]:
+    with place() as where:
+        text, size = asyncio.run(_write_session(where))
+        empty, opened = [], []
+        for _ in range(times + 1):
+            empty.append(_started((*FLOWCHAT, "-m", "demo"), where, KEY))
+            opened.append(_started((*FLOWCHAT, "-c"), where, lambda shown: KEY in shown and text in shown))
+    (empty_time, empty_mb), (time, mb) = ((median(of) for of in zip(*runs[1:], strict=True)) for runs in (empty, opened))
+    return [
+        Figure(
+            f"{MESSAGES:,}-message session opened, over an empty start",
+            time - empty_time,
+            0.25,
+            "s",
+            f"{time * 1000:.0f} - {empty_time * 1000:.0f} ms, log of {size / 1e6:.1f} MB",
+        ),
+        Figure(f"{MESSAGES:,}-message session opened, memory over", mb - empty_mb, 30, "MB", f"{mb:.0f} - {empty_mb:.0f} MB"),
+    ]
+
+
+def _started(command: Sequence[str], where: Place, shown: str | Callable[[str], bool]) -> tuple[float, float]:
+    """Seconds until that is shown, a key having been typed before, and MB resident a little later."""
+    with Program(command, where, early=KEY.encode()) as program:
+        at = program.until(shown).at
+        program.look(SETTLE_SECONDS)
+        for _ in KEY:
+            program.write(b"\x7f")
+        program.until_quiet()
+        return at - program.started, program.resident_mb()
+
+
+# --- a long session --------------------------------------------------------------------------------------------------
+async def _write_session(where: Place) -> tuple[str, int]:
+    """MESSAGES of about 1.3 KB, four a turn, by the store's own hand; gives the last words and the size of the log."""
+    folders = open_folders(where.environ)
+    opened = Sessions(folders.data, folders.state).new(1_790_000_000_000, where.work)
+    transcript = Transcript(opened.log, opened.blobs)
+    schemas = standard_tools().schemas()
+    await transcript.append(
+        SessionStarted(opened.sid, str(where.work.resolve()), "0", "demo", "default", SYSTEM_PROMPT, schemas),
+        TitleSet("A long session", "user"),
+    )
+    turns = MESSAGES // 4
+    for turn in range(turns):
+        await transcript.append(*_turn(transcript.last_seq, f"t{turn}"))
+    opened.shelf.write_meta(transcript)
+    await transcript.close()
+    return f"ENDt{turns - 1}", os.stat(Sessions(folders.data, folders.state).path(opened.sid) / "log.jsonl").st_size
+
+
+def _turn(last: int, mark: str) -> list[Entry]:
+    """Question, call, its answer, answer: the log's lines from `last` + 1 on."""
+    run, said = last + 2, last + 4
+    prose = "".join(tokens(250, mark))
+    output = "\n".join(f"{n:>4}  line {n} of what the tool of {mark} read from the file" for n in range(1, 24))
+    return [
+        UserSaid(f"c{mark}", (Text(f"Question {mark}: " + "what happens to the events of that queue when nobody reads? " * 20),)),
+        RunStarted("send", "demo"),
+        AttemptUsed(run, 1, 1, "run", "demo", Usage(input=100, output=10)),
+        AssistantSaid(run, 1, 1, "demo", (Text(prose[:1000]), Call("x", "read_file", '{"path": "README.md"}')), "calls"),
+        ToolStarted(f"{said}.0"),
+        ToolAnswered(f"{said}.0", "ok", "README.md, 23 lines", output, duration_ms=3),
+        AttemptUsed(run, 2, 1, "run", "demo", Usage(input=100, output=10)),
+        AssistantSaid(run, 2, 1, "demo", (Text(prose),), "stop"),
+        RunEnded(run, "completed", 2, 40),
+    ]
