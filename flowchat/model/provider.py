@@ -159,7 +159,7 @@ class ProviderModel:
             if (usage := getattr(chunk, "usage", None)) is not None:
                 break
         self._check_end(chunks, answer)
-        counted = usage_of(usage) if wrapper.reported_usage(chunks) else None
+        counted = usage_of(usage)
         reply = answer.reply(finish, counted, self._cost(usage) if counted else None)
         if not reply.parts:
             raise EmptyResponse(f"{self._facts.name} answered with nothing; try again, or another model with /model")
@@ -282,7 +282,7 @@ def _import_quietly() -> Any:
     settings.telemetry = False
     settings.callbacks = []
     settings.disable_hf_tokenizer_download = True
-    settings.disable_token_counter = True  # an estimate where the server reports nothing: we make our own
+    settings.disable_token_counter = True  # where the server reports no usage it would make one up
     return litellm
 
 

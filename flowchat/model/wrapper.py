@@ -1,19 +1,13 @@
 """What litellm's stream wrapper (CustomStreamWrapper, 1.106.2) knows beside its chunks, and how to end its connection."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 
 def finished(chunks: Any) -> bool:
     """Whether the server gave a finish reason; the wrapper itself says "stop" at the end of any stream."""
     return bool(getattr(chunks, "received_finish_reason", None) or getattr(chunks, "intermittent_finish_reason", None))
-
-
-def reported_usage(chunks: Any) -> bool:
-    """Whether the server said anything of usage; where it did not, the wrapper adds an estimate."""
-    seen = cast(Iterable[Any], reversed(getattr(chunks, "chunks", None) or ()))
-    return any(getattr(chunk, "usage", None) is not None for chunk in seen)
 
 
 def media(chunks: Any) -> str:

@@ -1,5 +1,6 @@
 """How the tests of this room ask a model: one request, all that came of it."""
 
+import asyncio
 from contextlib import aclosing
 
 import pytest
@@ -9,7 +10,7 @@ from flowchat.model.catalogue import facts_of
 from flowchat.model.model import ModelPiece, Piece, Reply, Request, UserMessage
 from flowchat.model.provider import Patience, ProviderModel
 from flowchat.transcript.entries import ToolSchema
-from tests.model.playing import Server
+from tests.model.playing import HANG_SECONDS, Server
 
 OPENAI = "openai/bench-model"
 ANTHROPIC = "anthropic/claude-sonnet-4-5"
@@ -36,7 +37,7 @@ def model_at(server: Server | str, name: str = OPENAI, patience: Patience | None
 
 
 async def heard(model: ProviderModel, request: Request = HELLO) -> list[ModelPiece]:
-    async with aclosing(model.stream(request)) as stream:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(model.stream(request)) as stream:
         return [piece async for piece in stream]
 
 

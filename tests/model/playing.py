@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+HANG_SECONDS = 5.0
+"""After this what was to end did not: a test fails rather than hang."""
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
 
@@ -37,6 +39,11 @@ class Server:
     asked: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hung_up(self) -> None:
+        """The client left a held answer; TimeoutError if it does not."""
+        async with asyncio.timeout(HANG_SECONDS):
+            await self.left.wait()
 
     @property
     def base(self) -> str:

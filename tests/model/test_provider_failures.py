@@ -1,5 +1,6 @@
 """What servers and networks do wrong, through the real litellm: the branch of the tree, the sentence, the wait."""
 
+import asyncio
 import os
 import socket
 from typing import Any
@@ -229,7 +230,7 @@ async def test_what_a_server_does_wrong_is_said_in_one_sentence(
         with pytest.raises(WireError) as raised:
             await heard(model_at(server, model))
         if answer.held:
-            await server.left.wait()
+            await server.hung_up()
         said = str(raised.value).replace(f"127.0.0.1:{server.port}", "SERVER")
         assert (type(raised.value), said, len(server.asked)) == (kind, sentence, 1)
 
@@ -297,9 +298,10 @@ async def test_a_refused_connection_asks_whether_the_server_runs(model: str) -> 
 async def test_silence_ends_at_the_idle_limit(model: str, answer: Answer) -> None:
     async with playing(answer) as server:
         with pytest.raises(ConnectionLost) as raised:
-            await heard(model_at(server, model, Patience(idle_seconds=0.1)))
+            async with asyncio.timeout(2):
+                await heard(model_at(server, model, Patience(idle_seconds=0.1)))
         assert str(raised.value) == f"127.0.0.1:{server.port} went silent: no byte for too long (limits.idle_seconds)"
-        await server.left.wait()
+        await server.hung_up()
 
 
 @pytest.mark.parametrize("patience", [Patience(0.1, pieceless_seconds=0.4), Patience(0.1, total_seconds=0.4)])
@@ -308,7 +310,7 @@ async def test_keep_alives_hold_off_the_idle_limit_but_not_the_others(patience: 
         with pytest.raises(ConnectionLost) as raised:
             await heard(model_at(server, patience=patience))
         assert str(raised.value) == f"127.0.0.1:{server.port} said nothing new for too long, though the connection was open"
-        await server.left.wait()
+        await server.hung_up()
 
 
 async def test_a_missing_key_is_told_before_anything_is_sent() -> None:

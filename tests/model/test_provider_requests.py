@@ -184,11 +184,11 @@ async def test_cancelling_closes_the_connection(model: str, name: str, until: by
     async with playing(half_of(name, until)) as server:
         first = asyncio.Event()
         task = asyncio.ensure_future(listen(model_at(server, model), first))
-        await first.wait()
+        await asyncio.wait([task, asyncio.ensure_future(first.wait())], return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-        await server.left.wait()
+        await server.hung_up()
 
 
 @pytest.mark.parametrize(("model", "name", "until"), HALVES, ids=[half[0] for half in HALVES])
@@ -196,7 +196,7 @@ async def test_leaving_a_stream_closes_the_connection(model: str, name: str, unt
     async with playing(half_of(name, until)) as server:
         async with aclosing(model_at(server, model).stream(HELLO)) as stream:
             assert isinstance(await anext(stream), TextPiece)
-        await server.left.wait()
+        await server.hung_up()
 
 
 async def test_ollama_is_asked_where_it_knows_tools() -> None:
@@ -216,7 +216,7 @@ async def test_cancelling_before_the_first_byte_closes_the_connection() -> None:
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-        await server.left.wait()
+        await server.hung_up()
 
 
 async def listen(model: ProviderModel, first: asyncio.Event) -> None:

@@ -1,10 +1,14 @@
 """Recorded streams of both shapes, played through the real litellm: what comes out piece by piece and as a whole."""
 
+import asyncio
+from contextlib import aclosing
+from itertools import groupby
+
 import pytest
 
 from flowchat.model.model import CallPiece, ModelPiece, Reply, TextPiece, ThinkingPiece
 from flowchat.transcript.entries import Call, Text, Thinking, Usage
-from tests.model.asking import ANTHROPIC, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at, reply_of
+from tests.model.asking import ANTHROPIC, HELLO, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at, reply_of
 from tests.model.playing import Answer, playing, recorded
 
 pytestmark = OVER_THE_WIRE
@@ -170,3 +174,25 @@ def rounded(pieces: list[ModelPiece]) -> list[ModelPiece]:
         Reply(piece.parts, piece.finish, piece.usage, piece.cost and round(piece.cost, 8)) if isinstance(piece, Reply) else piece
         for piece in pieces
     ]
+
+
+async def test_a_stream_at_full_speed_lets_others_have_their_turn() -> None:
+    body = (b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,%b}]}\n\n') % (
+        b'"delta":{"content":"word "},"finish_reason":null'
+    ) * 2_000 + recorded("openai-no-usage").body
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with playing(Answer(body)) as server:
+        model = model_at(server)
+        others = asyncio.ensure_future(count())
+        async with aclosing(model.stream(HELLO)) as stream:
+            seen = [turns async for _ in stream]
+        others.cancel()
+    longest = max(len(list(pieces)) for _, pieces in groupby(seen))
+    assert longest < 100, "so many pieces came in a row while nobody else had a turn"
