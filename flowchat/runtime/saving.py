@@ -18,7 +18,7 @@ class Saving:
         self._trying: asyncio.Task[None] | None = None
 
     def look(self) -> None:
-        """See how the log is; called after each entry."""
+        """See how the log is."""
         self._changed()
         if self._transcript.unsaved and self._timer is None and self._trying is None:
             self._timer = self._clock.call_later(SAVE_AGAIN_SECONDS, self._try)

@@ -84,7 +84,8 @@ class Session:
         self.composer_text = shelf.composer_text()
         self._saving = Saving(transcript, clock, self._activity.saving_changed)
         self._closed = False
-        transcript.publish_to(self._published)
+        transcript.publish_to(self._published, self._saving.look)
+        self._saving.look()
 
     # --- what a front end reads --------------------------------------------------------------------------------------
     @property
@@ -381,7 +382,6 @@ class Session:
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))
-        self._saving.look()
 
     def _run_ended(self, outcome: Outcome) -> None:
         self._shelf.write_meta(self.transcript)

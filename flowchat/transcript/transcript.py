@@ -93,6 +93,7 @@ class Transcript:
         self.facts = SessionFacts()
         self._log = log
         self._publish: Publish = lambda record: None
+        self._saving: Callable[[], None] = lambda: None
         self._now_ms = now_ms
         self._records: list[Record] = []
         self._head: Seq = 0
@@ -104,9 +105,9 @@ class Transcript:
             self._take(self._sound(record), follow=False)
         self._branch = self._walk(self._head)
 
-    def publish_to(self, publish: Publish) -> None:
-        """Who hears each new record, once, when it is durable."""
-        self._publish = publish
+    def publish_to(self, publish: Publish, saving: Callable[[], None] = lambda: None) -> None:
+        """Who hears each new record, once, when it is durable; `saving` is called when the log fails and when it is mended."""
+        self._publish, self._saving = publish, saving
 
     # --- reading -----------------------------------------------------------------------------------------------------
     @property
@@ -261,7 +262,7 @@ class Transcript:
 
     def _written(self, batch: "_Batch", future: "asyncio.Future[None]") -> None:
         self._in_flight.remove(batch)
-        error = future.exception()
+        error, before = future.exception(), self._failure
         if error is None:
             if batch.heard:
                 self._failure = None
@@ -271,6 +272,8 @@ class Transcript:
             self._withdraw(batch, error) if batch.revocable else self._keep(batch)
         else:
             batch.done.set_exception(error)
+        if (before is None) != (self._failure is None):
+            self._saving()
 
     def _hear(self, batch: "_Batch") -> None:
         if not batch.heard:
