@@ -80,8 +80,14 @@ class Disk:
             if not path.is_dir():
                 raise
             return
-        with suppress(PermissionError):  # one above ours may not be readable
+        try:
             self.sync_folder(path.parent)
+        except PermissionError:
+            return  # one above ours may not be readable
+        except OSError:
+            with suppress(OSError):
+                path.rmdir()  # so that the next try makes its name durable
+            raise
 
     def copy_rest(self, fd: int, start: int, path: Path) -> None:
         """A new file of what an open one holds from `start` on; where that fails there is none."""

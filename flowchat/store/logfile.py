@@ -34,6 +34,7 @@ class LogFile:
         self._since: list[bytes] = []
         """What was written after `_good` and told to be so: after a failure it is written again, in front of what follows."""
         self._failed = False
+        self._ever_written, self._made_folder = fd is not None, False
 
     @property
     def begun(self) -> bool:
@@ -42,13 +43,18 @@ class LogFile:
     def write(self, lines: bytes, sync: bool) -> None:
         """Raises StorageFailed: the file then ends where the last good fsync was, or will before anything is written again.
 
-        LogTaken: the file was not touched, and never will be again.
+        Where the first write of a new session fails there is no session. LogTaken: the file was not touched, and never will be
+        again.
         """
         try:
             self._prepare()
             self._append(lines, sync)
+            self._ever_written = True
         except OSError as error:
-            self._cut_back()
+            if self._ever_written:
+                self._cut_back()
+            else:
+                self._unmake()
             raise StorageFailed(f"{self._path} cannot be written ({error.strerror or error}); make room there") from error
 
     def close(self) -> None:
@@ -90,6 +96,7 @@ class LogFile:
 
     def _make(self, content: Iterable[bytes]) -> None:
         """The folder, its lock, held, and then a log of this content; where that fails there is no log. Raises LogTaken."""
+        self._made_folder = self._made_folder or not self._folder.exists()
         self._disk.ensure_folder(self._folder)
         lock, fd = self._locked(), None
         try:
@@ -107,6 +114,19 @@ class LogFile:
                 os.close(lock)
             raise
         self._fd, self._lock = fd, lock
+
+    def _unmake(self) -> None:
+        """Leave nothing of a session that could not even begin; the next write makes it again."""
+        for fd in (self._fd, self._lock):
+            if fd is not None:
+                os.close(fd)
+        self._fd = self._lock = None
+        self._good = self._end = 0
+        if self._made_folder:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+                (self._folder / LOCK).unlink(missing_ok=True)
+                self._folder.rmdir()
 
     def _locked(self) -> int:
         if self._lock is not None and is_at(self._lock, self._folder / LOCK):

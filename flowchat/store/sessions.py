@@ -153,7 +153,7 @@ class Sessions:
         sids = self._sids() if wanted.strip() else []
         if wanted in sids:
             return wanted
-        begun = [sid for sid in sids if sid.startswith(wanted)]
+        begun = sorted((sid for sid in sids if sid.startswith(wanted)), reverse=True)
         if len(begun) == 1:
             return begun[0]
         cards = self.cards() if sids else []

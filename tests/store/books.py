@@ -9,7 +9,7 @@ from typing import Any
 from flowchat.store.disk import Disk
 from flowchat.store.scan import header_of, scan
 from flowchat.store.sessions import Opened, Sessions
-from flowchat.transcript.entries import AnyEntry, Entry, Noticed, Record, SessionStarted, Text, UserSaid
+from flowchat.transcript.entries import AnyEntry, Entry, Node, Noticed, Record, SessionStarted, Text, UserSaid, type_name
 from flowchat.transcript.transcript import Transcript, encode_line
 
 NOW_MS = 1_790_000_000_000
@@ -72,27 +72,14 @@ def said(entries: Sequence[AnyEntry]) -> list[str]:
 
 
 def lines_for(*entries: Entry) -> list[bytes]:
-    """The lines a log of these entries has behind its beginning."""
-    book = Transcript(_Lines(), _NoBlobs())  # type: ignore[arg-type]
-    return asyncio.run(_appended(book, [started(), *entries]))
-
-
-async def _appended(book: Transcript, entries: list[Entry]) -> list[bytes]:
+    """The lines of a log of a session's beginning and these entries."""
     lines: list[bytes] = []
-    for entry in entries:
-        lines.append(encode_line(await book.append(entry)))
+    head = 0
+    for seq, entry in enumerate((started(), *entries), 1):
+        record = Record(seq, NOW_MS, head if isinstance(entry, Node) else None, type_name(entry), entry)
+        lines.append(encode_line(record))
+        head = seq if record.is_node else getattr(entry, "to", head)
     return lines
-
-
-class _Lines:
-    def write(self, lines: bytes, sync: bool) -> "asyncio.Future[None]":
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-
-class _NoBlobs:
-    pass
 
 
 def kept(store: Sessions, lines: Sequence[bytes] | bytes, sid: str = "20260101-000000-aaaa") -> Path:

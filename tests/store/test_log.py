@@ -12,7 +12,21 @@ from flowchat.errors import StorageFailed
 from flowchat.store.log import FileLog, LogTaken
 from flowchat.transcript.draft import DraftLine, DraftOutput, decode_draft, encode_draft
 from flowchat.transcript.entries import Damaged, Forked, ForkPoint, HeadMoved
-from tests.store.books import NOW_MS, WORK, is_whole, log_of, note, read, reread, said, sessions, started, transcript, user, written
+from tests.store.books import (
+    NOW_MS,
+    WORK,
+    is_whole,
+    log_of,
+    note,
+    read,
+    reread,
+    said,
+    sessions,
+    started,
+    transcript,
+    user,
+    written,
+)
 from tests.store.disks import FaultyDisk, failing_at
 
 
