@@ -48,8 +48,8 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
 
 async def deliver_steers(transcript: Transcript) -> None:
     """Say what waits to be said at a step boundary; saying an item takes it out of the queue."""
-    for item in steers(transcript.facts.queue):
-        await transcript.append(UserSaid(item.client_id, item.parts, "steer"))
+    while waiting := steers(transcript.facts.queue):
+        await transcript.append(UserSaid(waiting[0].client_id, waiting[0].parts, "steer"))
 
 
 async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:

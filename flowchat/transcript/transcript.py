@@ -159,11 +159,19 @@ class Transcript:
     async def append_or_withdraw(self, *entries: Entry) -> Record:
         """As `append`, but where the log cannot be written the entries are taken back, their seqs freed, StorageFailed raised."""
         await self.save_again()
+        records, done = self.submit(*entries)
+        await asyncio.shield(done)
+        return records[-1]
+
+    def submit(self, *entries: Entry) -> "tuple[Sequence[Record], asyncio.Future[None]]":
+        """As `append_or_withdraw`, but everything has its place before this returns; the future is done when it is durable.
+
+        Raises StorageFailed at once while the log is unsaved.
+        """
         if self._failure is not None:
             raise self._failure
         batch = self._submit(entries, revocable=True)
-        await asyncio.shield(batch.done)
-        return batch.records[-1]
+        return batch.records, batch.done
 
     async def save_again(self) -> None:
         """Try to write what could not be written; `unsaved` tells afterwards whether it worked."""
