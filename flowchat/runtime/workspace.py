@@ -11,7 +11,7 @@ from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
-from flowchat.errors import CommandRefused, ReadOnly
+from flowchat.errors import CommandRefused, NotFound
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
@@ -29,6 +29,7 @@ from flowchat.tools.registry import standard_tools
 from flowchat.tools.walk import Walk
 from flowchat.transcript.entries import (
     ContextAdded,
+    FactEntry,
     Forked,
     ForkPoint,
     HeadMoved,
@@ -101,21 +102,24 @@ class Workspace:
         return await self._reopen(self._needed_store(), cards[0].sid, mode, model) if cards else None
 
     async def fork(self, session: Session, at: Seq | None = None) -> Session:
-        """A new session with everything up to `at` (default: all) that stands at that node. Raises ReadOnly, StorageFailed."""
-        store = self._needed_store()
-        transcript = session.transcript
-        if not store.path(session.sid).is_dir():
-            raise ReadOnly("there is nothing to fork: this session is not kept, or nothing has been said in it")
-        unsaved = transcript.unsaved_entries() if at is None else []
-        saved_upto = transcript.last_seq - len(unsaved)
-        upto = min(at or saved_upto, saved_upto)
-        head = at if at is not None and (record := transcript.record(at)) and record.is_node else transcript.head
-        sid = await asyncio.to_thread(store.fork, session.sid, upto, self._clock.now_ms())
-        opened = store.open(sid)
+        """A new session with everything up to node `at` (default: all) that stands there, what could not be saved included.
+
+        Raises NotFound, ReadOnly, StorageFailed.
+        """
+        store, transcript = self._needed_store(), session.transcript
+        await transcript.flushed()
+        last, head = (transcript.last_seq, transcript.head) if at is None else (at, at)
+        node = transcript.record(head)
+        if node is None or not node.is_node:
+            raise NotFound(f"there is no message {head} to fork at" if at else "there is nothing to fork: nothing has been said")
+        unsaved = [record for record in transcript.unsaved_records() if record.seq <= last]
+
+        def first(sid: str) -> list[FactEntry]:
+            return [Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last)), HeadMoved(head)]
+
+        sid = await asyncio.to_thread(store.fork, session.sid, last - len(unsaved), self._clock.now_ms(), first, unsaved)
+        opened = await asyncio.to_thread(store.open, sid)
         copy = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
-        point = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, upto))
-        moved = [HeadMoved(head)] if copy.record(head) is not None and not unsaved else []
-        await copy.append(point, *moved, *unsaved)
         left = recovery(copy, (), None, (), outcome="interrupted")
         if left:
             await copy.append(*left)

@@ -9,6 +9,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from flowchat.errors import StorageFailed
@@ -183,9 +184,15 @@ class Transcript:
         self._write(batch, map(encode_line, waiting))
         await asyncio.shield(batch.done)
 
-    def unsaved_entries(self) -> list[Entry]:
-        """The entries that could not be written yet, in order."""
-        return [record.entry for record in self._unsaved]
+    async def flushed(self) -> None:
+        """Until nothing is on its way to the log."""
+        while self._in_flight:
+            with suppress(StorageFailed):
+                await asyncio.shield(self._in_flight[-1].done)
+
+    def unsaved_records(self) -> list[Record]:
+        """What could not be written yet: the end of the records."""
+        return list(self._unsaved)
 
     def draft(self, lines: bytes) -> None:
         """Add to the draft of the step in flight."""

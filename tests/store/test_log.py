@@ -164,7 +164,7 @@ async def test_a_log_that_somebody_else_wrote_to_is_left_alone(tmp_path: Path, w
     await book.append(note("kept in memory"))
     await book.save_again()
     assert isinstance(book.unsaved, LogTaken)
-    assert book.unsaved_entries() == [note("kept in memory")]
+    assert [record.entry for record in book.unsaved_records()] == [note("kept in memory")]
     await book.close()
     assert log.read_bytes() == before
 
