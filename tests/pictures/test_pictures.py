@@ -1,0 +1,441 @@
+"""A picture of every state that matters, made by the real app on a real workspace with a scripted model.
+
+`FLOWCHAT_PICTURES=write pytest tests/pictures` draws them anew; otherwise the rows of each are compared with the kept ones.
+Durations, moments and the turning glyph may differ; where a state shows a path of this machine, only its words count.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from flowchat.config import Settings
+from flowchat.errors import FlowchatError
+from flowchat.model.model import ModelFacts, Overloaded
+from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
+from flowchat.runtime.session import Session
+from flowchat.runtime.workspace import Workspace
+from flowchat.transcript.entries import Usage
+from flowchat.ui.app import FlowchatApp
+from flowchat.ui.composer import Composer
+from flowchat.ui.conversation import Conversation
+from tests.desk import HandClock
+from tests.pictures.drawing import picture, rows_of, without_times
+from tests.staging import app_on, session_of, until, workspace_at
+
+FOLDER = Path(__file__).parent
+WRITES = os.environ.get("FLOWCHAT_PICTURES") == "write"
+GROUNDS = {"dark": ("#16181c", "#d8dbe2"), "light": ("#fcfbf8", "#25282e")}
+WIDE, USUAL, NARROW = (120, 40), (80, 24), (40, 12)
+USAGE = Usage(input=6_000, cached=5_200, output=400)
+
+FINDINGS = """## Why totals are off
+
+The rounding happens **per line**, not per invoice: see `src/total.py` and [the manual](http://127.0.0.1/rounding).
+
+1. `total` rounds each line
+   - so three lines may lose *a cent*
+2. `tax` rounds again
+
+| lines | before | after |
+|---|---:|---:|
+| 1 | 10.00 | 10.00 |
+| 3 | 29.99 | 30.00 |
+
+> Money is counted once, at the end.
+
+```python
+def total(lines: list[Line]) -> Decimal:
+    exact = sum(line.net * line.rate for line in lines)
+    return exact.quantize(CENT, HALF_EVEN)  # once
+```
+
+"""
+TOTAL = """from decimal import Decimal
+
+CENT = Decimal("0.01")
+
+
+def total(lines):
+    return sum(round(line.net * line.rate, 2) for line in lines)
+
+
+def tax(lines):
+    return round(total(lines) * 19 / 100, 2)
+"""
+READ = ("read_file", {"path": "src/total.py"})
+GREP = ("grep", {"pattern": "round\\(", "path": "src"})
+EDIT = (
+    "edit_file",
+    {
+        "path": "src/total.py",
+        "old": "    return sum(round(line.net * line.rate, 2) for line in lines)\n",
+        "new": "    exact = sum(line.net * line.rate for line in lines)\n    return exact.quantize(CENT, HALF_EVEN)\n",
+    },
+)
+SHELL = (
+    "shell",
+    {"command": "printf '%s\\n' '....F' 'FAILED tests/test_total.py::test_three_lines' '1 failed, 4 passed'; exit 1"},
+)
+ASKED = "The invoice total is off by one cent for three-line orders. Find out why."
+SUMMARY = (
+    "## Done\nThe rounding was moved to the end.\n\n## User directives\n- Find out why.\n\n## Current work\nThe credit notes."
+)
+
+
+@dataclass
+class Stage:
+    """An app while it is shown."""
+
+    app: FlowchatApp
+    pilot: Any
+    clock: HandClock
+    workspace: Workspace
+    model: ScriptedModel
+    again: Callable[[], Workspace]
+    """Another workspace on the same home."""
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def session(self) -> Session:
+        return session_of(self.app)
+
+    async def say(self, text: str = ASKED, *more: Step) -> None:
+        """Send a message and wait for the run's end."""
+        self.model.then(*more)
+        await self.session.send(text)
+        await self.clock.hurry(self.session.idle())
+        await self.pilot.pause()
+
+    async def send(self, text: str = ASKED) -> None:
+        await self.session.send(text)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        await until(self.app, self.pilot, condition)
+
+    async def shows(self, words: str) -> None:
+        """Until words are on the screen; what streams is heard because time passes."""
+        for _ in range(400):
+            if words in shown(self.app):
+                return
+            await self.clock.pass_seconds(0.05)
+            await self.pilot.pause(0.005)
+        raise AssertionError(f"{words!r} never came on the screen:\n{shown(self.app)}")
+
+    async def asks(self) -> None:
+        await self.until(lambda: self.session.approval is not None)
+
+    async def decides(self, decision: Any, reason: str = "") -> None:
+        await self.asks()
+        assert self.session.approval is not None
+        self.session.decide(self.session.approval.call, decision, reason)
+
+    async def write(self, text: str) -> None:
+        self.app.get_default_screen().query_one(Composer).load(text)
+        await self.pilot.pause()
+
+    async def enter(self, text: str) -> None:
+        await self.write(text)
+        await self.pilot.press("enter")
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+
+Play = Callable[[Stage], Awaitable[None]]
+
+
+class Scene(NamedTuple):
+    """`words` must be on the screen at every size; `views` are sizes and themes."""
+
+    play: Play
+    words: tuple[str, ...]
+    views: tuple[tuple[tuple[int, int], str], ...]
+    exact: bool
+    """Whether every row is compared; not where a path of this machine is shown."""
+
+
+DAY, NIGHT = "light", "dark"
+SCENES: dict[str, Scene] = {}
+
+
+def scene(
+    *words: str, views: tuple[tuple[tuple[int, int], str], ...] = ((USUAL, NIGHT),), exact: bool = True
+) -> Callable[[Play], Play]:
+    def add(play: Play) -> Play:
+        SCENES[play.__name__] = Scene(play, words, views, exact)
+        return play
+
+    return add
+
+
+def answered() -> list[Step]:
+    """The steps of an ordinary run: look, edit, run, say."""
+    return [
+        says("I'll look at how totals are computed first.", calls=[GREP, READ], thinking="Rounding, most likely.", usage=USAGE),
+        says("", calls=[EDIT], usage=USAGE),
+        says("Now the tests.", calls=[SHELL], usage=USAGE),
+        says("One test still fails: it expects the old total.", usage=USAGE),
+    ]
+
+
+async def ordinary(stage: Stage) -> None:
+    stage.model.then(*answered())
+    await stage.send()
+    await stage.decides("once")
+    await stage.until(lambda: stage.session.approval is None)
+    await stage.decides("once")
+    await stage.clock.hurry(stage.session.idle())
+    await stage.pilot.pause()
+
+
+@scene("flowchat", "scripted", "Write a message", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def empty(stage: Stage) -> None:
+    await stage.say("Fix rounding in invoices", says("Done."))
+    await stage.enter("/new")
+    await stage.until(lambda: not stage.session.transcript.head)
+
+
+@scene("Esc stop", "writing", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def streaming(stage: Stage) -> None:
+    hold = waits(FINDINGS + "So the fix is to round")
+    stage.model.then(hold)
+    await stage.send()
+    await hold.reached.wait()
+    await stage.shows("So the fix is to round")
+
+
+@scene("grep", "shell", "running", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, NIGHT)))
+async def tools_running(stage: Stage) -> None:
+    (stage.workspace.path / "log").write_text("collected 5 items\n..F..\n")
+    command = "cat log; read wait < gate"
+    os.mkfifo(stage.workspace.path / "gate")
+    stage.model.then(says("I'll look first.", calls=[GREP, READ, ("shell", {"command": command})]), says("Well."))
+    await stage.send()
+    await stage.decides("once")
+    await stage.shows("shell")
+    await stage.until(lambda: stage.session.state.phase == "tools")
+    await stage.shows("..F.." if stage.app.size.width > 40 else "running")
+    stage.closing.callback((stage.workspace.path / "gate").write_text, "go\n")
+
+
+@scene("exit 1", "is no pattern")
+async def tool_failed(stage: Stage) -> None:
+    stage.model.then(says("", calls=[("grep", {"pattern": "round("}), SHELL]), says("It fails."))
+    await stage.send()
+    await stage.decides("once")
+    await stage.clock.hurry(stage.session.idle())
+
+
+@scene("edit", "+2 -1", "HALF_EVEN", views=((WIDE, NIGHT), (USUAL, DAY)))
+async def diff(stage: Stage) -> None:
+    await ordinary(stage)
+
+
+@scene("Change src/total.py?", "y once", "n no", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def approval_of_an_edit(stage: Stage) -> None:
+    stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]))
+    await stage.send()
+    await stage.asks()
+
+
+@scene("Run this command?", "y once", views=((USUAL, NIGHT), (NARROW, NIGHT)), exact=False)
+async def approval_of_a_command(stage: Stage) -> None:
+    stage.model.then(says("I need a library for that.", calls=[("shell", {"command": "pip install hypothesis"})]))
+    await stage.send()
+    await stage.asks()
+
+
+@scene("denied", "use the standard library")
+async def denied(stage: Stage) -> None:
+    stage.model.then(says("", calls=[("shell", {"command": "pip install hypothesis"})]), says("Then without it."))
+    await stage.send()
+    await stage.decides("deny", "use the standard library")
+    await stage.clock.hurry(stage.session.idle())
+
+
+@scene("interrupted", "And so")
+async def interrupted(stage: Stage) -> None:
+    hold = waits("It rounds each line. And so")
+    stage.model.then(hold)
+    await stage.send()
+    await hold.reached.wait()
+    await stage.shows("And so")
+    await stage.press("escape")
+    await stage.clock.hurry(stage.session.idle())
+
+
+@scene("compacted", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def compacted(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    await stage.say("And the credit notes?", says("They round the same way.", usage=USAGE))
+    await stage.session.compact()
+    await stage.say("Go on.", says("I go on with the credit notes."))
+
+
+@scene("1 queued", "also check", views=((USUAL, NIGHT), (NARROW, DAY)))
+async def queue(stage: Stage) -> None:
+    hold = waits("The rounding happened per line, not per invoice. With three lines the")
+    stage.model.then(hold)
+    await stage.send()
+    await hold.reached.wait()
+    await stage.send("also check the credit notes")
+    await stage.send("then run the tests")
+
+
+@scene("retry 1 in", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def retry_countdown(stage: Stage) -> None:
+    stage.model.then(fails(Overloaded("scripted is overloaded", retry_after_seconds=60)), says("Now."))
+    await stage.send()
+    await stage.until(lambda: stage.session.state.phase == "retry_wait")
+
+
+@scene("the key in X_API_KEY was refused")
+async def failed(stage: Stage) -> None:
+    from flowchat.model.model import AuthFailed
+
+    await stage.say(ASKED, fails(AuthFailed("the key in X_API_KEY was refused; set it anew, then /retry"), "A beginning"))
+
+
+@scene("Resume", "Fix rounding", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def resume_picker(stage: Stage) -> None:
+    for title, text in (("Fix rounding in invoices", ASKED), ("Upgrade to pydantic 2", "Upgrade it."), ("", "Explain the queue")):
+        await stage.say(text, says("Done, all of it.", usage=USAGE))
+        if title:
+            await stage.session.rename(title)
+        await stage.enter("/new")
+        await stage.until(lambda: not stage.session.transcript.head)
+    await stage.enter("/resume")
+    await stage.shows("Fix rounding")
+
+
+@scene("Edit a message", "Also check the cre", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def message_picker(stage: Stage) -> None:
+    for text in (ASKED, "Also check the credit notes.", "Now run the tests."):
+        await stage.say(text, says("Done."))
+    await stage.enter("/edit")
+    await stage.shows("Edit a message")
+
+
+@scene("Editing message 1")
+async def editing(stage: Stage) -> None:
+    for text in (ASKED, "Now run the tests."):
+        await stage.say(text, says("Done."))
+    await stage.enter("/edit 1")
+    await stage.shows("Editing message 1")
+
+
+@scene("/quit", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def help_screen(stage: Stage) -> None:
+    await stage.press("f1")
+    await stage.press("end")
+
+
+@scene("/re", "/resume", "/rename", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def completion_of_a_command(stage: Stage) -> None:
+    await stage.press("slash", "r", "e")
+
+
+@scene("@to", "src/total.py")
+async def completion_of_a_file(stage: Stage) -> None:
+    await stage.press("l", "o", "o", "k", "space", "@", "t", "o")
+    await stage.shows("src/total.py")
+
+
+@scene("f goes on in a copy", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def read_only_banner(stage: Stage) -> None:
+    other = stage.again()
+    stage.closing.push_async_callback(other.close)
+    held = await other.new()
+    stage.closing.push_async_callback(held.close)
+    stage.model.then(says("It rounds each line."))
+    await held.send(ASKED)
+    await stage.clock.hurry(held.idle())
+    await stage.enter(f"/resume {held.sid}")
+    await stage.until(lambda: stage.session.sid == held.sid)
+
+
+@scene("Not saved", "unsaved", exact=False)
+async def unsaved_banner(stage: Stage) -> None:
+    await stage.say(ASKED, says("It rounds each line."))
+    log = next((stage.workspace.path.parent / "home").rglob("log.jsonl"))
+    log.write_bytes(log.read_bytes() + b"another program wrote here\n")
+    with pytest.raises(FlowchatError):
+        await stage.session.rename("Something else")
+    await stage.shows("Not saved")
+
+
+@scene("paste", "line 3 of what was pasted")
+async def long_composer(stage: Stage) -> None:
+    await stage.write("Look at this paste:\n" + "\n".join(f"line {n} of what was pasted" for n in range(1, 30)))
+    await stage.press("alt+less_than_sign")
+
+
+@scene("Context", "usable")
+async def context(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    await stage.enter("/context")
+    await stage.shows("Context")
+
+
+@scene("src/total.py", "HALF_EVEN", "Change", views=(((100, 36), NIGHT),))
+async def readme(stage: Stage) -> None:
+    stage.model.then(*answered()[:2])
+    await stage.send()
+    await stage.asks()
+    await stage.send("also check the credit notes")
+
+
+def shown(app: FlowchatApp) -> str:
+    return "\n".join(rows_of(picture(app, *GROUNDS["dark"])))
+
+
+CASES = [(name, size, theme) for name, found in SCENES.items() for size, theme in found.views]
+
+
+@pytest.mark.parametrize(("name", "size", "theme"), CASES, ids=[f"{name}-{w}x{h}-{theme}" for name, (w, h), theme in CASES])
+async def test_a_state_looks_as_in_its_picture(name: str, size: tuple[int, int], theme: str, tmp_path: Path) -> None:
+    kept = FOLDER / f"{name.replace('_', '-')}-{size[0]}x{size[1]}-{theme}.svg"
+    drawn = await draw(SCENES[name], size, theme, tmp_path)
+    rows = rows_of(drawn)
+    missing = [word for word in SCENES[name].words if not any(word in row for row in rows)]
+    assert not missing, "\n".join([f"{missing} is not on the screen:", *rows])
+    if WRITES:
+        kept.write_text(drawn)
+    if SCENES[name].exact:
+        assert list(map(without_times, rows)) == list(map(without_times, rows_of(kept.read_text())))
+
+
+async def draw(scene: Scene, size: tuple[int, int], theme: str, tmp_path: Path) -> str:
+    """Play a scene and take its picture."""
+    os.environ["HOME"] = str(tmp_path)
+    facts = ModelFacts("scripted", "scripted", 20_000, "config", max_output=2_000)
+    model = ScriptedModel(others={"compact": [says(SUMMARY)], "title": [says("")] * 9}, facts=facts)
+    clock, settings = HandClock(), Settings(model="scripted", theme=theme)
+    workspace = workspace_at(tmp_path, model, clock, settings)
+    (workspace.path / "src").mkdir()
+    (workspace.path / "src" / "total.py").write_text(TOTAL)
+    app = app_on(workspace)
+    async with app.run_test(size=size) as pilot:
+        stage = Stage(app, pilot, clock, workspace, model, lambda: workspace_at(tmp_path, model, clock, settings))
+        await stage.until(lambda: app.get_default_screen().session is not None)
+        async with stage.closing:
+            await scene.play(stage)
+            app.get_default_screen().query_one(Conversation).scroll_end()
+            for _ in range(3):
+                await pilot.pause()
+            drawn = picture(app, *GROUNDS[theme])
+        await app.close_session()
+    await workspace.close()
+    return drawn
+
+
+def test_no_picture_is_left_of_a_state_that_is_no_more() -> None:
+    wanted = {f"{name.replace('_', '-')}-{w}x{h}-{theme}.svg" for name, (w, h), theme in CASES}
+    assert {path.name for path in FOLDER.glob("*.svg")} == wanted
