@@ -130,13 +130,13 @@ async def test_what_cannot_be_written_is_kept_heard_once_and_written_in_front_of
     for text in ("one", "two"):
         await table.now(table.book.append(note(text)))
     assert (str(table.book.unsaved), table.heard, len(table.log.lines)) == ("no room", [1, 2, 3], 1)
-    assert table.book.unsaved_entries() == [note("one"), note("two")]
+    assert [record.entry for record in table.book.unsaved_records()] == [note("one"), note("two")]
     with pytest.raises(StorageFailed):
         await table.now(table.book.append_or_withdraw(user("refused")))
     assert (table.book.last_seq, table.heard) == (3, [1, 2, 3])
     table.log.full = False
     await table.now(table.book.append_or_withdraw(user("sent")))
-    assert (table.book.unsaved, table.book.unsaved_entries(), table.heard) == (None, [], [1, 2, 3, 4])
+    assert (table.book.unsaved, table.book.unsaved_records(), table.heard) == (None, [], [1, 2, 3, 4])
     assert [line["seq"] for line in written(table.log.lines)] == [1, 2, 3, 4]
 
 
@@ -151,7 +151,7 @@ async def test_what_is_appended_while_older_things_are_saved_stays_behind_them()
     await asyncio.sleep(0)
     await table.log.settle()
     await asyncio.gather(saving, behind)
-    assert table.book.unsaved_entries() == [note("one"), note("two")]
+    assert [record.entry for record in table.book.unsaved_records()] == [note("one"), note("two")]
     table.log.full = False
     await table.now(table.book.close())
     assert ([line["seq"] for line in written(table.log.lines)], table.log.closed) == ([1, 2, 3], True)
