@@ -3,17 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
 from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact
-from flowchat.agent.inbox import Inbox
+from flowchat.agent.inbox import Inbox, Queue
 from flowchat.agent.loop import run
 from flowchat.agent.step import StepInFlight
-from flowchat.errors import CommandRefused, NotRunning, StorageFailed
+from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
 from flowchat.runtime.recovery import closing
 from flowchat.transcript.entries import (
     AttemptUsed,
@@ -34,14 +34,28 @@ from flowchat.transcript.transcript import Transcript
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Start:
-    """A run to come: what is said first, in one write with its run_started; `said` is done when that is on disk."""
+    """A run to come.
 
-    entries: Sequence[Entry]
+    `before` and `after` make what is written in one piece with its run_started, in the moment it is written: nothing decided
+    earlier can be stale. `said` is the message it brings; `done` is done when that is on disk.
+    """
+
+    before: Callable[[], Sequence[Entry]]
     trigger: Trigger
-    after: Sequence[Entry] = ()
-    said: "asyncio.Future[Record]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    after: Callable[[], Sequence[Entry]] = lambda: ()
+    said: UserSaid | None = None
+    done: "asyncio.Future[Record]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How what is under way is to end: whether the queue is held then, whether anything may follow, and why."""
+
+    hold: bool = False
+    rest: bool = False
+    reason: str | None = None
 
 
 class Activity:
@@ -52,56 +66,77 @@ class Activity:
     ) -> None:
         self.state = StateDelta("idle")
         self.breaker = Breaker()
+        self.next: Start | None = None
+        """What was said instead of what is being interrupted: it runs next, ahead of the queue."""
         self._transcript, self._hear, self._inbox = transcript, hear, inbox
         self._agent, self._on_end = agent, on_end
         self._work: asyncio.Task[None] | None = None
         self._inner: asyncio.Task[RunEnded] | asyncio.Task[Record] | None = None
-        self._next: Start | None = None
-        self._stopping = self._hold = False
-        self._stop_reason: str | None = None
+        self._thing: asyncio.Future[None] | None = None
+        self._stop: Stop | None = None
 
     @property
     def busy(self) -> bool:
-        return self.state.state != "idle"
+        return self.state.state not in ("idle", "closed")
 
-    @property
-    def has_next(self) -> bool:
-        """Whether a message is already waiting for the run that is being interrupted."""
-        return self._next is not None
-
+    # --- orders ------------------------------------------------------------------------------------------------------
     def start(self, start: Start) -> None:
-        """Begin a run; only while idle. The state is `running` when this returns."""
+        """Begin a run; only while idle. What it says has its place and the state is `running` when this returns.
+
+        Raises CommandRefused and StorageFailed with nothing begun.
+        """
         assert not self.busy
+        agent = self._agent()
+        written = self._write(start, agent)
         self._to("running", "preparing")
-        self._work = asyncio.create_task(self._go(start))
+        self._work = asyncio.create_task(self._go(start, agent, written))
 
     def compact(self, instructions: str) -> "asyncio.Future[Record]":
         """Begin a compaction outside a run; only while idle. The future has its checkpoint, or CompactionFailed."""
         assert not self.busy
         self._to("compacting")
+        self._thing = asyncio.get_running_loop().create_future()
         done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         self._work = asyncio.create_task(self._compact_then_go(instructions, done))
         return done
 
-    def stop(self, *, hold: bool, then: Start | None = None, reason: str | None = None) -> None:
-        """End what is under way, keeping what came of it; `then` runs next. Raises NotRunning while idle."""
-        if not self.busy:
+    def interrupt(self, stop: Stop) -> "asyncio.Future[None]":
+        """End what is under way, keeping what came of it; done when it has ended. Raises NotRunning while idle."""
+        if not self.busy or self._thing is None:
             raise NotRunning("nothing is running")
-        if then is not None:
-            self._next = then
-        self._hold = hold and self.state.state != "compacting"
-        self._stop_reason = reason
-        if not self._stopping:
-            self._stopping = True
-            if self.state.state == "running":
-                self._to("interrupting")
-            if self._inner is not None:
-                self._inner.cancel()
+        compacting = self.state.state == "compacting"
+        held = self._stop is not None and self._stop.hold
+        self._stop = replace(stop, hold=(stop.hold or held) and not compacting, rest=stop.rest or self._is_resting)
+        if self.state.state == "running":
+            self._to("interrupting")
+        if self._inner is not None:
+            self._inner.cancel()
+        return self._thing
+
+    async def come_to_rest(self) -> None:
+        """Stop what is under way so that nothing follows. Raises Busy where a message waits for the interrupt to be said."""
+        if self.next is not None:
+            raise Busy("another message is about to be said; stop it first")
+        if self.busy:
+            self.interrupt(Stop(rest=True))
+        await self.idle()
 
     async def idle(self) -> None:
         """Until nothing is under way and nothing is about to start."""
         while self._work is not None and not self._work.done():
             await asyncio.shield(self._work)
+
+    async def close(self) -> None:
+        """Interrupt, hold the queue, let nothing follow; afterwards the state is closed."""
+        if self.next is not None:
+            _fail(self.next.done, ReadOnly("the session was closed before this was said"))
+            self.next = None
+        if self.busy:
+            self.interrupt(Stop(hold=True, rest=True, reason="closed"))
+        await self.idle()
+
+    def closed(self) -> None:
+        self._to("closed")
 
     def abandon(self) -> None:
         """Leave everything where it stands; the next opening recovers it."""
@@ -109,76 +144,66 @@ class Activity:
             if task is not None:
                 task.cancel()
 
+    def saving_changed(self) -> None:
+        """The log failed, or can be written again: watchers hear it."""
+        if self.state.unsaved != (self._transcript.unsaved is not None):
+            self._emit(structs.replace(self.state, unsaved=not self.state.unsaved))
+
     # --- the one task ------------------------------------------------------------------------------------------------
-    async def _go(self, start: Start | None) -> None:
-        outcome: Outcome | None = None
+    def _write(self, start: Start, agent: Agent) -> "tuple[Record, asyncio.Future[None]]":
+        """Give a run's first entries their place, in one write; gives its run_started, and when it is durable."""
+        self._thing = asyncio.get_running_loop().create_future()
+        after = start.after()
+        opened = RunStarted(start.trigger, agent.model.facts.name)
+        records, done = self._transcript.submit(*start.before(), opened, *after)
+        return records[-1 - len(after)], done
+
+    async def _go(self, start: Start | None, agent: Agent | None, written: "tuple[Record, asyncio.Future[None]] | None") -> None:
         try:
             while start is not None:
-                outcome = await self._one_run(start)
-                if outcome == "completed":
-                    await self._soft_compaction()
-                start = self._following(outcome)
+                outcome: Outcome | None = None
+                try:
+                    agent = agent or self._agent()
+                    record, done = written or self._write(start, agent)
+                    await done
+                except FlowchatError as error:
+                    _fail(start.done, error)
+                else:
+                    start.done.set_result(record)
+                    outcome = await self._one_run(agent, record)
+                    if outcome == "completed" and not self._is_resting:
+                        await self._soft_compaction()
+                start, agent, written = self._following(outcome), None, None
                 if start is not None:
                     self._to("running", "preparing")
         finally:
+            self._end_thing()
+            self._stop = None
             self._to("idle")
 
-    async def _compact_then_go(self, instructions: str, done: "asyncio.Future[Record]") -> None:
-        try:
-            record = await self._compaction("user", instructions)
-        except CompactionFailed as error:
-            _fail(done, error)
-        except asyncio.CancelledError:
-            if not self._stopping:
-                raise
-            _fail(done, CompactionFailed("the compaction was stopped; nothing was changed"))
-        except Exception as error:  # a bug of ours ends the compaction, not the session
-            _log.exception("compaction")
-            _fail(done, CompactionFailed(f"flowchat itself failed ({type(error).__name__}); nothing was changed"))
-        else:
-            done.set_result(record)
-        self._stopping = False
-        start = self._following("completed")
-        if start is not None:
-            self._to("running", "preparing")
-        await self._go(start)
-
-    async def _one_run(self, start: Start) -> Outcome | None:
-        """One run from its first write to its last; None where it could not even be written down."""
-        try:
-            agent = self._agent()
-            opened = RunStarted(start.trigger, agent.model.facts.name)
-            record = await self._transcript.append_or_withdraw(*start.entries, opened)
-        except (StorageFailed, CommandRefused) as error:
-            self._stopping = False
-            _fail(start.said, error)
-            return None
-        start.said.set_result(record)
-        for entry in start.after:
-            await self._transcript.append(entry)
-        flight = StepInFlight(record.seq, agent.model.facts.name)
-        entries = await self._drive(agent, flight, record)
+    async def _one_run(self, agent: Agent, started: Record) -> Outcome:
+        """One run from its first step to its last write."""
+        flight = StepInFlight(started.seq, agent.model.facts.name)
+        entries = await self._drive(agent, flight, started)
         ended = entries[-1]
         assert isinstance(ended, RunEnded)
         await self._transcript.append(*entries)
         self._transcript.clear_draft()
-        self._stopping = self._hold = False
         self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts))
+        await self._settle_queue()
         self._on_end(ended.outcome)
-        return ended.outcome
+        return "interrupted" if self._stop is not None else ended.outcome
 
     async def _drive(self, agent: Agent, flight: StepInFlight, started: Record) -> list[Entry]:
         """Run the loop to its end, or to where it was stopped; gives the entries that close the run."""
-        if not self._stopping:
-            self._inner = asyncio.create_task(
-                run(agent, self._transcript, self._inbox, flight, self.breaker, self._emit)
-            )  # fmt: skip
+        if self._stop is None:
+            self._inner = asyncio.create_task(run(agent, self._transcript, self._inbox, flight, self.breaker, self._emit))
             try:
                 ended = await self._inner
                 duration = agent.clock.now_ms() - started.at_ms
                 return [structs.replace(ended, duration_ms=max(0, duration))]
             except asyncio.CancelledError:
-                if not self._stopping:
+                if self._stop is None:
                     raise
             except Exception as error:  # a bug of ours ends the run, not the session
                 _log.exception("run %d", flight.run)
@@ -186,7 +211,7 @@ class Activity:
                 return self._closed(agent, flight, "failed", "internal", sentence)
             finally:
                 self._inner = None
-        return self._closed(agent, flight, "interrupted", self._stop_reason, None)
+        return self._closed(agent, flight, "interrupted", self._stop.reason if self._stop else None, None)
 
     def _closed(self, agent: Agent, flight: StepInFlight, outcome: Outcome, code: str | None, message: str | None) -> list[Entry]:
         partial = flight.partial("failed" if outcome == "failed" else "interrupted", agent.clock.seconds())
@@ -196,31 +221,69 @@ class Activity:
             entries.append(
                 AttemptUsed(flight.run, flight.step, flight.attempt, "run", facts.name, window=facts.window, error=outcome)
             )
-        queue = self._transcript.facts.queue
-        if self._hold and queue:
-            entries.append(QueueSet(queue, held=True))
+        entries += self._queue_after()
         outputs = {call: "".join(pieces) for call, pieces in flight.outputs.items()}
         branch, now = self._transcript.branch(), agent.clock.now_ms()
         return entries + closing(branch, flight.run, outcome, now, partial, flight.answers, outputs, code, message)
 
-    # --- what follows ------------------------------------------------------------------------------------------------
-    def _following(self, outcome: Outcome | None) -> Start | None:
+    # --- the queue behind a run --------------------------------------------------------------------------------------
+    def _queue_after(self) -> list[QueueSet]:
+        """A plain interrupt holds the queue; a steer that found no step boundary becomes the queue's head."""
+        facts = self._transcript.facts
+        held = facts.held or (self._stop is not None and self._stop.hold and bool(facts.queue))
+        queue = unsteered(facts.queue)
+        return [] if (queue, held) == (facts.queue, facts.held) else [QueueSet(queue, held)]
+
+    async def _settle_queue(self) -> None:
+        """As `_queue_after`, for what came while the run's last entries were being written."""
+        while left := self._queue_after():
+            await self._transcript.append(*left)
+
+    def _following(self, outcome: Outcome | None, among: Callable[[QueueItem], bool] = lambda item: True) -> Start | None:
         """The next message: the one an interrupt brought, else, after a completed run, the queue's first unless it is held."""
-        after, self._next = self._next, None
+        stop, self._stop = self._stop, None
+        self._end_thing()
+        after, self.next = self.next, None
+        if stop is not None and stop.rest:
+            if after is not None:
+                _fail(after.done, Busy("something else was ordered first; send it again"))
+            return None
         if after is not None:
             return after
         facts = self._transcript.facts
-        if outcome != "completed" or facts.held or self._transcript.unsaved is not None:
+        waiting = [item for item in facts.queue if among(item)]
+        if outcome != "completed" or facts.held or self._transcript.unsaved is not None or not waiting:
             return None
-        item = next_item(facts.queue)
-        return None if item is None else Start([said_of(item)], "queue")
+        return Start(lambda: [said_of(waiting[0])], "queue")
+
+    # --- compaction --------------------------------------------------------------------------------------------------
+    async def _compact_then_go(self, instructions: str, done: "asyncio.Future[Record]") -> None:
+        """A compaction by hand; of the queue only what came meanwhile goes on by itself."""
+        before = {item.client_id for item in self._transcript.facts.queue}
+        try:
+            record = await self._compaction("user", instructions)
+        except CompactionFailed as error:
+            _fail(done, error)
+        except asyncio.CancelledError:
+            if self._stop is None:
+                raise
+            _fail(done, CompactionFailed("the compaction was stopped; nothing was changed"))
+        except Exception as error:  # a bug of ours ends the compaction, not the session
+            _log.exception("compaction")
+            _fail(done, CompactionFailed(f"flowchat itself failed ({type(error).__name__}); nothing was changed"))
+        else:
+            done.set_result(record)
+        start = self._following("completed", lambda item: item.client_id not in before)
+        if start is not None:
+            self._to("running", "preparing")
+        await self._go(start, None, None)
 
     async def _soft_compaction(self) -> None:
         agent = self._agent()
         limits, facts = agent.limits, self._transcript.facts
         used = measure(self._transcript.branch(), facts, agent.model.facts)
         over = limits.soft_percent < 100 and used.tokens * 100 > used.usable * limits.soft_percent
-        if not over or self.breaker.open or self._next is not None or self._transcript.unsaved is not None:
+        if not over or self.breaker.open or self.next is not None or self._transcript.unsaved is not None:
             return
         self._to("compacting")
         try:
@@ -231,22 +294,36 @@ class Activity:
             self.breaker.failures += 1
             await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed, nothing was changed: {error}"))
         except asyncio.CancelledError:
-            if not self._stopping:
+            if self._stop is None:
                 raise
             await self._transcript.append(Noticed("info", "compaction", "Compaction stopped; nothing was changed."))
-        finally:
-            self._stopping = False
 
     async def _compaction(self, trigger: CompactTrigger, instructions: str) -> Record:
-        agent = self._agent()
+        agent, checkpoints = self._agent(), self._transcript.facts.checkpoints
+        known = len(checkpoints)
         self._inner = asyncio.create_task(compact(agent, self._transcript, self._hear, trigger, instructions))
         try:
             record = await self._inner
+        except asyncio.CancelledError:
+            checkpoints = self._transcript.facts.checkpoints
+            written = self._transcript.record(checkpoints[-1][0]) if len(checkpoints) > known else None
+            if self._stop is None or written is None:
+                raise
+            record = written
         finally:
             self._inner = None
         self.breaker.failures = 0
         self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts))
         return record
+
+    # --- the state ---------------------------------------------------------------------------------------------------
+    @property
+    def _is_resting(self) -> bool:
+        return self._stop is not None and self._stop.rest
+
+    def _end_thing(self) -> None:
+        if self._thing is not None and not self._thing.done():
+            self._thing.set_result(None)
 
     def _to(self, state: State, phase: Phase | None = None) -> None:
         self._emit(StateDelta(state, phase))
@@ -259,21 +336,18 @@ class Activity:
             delta = self.state = structs.replace(delta, unsaved=self._transcript.unsaved is not None)
         self._hear(delta)
 
-    def saving_changed(self) -> None:
-        """The log failed, or can be written again: watchers hear it."""
-        if self.state.unsaved != (self._transcript.unsaved is not None):
-            self._emit(structs.replace(self.state, unsaved=not self.state.unsaved))
-
 
 def _fail(future: "asyncio.Future[Record]", error: Exception) -> None:
     """Hand an error to whoever waits; nobody may be waiting."""
-    future.set_exception(error)
-    future.exception()
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
 
 
-def next_item(queue: Sequence[QueueItem]) -> QueueItem | None:
-    """Steers that found no step boundary go first."""
-    return next((item for item in queue if item.deliver == "steer"), queue[0] if queue else None)
+def unsteered(queue: Queue) -> Queue:
+    """The queue of an ended run: steers that found no step boundary are its head, and plain messages again."""
+    steers = tuple(QueueItem(item.client_id, item.parts) for item in queue if item.deliver == "steer")
+    return (*steers, *(item for item in queue if item.deliver != "steer"))
 
 
 def said_of(item: QueueItem) -> UserSaid:

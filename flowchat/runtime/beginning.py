@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowchat.agent.prompt import prompt_of
+from flowchat.runtime.activity import Start
 from flowchat.runtime.titles import first_words
 from flowchat.transcript.entries import (
     Entry,
@@ -15,9 +16,11 @@ from flowchat.transcript.entries import (
     SessionStarted,
     TitleSet,
     ToolSchema,
+    Trigger,
     UserSaid,
     text_of,
 )
+from flowchat.transcript.transcript import Transcript
 
 
 @dataclass
@@ -34,6 +37,17 @@ class Beginning:
     title: str = ""
     notices: tuple[Noticed, ...] = ()
     _prompt_checked: bool = False
+
+    def start(
+        self, transcript: Transcript, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None
+    ) -> Start:
+        """A run that begins with `before`, in a new session with what opens its log in front, in a changed one with the news."""
+
+        def entries() -> list[Entry]:
+            first = self.entries(said) if said is not None and not transcript.head else []
+            return [*first, *before()]
+
+        return Start(entries, trigger, lambda: self.prompt_news(transcript.branch()), said)
 
     def entries(self, said: UserSaid) -> list[Entry]:
         """The first entries of the log, in the same write as the first message."""

@@ -4,6 +4,7 @@ import uuid
 
 from flowchat.agent.inbox import Queue
 from flowchat.errors import AlreadyExists, BlankMessage, NotFound, NotUserMessage
+from flowchat.runtime.activity import Start
 from flowchat.transcript.entries import Delivery, Record, Seq, Text, UserPart, UserSaid, sound
 from flowchat.transcript.transcript import Transcript
 
@@ -19,21 +20,23 @@ def message(
     return UserSaid(client_id or uuid.uuid4().hex[:12], made, delivery, edits)
 
 
-def said_before(said: UserSaid, transcript: Transcript, queue: Queue) -> bool:
+def said_before(said: UserSaid, transcript: Transcript, queue: Queue, waiting: Start | None) -> bool:
     """Whether this very message was given before; raises AlreadyExists where its id was used for another."""
     seq = transcript.facts.said.get(said.client_id)
     record = transcript.record(seq) if seq else None
     before = [record.entry.parts] if record is not None and isinstance(record.entry, UserSaid) else []
     before += [item.parts for item in queue if item.client_id == said.client_id]
+    if waiting is not None and waiting.said is not None and waiting.said.client_id == said.client_id:
+        before.append(waiting.said.parts)
     if before and before[0] != said.parts:
         raise AlreadyExists(f"message {said.client_id!r} already exists with another text")
     return bool(before)
 
 
-def user_message(transcript: Transcript, node: Seq) -> Record:
-    """Raises NotFound, NotUserMessage."""
+def user_message(transcript: Transcript, node: Seq, on_branch: bool) -> Record:
+    """The record of a user's message, on the head's branch or anywhere. Raises NotFound, NotUserMessage."""
     record = transcript.record(node)
-    if record is None or not record.is_node:
+    if record is None or not record.is_node or (on_branch and not transcript.on_branch(node)):
         raise NotFound(f"there is no message {node} in this session")
     if record.type != "user_said":
         raise NotUserMessage("only user messages can be edited")

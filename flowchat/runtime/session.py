@@ -1,9 +1,10 @@
 """One conversation while it is open: every command a front end can give, decided at once and kept on disk before it shows."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +16,7 @@ from flowchat.agent.prompt import project
 from flowchat.errors import BlankMessage, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
 from flowchat.model.model import Request
-from flowchat.runtime.activity import Activity, Start, next_item, said_of
+from flowchat.runtime.activity import Activity, Stop, said_of, unsteered
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, taken_back
 from flowchat.runtime.drafting import Drafting
@@ -23,6 +24,7 @@ from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.saving import Saving
 from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import generate_title
+from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
@@ -49,16 +51,6 @@ from flowchat.transcript.transcript import Transcript
 CLOSE_SECONDS = 5.0
 
 
-class Shelf(Protocol):
-    """What lies beside a session's log: its derived meta and the unsent text."""
-
-    def composer_text(self) -> str: ...
-
-    def keep_composer(self, text: str) -> None: ...
-
-    def write_meta(self, transcript: Transcript) -> None: ...
-
-
 class Session:
     """See ARCHITECTURE: send, interrupt, promote, retry, edit, and what else a person can ask of a conversation."""
 
@@ -80,9 +72,10 @@ class Session:
         self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
-        self._background: set[asyncio.Task[Any]] = set()
-        self.composer_text = shelf.composer_text()
+        self._titling: asyncio.Task[None] | None = None
+        self._unsent = Unsent(shelf, writes=read_only is None)
         self._saving = Saving(transcript, clock, self._activity.saving_changed)
+        self.idle = self._activity.idle
         self._closed = False
         transcript.publish_to(self._published, self._saving.look)
         self._saving.look()
@@ -138,6 +131,10 @@ class Session:
             return None
         return measure(self.transcript.branch(), self.transcript.facts, model)
 
+    @property
+    def composer_text(self) -> str:
+        return self._unsent.text
+
     def watch(self, hear: Hear) -> Callable[[], None]:
         """Hear every event from now on; gives the way to stop."""
         return self._hearing.watch(hear)
@@ -169,47 +166,53 @@ class Session:
         """
         said = message(parts, client_id)
         self._may_write()
-        if said_before(said, self.transcript, self.queue):
+        if self.transcript.unsaved is not None:
+            await self.transcript.save_again()
+        if said_before(said, self.transcript, self.queue, self._activity.next):
             return said.client_id
-        item = QueueItem(said.client_id, said.parts, "steer" if deliver == "steer" else "queue")
         state = self.state.state
         if state == "idle":
             if deliver == "steer":
                 raise NotRunning("there is no run to steer; send the message instead")
-            await self._start([said], "send")
-        elif (deliver == "interrupt" or state == "interrupting") and not self._activity.has_next:
-            start = Start([said], "send")
-            self._activity.stop(hold=False, then=start)
-            await asyncio.shield(start.said)
+            await self._start(lambda: [said], "send", said)
+        elif (deliver == "interrupt" or state == "interrupting") and self._activity.next is None:
+            await self._instead(lambda: [said], "send", said)
         else:
+            item = QueueItem(said.client_id, said.parts, "steer" if deliver == "steer" else "queue")
             await self.set_queue(joined(self.queue, item), self.held)
         return said.client_id
 
     async def set_queue(self, items: Queue, held: bool) -> None:
-        """Edit, reorder, delete and hold in one: the queue as it shall be."""
+        """Edit, reorder and hold in one: the queue as it shall be."""
         self._may_write()
         await self.transcript.append_or_withdraw(QueueSet(tuple(items), held))
+
+    async def unqueue(self, client_id: str) -> QueueItem | None:
+        """Take a message out of the queue; gives it, or None where it is not in it (any more)."""
+        item = next((item for item in self.queue if item.client_id == client_id), None)
+        if item is not None:
+            await self.set_queue(without(self.queue, client_id), self.held)
+        return item
 
     async def promote(self, client_id: str) -> None:
         """Say a queued message now; what runs is interrupted first. Raises NotFound."""
         self._may_write()
         item = item_of(self.queue, client_id)
-        entries = [QueueSet(self.queue, held=False), said_of(item)] if self.held else [said_of(item)]
-        if self.state.state == "idle":
-            await self._start(entries, "promote")
-            return
-        start = Start(entries, "promote")
-        self._activity.stop(hold=False, then=start)
-        await asyncio.shield(start.said)
+        if self._activity.next is not None:
+            await self.set_queue((item, *without(self.queue, client_id)), held=False)
+        elif self.state.state == "idle":
+            await self._start(lambda: self._from_queue(client_id), "promote")
+        else:
+            await self._instead(lambda: self._from_queue(client_id), "promote")
 
     async def release(self) -> None:
         """Enter on the empty composer: while idle the queue goes on; while busy its head becomes a steer. Raises NotFound."""
         self._may_write()
-        item = next_item(self.queue)
+        item = next(iter(unsteered(self.queue)), None)
         if item is None:
             raise NotFound("the queue is empty")
         if self.state.state == "idle":
-            await self._start([QueueSet(self.queue, held=False), said_of(item)], "queue")
+            await self._start(lambda: self._from_queue(item.client_id), "queue")
         else:
             steer = QueueItem(item.client_id, item.parts, "steer")
             await self.set_queue((steer, *without(self.queue, item.client_id)), self.held)
@@ -221,24 +224,24 @@ class Session:
     # --- going back --------------------------------------------------------------------------------------------------
     async def interrupt(self) -> None:
         """Stop what is under way, keeping what came of it; the queue is held. Raises NotRunning while idle."""
-        self._activity.stop(hold=True)
-        await self._activity.idle()
+        await asyncio.shield(self._activity.interrupt(Stop(hold=True)))
 
     async def retry(self) -> None:
-        """Run the failed or interrupted step again, or go on after it. Raises NotFound."""
+        """Run the failed or interrupted step again, or go on after it. Raises Busy, NotFound."""
         self._may_write()
-        await self._come_to_rest()
+        if self.state.state == "running":
+            raise Busy("a run is under way; there is nothing to retry yet")
+        await self._activity.come_to_rest()
         to = retried_from(self.transcript.branch())
-        await self._start([] if to is None else [HeadMoved(to)], "retry")
+        await self._start(lambda: [] if to is None else [HeadMoved(to)], "retry")
 
     async def take_back(self) -> str:
         """Undo a message nothing has answered: it leaves the branch, its text is unsent again. Raises Busy, NotFound."""
-        self._may_write()
-        self._must_be_idle()
+        self._may_write(while_busy=False)
         record = taken_back(self.transcript.branch())
         assert isinstance(record.entry, UserSaid)
-        self.keep_composer(text_of(record.entry.parts))
-        await self.transcript.append_or_withdraw(HeadMoved(record.parent or 0))
+        with self._unsent.returned(text_of(record.entry.parts)):
+            await self.transcript.append_or_withdraw(HeadMoved(record.parent or 0))
         self.tell_context()
         return self.composer_text
 
@@ -251,27 +254,24 @@ class Session:
         """
         self._may_write()
         said = message(parts, delivery="edit", edits=node)
-        record = user_message(self.transcript, node)
+        record = user_message(self.transcript, node, on_branch=action == "save")
         if self.state.state == "running" and (action == "save" or not interrupt):
             raise Busy(f"run {self.state.run} is under way; stop it first")
         if action == "resend":
             self._make_agent()
-        await self._come_to_rest()
+        await self._activity.come_to_rest()
         if action == "save":
             await self.transcript.append_or_withdraw(Edited(node, said.parts))
             self.tell_context()
             return
-        entries: list[Entry] = [HeadMoved(record.parent or 0), said]
-        if self.queue:
-            returned = [text_of(item.parts) for item in self.queue]
-            self.keep_composer("\n\n".join([text for text in (self.composer_text, *returned) if text]))
-            entries.insert(0, QueueSet((), held=False))
-        await self._start(entries, "edit")
+        returned = [text_of(item.parts) for item in self.queue]
+        moved: list[Entry] = [HeadMoved(record.parent or 0), said]
+        with self._unsent.returned(*returned):
+            await self._start(lambda: [QueueSet((), held=False), *moved] if self.queue else moved, "edit", said)
 
     async def walk_to(self, node: Seq) -> None:
         """Stand at the newest end of the branch that holds `node`. Raises Busy, NotFound."""
-        self._may_write()
-        self._must_be_idle()
+        self._may_write(while_busy=False)
         await self.transcript.append_or_withdraw(HeadMoved(newest_leaf(self.transcript.records(), node)))
         self.tell_context()
 
@@ -290,7 +290,7 @@ class Session:
         """From the next run on. A compaction under way is cancelled."""
         self._may_write()
         if self.state.state == "compacting":
-            await self._come_to_rest()
+            await self._activity.come_to_rest()
         self._beginning.model = name
         if self.transcript.head:
             await self.transcript.append_or_withdraw(ModelSet(name))
@@ -298,11 +298,11 @@ class Session:
         self.tell_context()
 
     async def set_mode(self, mode: Mode) -> None:
-        """For calls not yet judged."""
+        """For calls not yet judged; it holds at once, even while the log cannot be written."""
         self._may_write()
         self._beginning.mode = mode
         if self.transcript.head:
-            await self.transcript.append_or_withdraw(ModeSet(mode))
+            await self.transcript.append(ModeSet(mode))
 
     async def compact(self, instructions: str = "") -> None:
         """Fold the older part of the conversation now. Raises Busy, CompactionFailed, NoModel."""
@@ -317,37 +317,36 @@ class Session:
 
     def keep_composer(self, text: str) -> None:
         """Unsent text, on disk when this returns."""
-        self.composer_text = text
-        if self.read_only is None:
-            self._shelf.keep_composer(text)
-
-    async def idle(self) -> None:
-        """Until nothing is under way and nothing is about to start."""
-        await self._activity.idle()
+        self._unsent.keep(text)
 
     async def close(self) -> None:
-        """Interrupt, commit, write what is derived, release the lock; after 5 s without waiting any longer. Idempotent."""
+        """Interrupt, commit, write what is derived, release the lock; after 5 s without waiting any longer. Idempotent.
+
+        An error in one of these keeps no other from being done.
+        """
         if self._closed:
             return
         self._closed = True
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if self._activity.busy:
-                    self._activity.stop(hold=True, reason="closed")
-                await self._activity.idle()
+                await self._activity.close()
         except TimeoutError:
             self._activity.abandon()
+        if self._titling is not None:
+            self._titling.cancel()
+            await asyncio.gather(self._titling, return_exceptions=True)
         await self._saving.stop()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        if self.read_only is None and self.transcript.head:
-            self._shelf.write_meta(self.transcript)
-        self._hearing.flush()
-        self._drafting.flush()
-        await self.transcript.close()
-        await settled()
-        self._hearing.emit(StateDelta("closed"))
+        try:
+            if self.read_only is None and self.transcript.head:
+                self._shelf.write_meta(self.transcript)
+            self._hearing.flush()
+            self._drafting.flush()
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self.transcript.close()
+            await settled()
+            self._activity.closed()
 
     # --- inside ------------------------------------------------------------------------------------------------------
     def _emit(self, delta: AnyDelta) -> None:
@@ -355,45 +354,45 @@ class Session:
         self._drafting.take(delta)
         self._hearing.emit(delta)
 
-    def _may_write(self) -> None:
-        if self.read_only is not None:
-            raise ReadOnly(self.read_only)
-
-    def _must_be_idle(self) -> None:
-        if self.state.state != "idle":
+    def _may_write(self, while_busy: bool = True) -> None:
+        if self.read_only is not None or self._closed:
+            raise ReadOnly(self.read_only or "this session is closed")
+        if self._activity.busy and not while_busy:
             raise Busy("a run is under way; stop it first")
 
-    async def _start(self, entries: Sequence[Entry], trigger: Trigger) -> None:
+    async def _start(self, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None = None) -> None:
         """Reserve the run now, write it down, and let it go."""
-        self._make_agent()
-        said = next((entry for entry in entries if isinstance(entry, UserSaid)), None)
-        first = self._beginning.entries(said) if said is not None and not self.transcript.head else []
-        start = Start([*first, *entries], trigger, self._beginning.prompt_news(self.transcript.branch()))
+        start = self._beginning.start(self.transcript, before, trigger, said)
         self._activity.start(start)
-        await asyncio.shield(start.said)
+        await asyncio.shield(start.done)
 
-    async def _come_to_rest(self) -> None:
-        if self._activity.busy:
-            self._activity.stop(hold=False)
-        await self._activity.idle()
+    async def _instead(self, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None = None) -> None:
+        """Say it instead of what is under way, which is interrupted unless it is being so already."""
+        self._make_agent()
+        self._activity.next = start = self._beginning.start(self.transcript, before, trigger, said)
+        if self.state.state != "interrupting":
+            self._activity.interrupt(Stop())
+        await asyncio.shield(start.done)
+
+    def _from_queue(self, client_id: str) -> list[Entry]:
+        """A queued message as it is said, the queue no longer held. Raises NotFound where it was deleted meanwhile."""
+        said = said_of(item_of(self.queue, client_id))
+        return [QueueSet(self.queue, held=False), said] if self.held else [said]
 
     def _published(self, record: Record) -> None:
         self._drafting.settle(record)
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))
+        elif record.type == "title_set" and self.state.state == "idle":
+            self._shelf.write_meta(self.transcript)
 
     def _run_ended(self, outcome: Outcome) -> None:
         self._shelf.write_meta(self.transcript)
         if outcome == "completed" and self.transcript.facts.title_origin == "first_words":
-            self._in_background(generate_title(self._make_agent().compact_model, self.transcript))
+            self._titling = asyncio.create_task(generate_title(self._make_agent().compact_model, self.transcript))
 
     def tell_context(self) -> None:
         """Let watchers hear what the next request would weigh."""
         if context := self.context:
             self._hearing.emit(context)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)

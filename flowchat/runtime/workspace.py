@@ -19,7 +19,8 @@ from flowchat.runtime.models import Models
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
-from flowchat.runtime.session import Session, Shelf
+from flowchat.runtime.session import Session
+from flowchat.runtime.unsent import Shelf
 from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
@@ -113,9 +114,11 @@ class Workspace:
         if node is None or not node.is_node:
             raise NotFound(f"there is no message {head} to fork at" if at else "there is nothing to fork: nothing has been said")
         unsaved = [record for record in transcript.unsaved_records() if record.seq <= last]
+        begun = self._restored_mode(transcript.facts.mode, None)
 
         def first(sid: str) -> list[FactEntry]:
-            return [Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last)), HeadMoved(head)]
+            forked = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last))
+            return [forked, ModeSet(begun), HeadMoved(head)]
 
         sid = await asyncio.to_thread(store.fork, session.sid, last - len(unsaved), self._clock.now_ms(), first, unsaved)
         opened = await asyncio.to_thread(store.open, sid)
@@ -123,7 +126,7 @@ class Workspace:
         left = recovery(copy, (), None, (), outcome="interrupted")
         if left:
             await copy.append(*left)
-        return self._session(opened, copy, copy.facts.model, self._restored_mode(copy.facts.mode, None), [])
+        return self._session(opened, copy, copy.facts.model, begun, [])
 
     async def _reopen(self, store: Sessions, sid: str, mode: Mode | None, model: str | None) -> Session:
         opened = await asyncio.to_thread(store.open, sid)
