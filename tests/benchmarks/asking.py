@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import msgspec
 
@@ -23,7 +24,7 @@ def prefix(times: int) -> list[Figure]:
             command = (sys.executable, "-m", "tests.benchmarks.conversation", str(where.home), part)
             done = subprocess.run(command, env=where.environ, capture_output=True, text=True, check=True)
             requests += map(json.loads, done.stdout.splitlines())
-    shares = [kept(before, after) for before, after in zip(requests, requests[1:], strict=False)]
+    shares = [kept(before, after) for before, after in pairwise(requests)]
     weight = sum(len(before) for before in requests[:-1])
     lost = 1 - sum(share * len(before) for share, before in zip(shares, requests, strict=False)) / weight
     how = f"{100 - 100 * lost:.2f} % kept over {len(requests)} requests, at least {min(shares):.2%} of each"

@@ -1,4 +1,4 @@
-"""A conversation with everything in it that might change what was sent before, and how much of each request the next one keeps."""
+"""A conversation with everything in it that might change what was sent before, and how much the next request keeps of one."""
 
 import asyncio
 import json

@@ -18,9 +18,15 @@ async def main(base: str) -> None:
         sent = arguments(request, family_of("openai", "openai/bench"), {})
         started, said = time.process_time(), []
         answer = await litellm.acompletion(
-            model="openai/bench", api_base=base, api_key="none", stream=True, stream_options={"include_usage": True}, max_retries=0,
-            _skip_mcp_handler=True, **sent,
-        )  # fmt: skip
+            model="openai/bench",
+            api_base=base,
+            api_key="none",
+            stream=True,
+            stream_options={"include_usage": True},
+            max_retries=0,
+            _skip_mcp_handler=True,
+            **sent,
+        )
         async for chunk in answer:
             if chunk.choices:
                 said.append(chunk.choices[0].delta.content or "")

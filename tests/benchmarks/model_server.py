@@ -161,10 +161,7 @@ def answer_events(body: Json) -> list[bytes]:
     if not body.get("tools"):
         pieces: list[Json] = [{"content": "A small title"}]
     elif calls := _CALL.findall(words) if messages[-1]["role"] == "user" else []:
-        pieces = [
-            {"tool_calls": [{"index": i, "id": f"c{len(messages)}{i}", "type": "function", "function": {"name": name, "arguments": args}}]}
-            for i, (name, args) in enumerate(calls)
-        ]  # fmt: skip
+        pieces = [_call(i, f"c{len(messages)}{i}", name, args) for i, (name, args) in enumerate(calls)]
     elif asked := _WRITE.search(words):
         pieces = [{"content": token} for token in tokens(int(asked[1]), asked[3])]
     else:
@@ -173,12 +170,16 @@ def answer_events(body: Json) -> list[bytes]:
     size = sum(len(json.dumps(message)) for message in messages) // 4
     usage = {"prompt_tokens": size, "completion_tokens": len(pieces), "total_tokens": size + len(pieces)}
     return [
-        _event([{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]),
-        *(_event([{"index": 0, "delta": piece, "finish_reason": None}]) for piece in pieces),
+        *(_event([{"index": 0, "delta": {"role": "assistant", **piece}, "finish_reason": None}]) for piece in pieces),
         _event([{"index": 0, "delta": {}, "finish_reason": finish}]),
         _event([], usage=usage),
         b"data: [DONE]\n\n",
     ]
+
+
+def _call(index: int, call: str, name: str, args: str) -> Json:
+    function = {"name": name, "arguments": args}
+    return {"tool_calls": [{"index": index, "id": call, "type": "function", "function": function}]}
 
 
 def tokens(amount: int, mark: str) -> list[str]:

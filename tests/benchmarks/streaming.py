@@ -141,7 +141,8 @@ def _bare_loop(base: str, where: Place, times: int) -> list[float]:
     """CPU seconds of reading the same answers with litellm and nothing else, warm."""
     command = [sys.executable, str(_HERE / "floor_stream.py"), base]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=where.environ) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         took: list[float] = []
         for _ in range(times + 1):
             process.stdin.write(f"write {TOKENS} tokens, mark m{next(_marks)}\n")
