@@ -152,6 +152,7 @@ class _Builder:
         self._open_start: Seq = 0
         self._open_place: Seq = 0
         self._sent = False
+        self._run: Seq = 0
 
     def add_all(self, nodes: Sequence[Record]) -> None:
         for record, after in zip_longest(nodes, nodes[1:]):
@@ -166,8 +167,12 @@ class _Builder:
                 self._user(record.seq, context_pieces(added))
             case AssistantSaid() as said:
                 self._assistant(record.seq, said)
-            case RunStarted(trigger="retry"):
-                self._sent = bool(self._open)
+            case RunStarted() as started:
+                self._run = record.seq
+                if started.trigger == "retry":
+                    self._sent = bool(self._open)
+            case RunEnded() as ended if ended.run < self._run:
+                pass  # an end that was lost and made up for when later runs had long been told of
             case RunEnded() as ended:
                 if not (after is not None and isinstance(after.entry, RunStarted) and after.entry.trigger == "retry"):
                     self._close_run(record.seq, ended)

@@ -26,6 +26,7 @@ class House:
     """`folder` is the workspace; every workspace opened here uses the same home."""
 
     def __init__(self, tmp_path: Path) -> None:
+        tmp_path.mkdir(exist_ok=True)
         self.folder = project_folder(tmp_path)
         self.folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
         self.clock = HandClock()
