@@ -13,11 +13,12 @@ from textual.widget import Widget
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import CallId
 from flowchat.transcript.events import ApprovalAsked
+from flowchat.ui.figures import from_home, many
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line, rule, wrapped
 
 GUARD_SECONDS = 0.3
-"""A key decides only this long after the bar was painted, and after the last key typed into the composer."""
+"""A key decides only this long after the bar was painted, and after the last key typed, here or into the composer."""
 Decision = Literal["once", "session", "deny"]
 _DECISIONS: dict[str, Decision] = {"y": "once", "s": "session", "n": "deny"}
 _SCROLLS = {"up": -1, "down": 1}
@@ -50,8 +51,9 @@ class Approval(Widget, can_focus=True):
         self._palette, self._last_typed = palette, last_typed
         self._asked: ApprovalAsked | None = None
         self._painted: float | None = None
+        self._last_key = float("-inf")
         self._reason: str | None = None
-        self._top = 0
+        self._scrolled: int | None = None
         self._rows_limit = 12
 
     @property
@@ -60,7 +62,8 @@ class Approval(Widget, can_focus=True):
 
     def show(self, asked: ApprovalAsked | None) -> None:
         """Ask, or (None) go away."""
-        self._asked, self._reason, self._top, self._painted = asked, None, 0, None
+        self._asked, self._reason, self._scrolled, self._painted = asked, None, None, None
+        self._last_key = float("-inf")
         self.display = asked is not None
         self.refresh(layout=True)
         if asked is not None:
@@ -93,10 +96,12 @@ class Approval(Widget, can_focus=True):
             self._write_reason(event)
         elif event.key in _SCROLLS and self._hidden_rows:
             self._scroll(_SCROLLS[event.key])
-        elif not self._decides(event):
-            if not event.is_printable and event.key not in ("enter", "backspace", "tab"):
-                return
-            self.post_message(self.Passed(event))
+        else:
+            decides, self._last_key = self._decides(event), event.time
+            if not decides:
+                if not event.is_printable and event.key not in ("enter", "backspace", "tab"):
+                    return
+                self.post_message(self.Passed(event))
         event.stop()
         event.prevent_default()
 
@@ -111,7 +116,7 @@ class Approval(Widget, can_focus=True):
     def _decides(self, event: events.Key) -> bool:
         assert self._asked is not None
         settled = self._painted is not None and event.time - self._painted >= GUARD_SECONDS
-        if not settled or event.time - self._last_typed() < GUARD_SECONDS:
+        if not settled or event.time - max(self._last_key, self._last_typed()) < GUARD_SECONDS:
             return False
         if event.key == "tab":
             self._reason = ""
@@ -144,7 +149,7 @@ class Approval(Widget, can_focus=True):
         self._scroll(1)
 
     def _scroll(self, rows: int) -> None:
-        self._top = max(0, min(self._top + rows, self._hidden_rows))
+        self._scrolled = max(0, min(self._top + rows, self._hidden_rows))
         self.refresh()
 
     # --- drawing -----------------------------------------------------------------------------------------------------
@@ -164,6 +169,16 @@ class Approval(Widget, can_focus=True):
     def _hidden_rows(self) -> int:
         width = self.size.width
         return max(0, len(self._body(width)) - max(1, self._rows_limit - 1 - len(self._choices(width))))
+
+    @property
+    def _top(self) -> int:
+        """The first row shown; until somebody scrolls, such that a change is among those that fit."""
+        hidden, body = self._hidden_rows, self._body(self.size.width)
+        if self._scrolled is not None:
+            return min(self._scrolled, hidden)
+        marks = [index for index, row in enumerate(body) if row[-1][1] in (self._palette.good, self._palette.bad)]
+        fits = not marks or marks[0] < len(body) - hidden - 1
+        return 0 if fits else min(marks[0] - 1, hidden)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         if self._asked is None:
@@ -187,27 +202,47 @@ class Approval(Widget, can_focus=True):
         assert self._asked is not None
         palette = self._palette
         title = f" {clean(self._asked.preview.title)} "
-        hidden = self._hidden_rows
-        more = f" {hidden - self._top} lines below, Up and Down scroll " if hidden > self._top else ""
-        if len(title) + len(more) + 6 > width:
-            more = f" {hidden - self._top} below " if more else ""
+        above, below = self._top, self._hidden_rows - self._top
+        more = f" {many(below, 'line')} below, Up and Down scroll " if below else ""
+        if above or len(title) + len(more) + 6 > width:
+            hidden = [f"{count} {where}" for count, where in ((above, "above"), (below, "below")) if count]
+            more = f" {', '.join(hidden)} " if hidden else ""
         head = [(cut(title, width - len(more) - 6), palette.warn + palette.bold)]
         return rule(width, palette.warn, head, [(more, palette.dim)] if more else [], palette.glyphs.rule)
 
     def _body(self, width: int) -> list[list[Piece]]:
+        """What a short bar must still show comes first: a command before where it runs, a change behind its size."""
+        assert self._asked is not None
+        preview = self._asked.preview
+        if preview.body_kind == "diff":
+            return self._told(width) + self._diff(width)
+        style = self._palette.text + self._palette.bold
+        texts = clean(preview.body).split("\n") if preview.body else []
+        lines = [row for text in texts for row in wrapped(text.expandtabs(4), max(8, width - 4))]
+        return [[("  ", style), (row, style)] for row in lines] + self._told(width)
+
+    def _told(self, width: int) -> list[list[Piece]]:
         assert self._asked is not None
         palette, preview = self._palette, self._asked.preview
-        rows: list[list[Piece]] = []
         told = (*preview.lines, *((("because", self._asked.reason),) if self._asked.reason else ()))
         label_width = max((len(label) for label, _ in told), default=0)
+        rows: list[list[Piece]] = []
         for label, value in told:
-            for index, text in enumerate(wrapped(clean(value), max(8, width - label_width - 7))):
+            for index, text in enumerate(wrapped(clean(from_home(value)), max(8, width - label_width - 7))):
                 head = clean(label).ljust(label_width) if index == 0 else " " * label_width
                 rows.append([("  ", palette.text), (head, palette.dim), ("   ", palette.text), (text, palette.text)])
-        for text in clean(preview.body).split("\n") if preview.body else []:
-            style = palette.text
-            if preview.body_kind == "diff":
-                style = {"+": palette.good, "-": palette.bad, "@": palette.dim}.get(text[:1], palette.text)
+        return rows
+
+    def _diff(self, width: int) -> list[list[Piece]]:
+        """The diff without its two lines of file names: the title asks about the file."""
+        assert self._asked is not None
+        palette = self._palette
+        texts = clean(self._asked.preview.body).split("\n")
+        if texts[0].startswith("--- ") and texts[1:2] and texts[1].startswith("+++ "):
+            texts = texts[2:]
+        rows: list[list[Piece]] = []
+        for text in texts:
+            style = {"+": palette.good, "-": palette.bad, "@": palette.dim}.get(text[:1], palette.text)
             rows += [[("  ", palette.text), (piece, style)] for piece in wrapped(text.expandtabs(4), max(8, width - 4))]
         return rows
 

@@ -1,6 +1,7 @@
-"""How numbers are written: sizes as 68k, durations as 31 ms, 6 s, 2 min, moments as today 14:02."""
+"""How numbers and places are written: sizes as 68k, durations as 31 ms, 6 s, 2 min, moments as today 14:02, paths as ~/work."""
 
 from datetime import datetime
+from pathlib import Path
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -45,3 +46,9 @@ def moment(at_ms: int, now_ms: int) -> str:
 def many(count: int, noun: str) -> str:
     """1 message, 2 messages, 1,204 messages."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def from_home(path: str) -> str:
+    """A path with the home folder as ~; any other text as it is."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path == home or path.startswith(f"{home}/") else path

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from flowchat.transcript.clean import clean
-from flowchat.ui.figures import moment
+from flowchat.ui.figures import from_home, moment
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line, wrapped
 
@@ -31,7 +31,7 @@ class Welcome(Widget):
         self._now_ms = 0
 
     def show_ready(self, model: str, demo: bool, path: Path) -> None:
-        self._model, self._demo, self._path = clean(model), demo, clean(_short(path))
+        self._model, self._demo, self._path = clean(model), demo, clean(from_home(str(path)))
         self.refresh()
 
     def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
@@ -74,11 +74,3 @@ class Welcome(Widget):
                 when = moment(card.updated_ms, self._now_ms)
                 rows.append([(head, dim), (title.ljust(longest), plain), (f"   {when}", dim), (tail, dim)])
         return rows
-
-
-def _short(path: Path) -> str:
-    """A path with the home folder as ~."""
-    try:
-        return "~/" + str(path.relative_to(Path.home())) if path != Path.home() else "~"
-    except ValueError:
-        return str(path)

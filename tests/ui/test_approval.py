@@ -1,6 +1,7 @@
 """The decision bar: what it shows, and which keys decide."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from textual import events
@@ -93,6 +94,46 @@ async def test_a_key_too_soon_after_the_bar_or_after_typing_goes_on_into_the_com
         assert desk.told == ["passed y", "passed enter", "passed tab", "passed n"]
 
 
+async def test_a_key_in_one_burst_with_others_is_typing_whatever_it_is() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot)
+        for number, name in enumerate("typing"):
+            event = events.Key(name, name)
+            event.time = time.monotonic() + 1.0 + number / 1000
+            desk.bar.post_message(event)
+        await pilot.pause()
+        assert desk.told == [f"passed {name}" for name in "typing"]
+
+
+async def test_of_two_keys_in_one_burst_only_the_first_decides() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot)
+        for name in "yn":
+            event = events.Key(name, name)
+            event.time = time.monotonic() + 1.0
+            desk.bar.post_message(event)
+        await pilot.pause()
+        assert desk.told == [("7.0", "once", ""), "passed n"]
+
+
+async def test_a_command_stands_first_and_where_it_runs_below() -> None:
+    desk = Desk()
+    asked = ApprovalAsked("7.0", Preview("Run this command?", (("in", str(Path.home() / "work")),), "make\ttest"), "it runs")
+    async with desk.run_test(size=(64, 20)) as pilot:
+        await shown(desk, pilot, asked)
+        assert rows(desk)[1:4] == ["  make    test", "  in        ~/work", "  because   it runs"]
+
+
+async def test_the_names_above_a_diff_are_left_out() -> None:
+    desk = Desk()
+    asked = ApprovalAsked("7.1", Preview("Change a.py?", (), "--- a.py\n+++ a.py\n@@ -1 +1 @@\n-old\n+new", "diff"), "")
+    async with desk.run_test(size=(64, 20)) as pilot:
+        await shown(desk, pilot, asked)
+        assert rows(desk)[1:4] == ["  @@ -1 +1 @@", "  -old", "  +new"]
+
+
 async def test_other_keys_and_pastes_never_decide() -> None:
     desk = Desk()
     async with desk.run_test(size=(80, 20)) as pilot:
@@ -139,3 +180,14 @@ async def test_a_long_diff_scrolls_between_title_and_choices() -> None:
         ]
         await press(desk, pilot, "down", "down", "down")
         assert rows(desk)[1:5] == ["   line 0", "   line 1", "   line 2", "   line 3"]
+
+
+async def test_where_little_fits_the_change_itself_is_shown() -> None:
+    desk = Desk()
+    diff = "@@ -1,9 +1,9 @@\n" + "\n".join(f" line {n}" for n in range(9)) + "\n-old\n+new"
+    async with desk.run_test(size=(40, 20)) as pilot:
+        desk.bar.limit_rows(6)
+        await shown(desk, pilot, ApprovalAsked("7.1", Preview("Change a.py?", (("lines", "+1 -1"),), diff, "diff"), ""))
+        assert rows(desk)[:4] == ["── Change a.py? ──────────── 10 above ──", "   line 8", "  -old", "  +new"]
+        await press(desk, pilot, "up")
+        assert rows(desk)[:2] == ["── Change a.py? ──── 9 above, 1 below ──", "   line 7"]
