@@ -1,6 +1,7 @@
 """What is left of a session whose process was killed: opened like a user would, and looked at line by line."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from flowchat.config import Folders, Settings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
+from flowchat.store.scan import scan
 from flowchat.transcript.entries import AssistantSaid, Record, text_of
 from tests.validating import broken_log, broken_rules
 
@@ -31,6 +33,7 @@ async def examine(folders: Folders, folder: Path, heard: bytes) -> tuple[list[st
     """
     wrong: list[str] = []
     found: dict[str, tuple[Record, ...]] = {}
+    opened: list[Session] = []
     model = ScriptedModel(*[says(ANSWER)] * 50)
     there = Workspace(folder, Settings(), folders, {}, make_model=lambda name: model)
     listed = {card.sid for card in there.cards(everywhere=True)}
@@ -42,6 +45,7 @@ async def examine(folders: Folders, folder: Path, heard: bytes) -> tuple[list[st
             wrong.append(f"{sid} is not listed")
             continue
         session = await there.open(sid)
+        opened.append(session)
         found[sid] = tuple(session.transcript.records())
         wrong += [f"it opens for reading only: {session.read_only}"] if session.read_only else []
         wrong += unlike(entries, found[sid]) + broken_log(found[sid]) + await gone_on(session, model)
@@ -49,7 +53,19 @@ async def examine(folders: Folders, folder: Path, heard: bytes) -> tuple[list[st
         session = await there.open(sid)
         wrong += broken_log(session.transcript.records())
     await there.close()
+    for session in opened:
+        kept = [(record.seq, record.parent, record.entry) for record in _on_disk(folders, session.sid)]
+        if kept != [(record.seq, record.parent, record.entry) for record in session.transcript.records()]:
+            wrong.append(f"what was said in {session.sid} after it was opened is not what is on disk")
     return wrong, found
+
+
+def _on_disk(folders: Folders, sid: str) -> Sequence[Record]:
+    fd = os.open(folders.data / "sessions" / sid / "log.jsonl", os.O_RDONLY)
+    try:
+        return scan(fd).records
+    finally:
+        os.close(fd)
 
 
 def unlike(entries: Sequence[dict[str, Any]], records: Sequence[Record]) -> list[str]:
