@@ -1,22 +1,28 @@
 """What a workspace says to the model: instruction files, the environment, the mode and the files a message names."""
 
 import asyncio
+import codecs
 import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from flowchat.agent.clock import Clock
 from flowchat.agent.system import MODE_TEXTS
+from flowchat.tools import files
+from flowchat.tools.tool import NotDone
 from flowchat.transcript.entries import ContextAdded, ContextSource, Mode, Noticed, Record, Text, UserSaid, text_of
 
 INSTRUCTIONS_LIMIT_BYTES = 32 * 1024
 """All instruction files together."""
 FILE_LIMIT_BYTES = 32 * 1024
 """One @file in a message; read_file reads the rest."""
+READ_LIMIT_BYTES = 64 * 1024
+"""What is read of one instruction file: comments in it do not count."""
+HEAD_LIMIT_BYTES = 4 * 1024
 MENTIONS_LIMIT = 20
 DIRECTORY_LIMIT = 200
 INSTRUCTION_NAMES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")
@@ -54,17 +60,17 @@ class Surroundings:
         room = INSTRUCTIONS_LIMIT_BYTES
         there: set[str] = set()
         for path in instruction_files(self._workspace, self._config_folder):
-            there.add(str(path))
             try:
-                raw = path.read_bytes()
-                text = _COMMENT.sub("", raw.decode()).replace("\r\n", "\n").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                found.append(Noticed("warning", "instructions", f"{path} is not used: {_why(error)}"))
+                raw = self._read_instructions(path)
+                text = _COMMENT.sub("", _decoded(raw, READ_LIMIT_BYTES)).replace("\r\n", "\n").strip()
+            except (NotDone, UnicodeDecodeError) as error:
+                found.append(Noticed("warning", "instructions", f"{path} is not used: {_why(error, path)}"))
                 continue
+            there.add(str(path))
             kept = _cut(text, room)
             room -= len(kept.encode())
             added = _changed(told, "instructions", str(path), kept)
-            if added and len(kept) < len(text):
+            if added and (len(kept) < len(text) or len(raw) > READ_LIMIT_BYTES):
                 found.append(Noticed("warning", "instructions", f"{path} was cut: instructions take at most 32 KiB together"))
             found += added
         gone = [origin for source, origin in told if source == "instructions" and origin not in there]
@@ -72,11 +78,20 @@ class Surroundings:
             found += _changed(told, "instructions", origin, "(this file is gone; what it said no longer holds)")
         return found
 
+    def _read_instructions(self, path: Path) -> bytes:
+        """The user's own file, or one of the repository wherever its links lead within it. Raises NotDone."""
+        folders = [self._workspace, *self._workspace.parents]
+        own = self._config_folder is not None and path.parent == self._config_folder
+        resolved = Path(os.path.realpath(path))
+        if not own and not resolved.is_relative_to(folders[_root(folders)]):
+            raise NotDone("it leads out of the repository")
+        return _start_of(resolved, READ_LIMIT_BYTES)
+
     # --- files a message names ---------------------------------------------------------------------------------------
     def _mentioned(self, branch: Sequence[Record]) -> list[ContextAdded | Noticed]:
-        """@files of the user messages that have not been sent yet and that nothing follows for."""
+        """@files of the user messages that have not been answered yet, but for what has been shown since just as it is now."""
         unsent: list[str] = []
-        shown: set[str] = set()
+        shown: dict[str, str | None] = {}
         for record in reversed(branch):
             if record.type in ("assistant_said", "tool_answered"):
                 break
@@ -84,11 +99,11 @@ class Surroundings:
             if isinstance(entry, UserSaid):
                 unsent.append(text_of(entry.parts))
             elif isinstance(entry, ContextAdded) and entry.source == "file":
-                shown.add(entry.origin)
+                shown.setdefault(entry.origin, entry.sha256)
         names = dict.fromkeys(name for text in reversed(unsent) for name in mentions(text))
-        files = ((name, self._named(name)) for name in names)
-        wanted = [(name, path) for name, path in files if path is not None and name not in shown]
-        return [read_mention(name, path) for name, path in wanted[:MENTIONS_LIMIT]]
+        found = [(name, path) for name in names if (path := self._named(name)) is not None]
+        read = [read_mention(name, path) for name, path in found[:MENTIONS_LIMIT]]
+        return [added for added in read if shown.get(added.origin) != added.sha256]
 
     def _named(self, name: str) -> Path | None:
         """The file or folder inside the workspace a mention means; None where there is no such thing."""
@@ -113,25 +128,22 @@ def read_mention(name: str, path: Path) -> ContextAdded:
             names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(path))
             more = [f"... {len(names) - DIRECTORY_LIMIT:,} more"] if len(names) > DIRECTORY_LIMIT else []
             return _added("file", name, "\n".join(names[:DIRECTORY_LIMIT] + more))
-        with path.open("rb") as file:
-            raw = file.read(FILE_LIMIT_BYTES + 1)
-        text = raw[:FILE_LIMIT_BYTES].decode(errors="ignore" if len(raw) > FILE_LIMIT_BYTES else "strict")
-    except (OSError, UnicodeDecodeError) as error:
-        return _added("file", name, f"(not shown: {_why(error)})")
+        raw = _start_of(path, FILE_LIMIT_BYTES)
+        text = _decoded(raw, FILE_LIMIT_BYTES)
+    except (OSError, NotDone, UnicodeDecodeError) as error:
+        return _added("file", name, f"(not shown: {_why(error, path)})")
     if len(raw) <= FILE_LIMIT_BYTES:
         return ContextAdded("file", name, (Text(text),), hashlib.sha256(raw).hexdigest())
     return _added("file", name, f"{text}\n[cut at {FILE_LIMIT_BYTES:,} bytes; read_file reads the rest]")
 
 
 def instruction_files(workspace: Path, config_folder: Path | None) -> list[Path]:
-    """The user's own first, then one per folder from the repository's root down to the workspace."""
+    """The user's own first, then one per folder from the repository's root down to the workspace; whatever they are."""
     folders = [workspace, *workspace.parents]
-    root = next((index for index, folder in enumerate(folders) if (folder / ".git").exists()), 0)
-    chain: Iterable[Path] = reversed(folders[: root + 1])
-    found = [config_folder / "AGENTS.md"] if config_folder is not None and (config_folder / "AGENTS.md").is_file() else []
-    for folder in chain:
+    found = [config_folder / "AGENTS.md"] if config_folder is not None and os.path.lexists(config_folder / "AGENTS.md") else []
+    for folder in reversed(folders[: _root(folders) + 1]):
         names = ("AGENTS.override.md", *INSTRUCTION_NAMES)
-        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        path = next((folder / name for name in names if os.path.lexists(folder / name)), None)
         if path is not None:
             found.append(path)
     return found
@@ -150,10 +162,11 @@ def git_branch(workspace: Path) -> str | None:
     """The branch .git/HEAD names, read without running git; None outside a repository or on no branch."""
     for folder in (workspace, *workspace.parents):
         try:
-            head = (folder / ".git" / "HEAD").read_text()
-        except OSError:
+            head = _start_of(Path(os.path.realpath(folder / ".git" / "HEAD")), HEAD_LIMIT_BYTES)
+        except NotDone:
             continue
-        return head.removeprefix("ref: refs/heads/").strip() if head.startswith("ref: ") else None
+        line = head.partition(b"\n")[0].decode(errors="replace").strip()
+        return line.removeprefix("ref: refs/heads/") if line.startswith("ref: ") else None
     return None
 
 
@@ -179,9 +192,27 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _root(folders: Sequence[Path]) -> int:
+    """Which of a folder and those above it is the root of its repository; the folder itself outside of one."""
+    return next((index for index, folder in enumerate(folders) if (folder / ".git").exists()), 0)
+
+
+def _start_of(path: Path, limit: int) -> bytes:
+    """A regular file's first bytes, one more than `limit` where it is longer. `path` is resolved. Raises NotDone."""
+    with files.opened(path) as file, open(file, "rb", closefd=False) as stream:
+        return stream.read(limit + 1)
+
+
+def _decoded(raw: bytes, limit: int) -> str:
+    """The text of at most `limit` bytes; raises UnicodeDecodeError."""
+    return codecs.getincrementaldecoder("utf-8")().decode(raw[:limit], final=len(raw) <= limit)
+
+
 def _cut(text: str, limit: int) -> str:
     return text.encode()[: max(0, limit)].decode(errors="ignore")
 
 
-def _why(error: Exception) -> str:
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(getattr(error, "strerror", error))
+def _why(error: Exception, path: Path) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return str(getattr(error, "strerror", error)).replace(f"{path} ", "it ", 1).removeprefix(f"{path}: ")

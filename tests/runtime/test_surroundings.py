@@ -1,11 +1,21 @@
 """What a workspace says to the model: instruction files, environment, mode, @files."""
 
+import os
 from pathlib import Path
 
-from flowchat.model.scripted import says
-from flowchat.runtime.project import INSTRUCTIONS_LIMIT_BYTES, environment_text, instruction_files, mentions
+import pytest
+
+from flowchat.model.scripted import says, waits
+from flowchat.runtime.project import (
+    INSTRUCTIONS_LIMIT_BYTES,
+    READ_LIMIT_BYTES,
+    Surroundings,
+    environment_text,
+    instruction_files,
+    mentions,
+)
 from flowchat.transcript.entries import ContextAdded, Noticed, text_of
-from tests.desk import Desk
+from tests.desk import Desk, HandClock
 
 
 def told(sitting: object, source: str) -> list[ContextAdded]:
@@ -76,6 +86,88 @@ async def test_a_file_that_is_no_text_is_left_out_with_one_notice(desk: Desk) ->
     assert len(sitting.branch(Noticed)) == 1
 
 
+def link_out(agents: Path) -> None:
+    (agents.parent.parent / "secret").write_text("secret")
+    agents.symlink_to("../secret")
+
+
+def link_to_a_device(agents: Path) -> None:
+    agents.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (link_out, "it leads out of the repository"),
+        (link_to_a_device, "it leads out of the repository"),
+        (os.mkfifo, "it is a pipe, not a file"),
+        (Path.mkdir, "it is a folder, not a file"),
+        (lambda path: path.symlink_to("AGENTS.md"), "it is a link that leads nowhere, or was put there meanwhile, not a file"),
+    ],
+)
+async def test_what_is_no_file_of_the_repository_is_never_read_as_instructions(desk: Desk, put: object, why: str) -> None:
+    (desk.folder / ".git").mkdir()
+    put(desk.folder / "AGENTS.md")
+    sitting = desk.open(says("a"), says("b"))
+    for text in ("one", "two"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert told(sitting, "instructions") == []
+    assert [notice.text for notice in sitting.branch(Noticed)] == [f"{desk.folder}/AGENTS.md is not used: {why}"]
+
+
+async def test_instructions_may_be_a_link_within_the_repository_and_the_users_own_may_lie_anywhere(tmp_path: Path) -> None:
+    root, config = tmp_path / "repo", tmp_path / "config"
+    for folder in (root / ".git", root / "sub", config):
+        folder.mkdir(parents=True)
+    (root / "sub" / "CLAUDE.md").write_text("ours")
+    (root / "AGENTS.md").symlink_to("sub/CLAUDE.md")
+    (tmp_path / "dotfiles.md").write_text("mine")
+    (config / "AGENTS.md").symlink_to("../dotfiles.md")
+    news = await Surroundings(root, config, HandClock()).news([], True, "default")
+    assert [text_of(added.parts) for added in news if added.source == "instructions"] == ["mine", "ours"]
+
+
+@pytest.mark.parametrize(("size", "said"), [(READ_LIMIT_BYTES + 1, "was cut"), (4 << 30, "is not used")])
+async def test_no_more_of_an_instruction_file_is_read_than_can_count(desk: Desk, size: int, said: str) -> None:
+    (desk.folder / ".git").mkdir()
+    with (desk.folder / "AGENTS.md").open("wb") as file:
+        file.write(b"<!--" + b"-" * (READ_LIMIT_BYTES - 9) + b"-->\nx" + "é".encode())
+        file.truncate(size)
+    sitting = desk.open(says("a"))
+    await sitting.session.send("one")
+    await sitting.session.idle()
+    assert [said in notice.text for notice in sitting.branch(Noticed)] == [True]
+    assert [text_of(added.parts) for added in told(sitting, "instructions")] == (["x"] if said == "was cut" else [])
+
+
+async def test_instructions_that_became_something_else_hold_no_longer(desk: Desk) -> None:
+    agents = desk.folder / "AGENTS.md"
+    agents.write_text("use tabs")
+    sitting = desk.open(says("a"), says("b"))
+    await sitting.session.send("one")
+    await sitting.session.idle()
+    agents.unlink()
+    os.mkfifo(agents)
+    await sitting.session.send("two")
+    await sitting.session.idle()
+    said = [text_of(added.parts) for added in told(sitting, "instructions")]
+    assert said == ["use tabs", "(this file is gone; what it said no longer holds)"]
+
+
+async def test_a_file_named_again_after_an_interrupt_is_told_as_it_is_now(desk: Desk) -> None:
+    hold = waits()
+    sitting = desk.open(hold, says("ok"))
+    await sitting.session.send("look at @a.txt and @b.txt")
+    await hold.reached.wait()
+    await sitting.session.interrupt()
+    (desk.folder / "a.txt").write_text("changed\n")
+    await sitting.session.send("look at @a.txt and @b.txt again")
+    await sitting.session.idle()
+    files = [(added.origin, text_of(added.parts)) for added in told(sitting, "file")]
+    assert files == [("a.txt", "alpha\nbeta\n"), ("b.txt", "gamma\n"), ("a.txt", "changed\n")]
+
+
 async def test_files_a_message_names_follow_it(desk: Desk) -> None:
     (desk.folder / "sub").mkdir()
     (desk.folder / "sub" / "c.txt").write_text("see")
@@ -105,3 +197,23 @@ def test_the_environment_changes_once_a_day(tmp_path: Path) -> None:
     morning, evening = environment_text(tmp_path, 1_790_000_000_000), environment_text(tmp_path, 1_790_003_000_000)
     assert morning == evening
     assert "git branch: topic" in morning
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        (b"ref: refs/heads/topic\n" + b"x" * 10_000, "git branch: topic"),
+        (b"ref: refs/heads/caf\xe9\n", "git branch: caf\ufffd"),
+        (b"1f0c9a\n", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_any_head_git_may_have_is_survived(tmp_path: Path, head: bytes | None, line: str | None) -> None:
+    (tmp_path / ".git").mkdir()
+    if head is None:
+        os.mkfifo(tmp_path / ".git" / "HEAD")
+    else:
+        (tmp_path / ".git" / "HEAD").write_bytes(head)
+    told = environment_text(tmp_path, 1_790_000_000_000).splitlines()
+    assert [each for each in told if each.startswith("git")] == ([line] if line else [])
