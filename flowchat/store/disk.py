@@ -9,6 +9,8 @@ from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 COPY_BYTES = 1 << 20
+UNFINISHED = ".*.new"
+"""Names of files that are being written and not yet in their place."""
 _numbers = itertools.count(1)
 
 
@@ -17,8 +19,12 @@ class Disk:
 
     def open(self, path: Path, flags: int) -> int:
         fd = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
-        if flags & os.O_CREAT:
-            os.fchmod(fd, FILE_MODE)
+        try:
+            if flags & os.O_CREAT:
+                os.fchmod(fd, FILE_MODE)
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
     def write(self, fd: int, content: bytes | memoryview) -> int:

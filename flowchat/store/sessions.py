@@ -11,9 +11,9 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from flowchat.errors import NotFound, ReadOnly, StorageFailed
-from flowchat.store.blobs import FileBlobs
+from flowchat.store.blobs import BLOBS, FileBlobs
 from flowchat.store.cards import SessionCard, read_card
-from flowchat.store.disk import Disk
+from flowchat.store.disk import UNFINISHED, Disk
 from flowchat.store.draftfile import DRAFT
 from flowchat.store.forks import copy_session
 from flowchat.store.lock import holder, take_lock
@@ -80,6 +80,7 @@ class Sessions:
                 torn, reason = self._mend(folder, fd, scanned)
             opened = self._opened(folder, scanned, torn, reason)
             if reason is None:
+                _clear_unfinished(folder)
                 opened.log, fd, lock = self._log(folder, fd, lock), None, None
             return opened
         except OSError as error:
@@ -123,7 +124,10 @@ class Sessions:
     def _mend(self, folder: Path, fd: int, scanned: Scanned) -> tuple[str | None, str | None]:
         """What the torn end is kept as, and why the session cannot be written if it cannot be mended."""
         if scanned.newer is not None:
-            return None, f"a newer flowchat wrote this session (version {scanned.newer}); it can be read, or forked"
+            return (
+                None,
+                f"a newer flowchat wrote this session (version {scanned.newer}): it can be read; only that can go on with it",
+            )
         try:
             torn = self._cut_torn(folder, fd, scanned.size)
             if scanned.unended:
@@ -270,3 +274,10 @@ def _draft_in(folder: Path) -> list[AnyDraft]:
         return decode_draft((folder / DRAFT).read_bytes())
     except OSError:
         return []
+
+
+def _clear_unfinished(folder: Path) -> None:
+    """Remove what a killed writer had not yet put in its place; for the lock's holder."""
+    with suppress(OSError):
+        for path in (*folder.glob(UNFINISHED), *(folder / BLOBS).glob(UNFINISHED)):
+            path.unlink()

@@ -1,11 +1,12 @@
 """A log that somebody else wrote to, or put another file in the place of: what follows goes on in a fork, and nothing is lost."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flowchat.errors import NotFound, StorageFailed
+from flowchat.errors import NotFound, ReadOnly, StorageFailed
 from flowchat.model.scripted import ScriptedModel, says, waits
 from flowchat.transcript.entries import Forked, RunEnded, ToolAnswered
 from tests.desk import Ear
@@ -113,4 +114,22 @@ async def test_a_session_without_a_word_and_one_that_is_not_kept_cannot_be_forke
     await house.clock.hurry(unkept.idle())
     with pytest.raises(NotFound):
         await there.fork(unkept)
+    await there.close()
+
+
+async def test_a_session_of_a_newer_program_is_not_forked(house: House) -> None:
+    there = house.workspace(ScriptedModel(says("One.")))
+    session = await there.new(model="scripted")
+    await session.send("one")
+    await house.clock.hurry(session.idle())
+    await there.close()
+    log = house.log(session.sid)
+    later = b'{"v":2,"seq":%d,"t":1,"type":"label_set","node":1,"label":"x"' % (session.transcript.last_seq + 1)
+    with log.open("ab") as file:
+        file.write(b'%b,"crc":%d}\n' % (later, zlib.crc32(later)))
+    there = house.workspace(ScriptedModel())
+    opened = await there.open(session.sid)
+    with pytest.raises(ReadOnly, match="newer"):
+        await there.fork(opened)
+    assert [path.name for path in (house.folders.data / "sessions").iterdir()] == [session.sid]
     await there.close()

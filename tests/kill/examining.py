@@ -53,6 +53,8 @@ async def examine(folders: Folders, folder: Path, heard: bytes) -> tuple[list[st
         session = await there.open(sid)
         wrong += broken_log(session.transcript.records())
     await there.close()
+    left = [str(path.relative_to(folders.data)) for path in folders.data.rglob(".*.new")]
+    wrong += [f"{left} are left over"] if left else []
     for session in opened:
         kept = [(record.seq, record.parent, record.entry) for record in _on_disk(folders, session.sid)]
         if kept != [(record.seq, record.parent, record.entry) for record in session.transcript.records()]:

@@ -188,7 +188,7 @@ def test_a_newer_version_is_only_read_and_never_rewritten(tmp_path: Path) -> Non
     log = kept(store, [*FEW, sealed('{"v":2,"seq":6,"t":1,"type":"user_said","parent":5,"said":"anew"'), b"torn"])
     before = log.read_bytes()
     opened = store.open(log.parent.name)
-    assert opened.read_only == "a newer flowchat wrote this session (version 2); it can be read, or forked"
+    assert opened.read_only == "a newer flowchat wrote this session (version 2): it can be read; only that can go on with it"
     assert entries(opened.records)[:5] == FEW_ENTRIES
     assert isinstance(opened.records[5].entry, Damaged)
     assert (log.read_bytes(), sorted(path.name for path in log.parent.iterdir())) == (before, ["lock", "log.jsonl"])
