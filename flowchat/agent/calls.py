@@ -29,19 +29,26 @@ from flowchat.transcript.events import AnyDelta, ApprovalAsked, OutputDelta, Sta
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
+UNSAVED = "not run: the session cannot be saved, and nothing is changed while that is so"
+STOPPED_FIRST = "not run: the run was stopped first"
 
 
 async def answer_calls(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, emit: Emit) -> None:
     """Answer the calls of the answer at the head.
 
     Consecutive read-only calls run together; a call that is not read-only waits for all before it and holds all after it.
-    On CancelledError the calls that were running have ended; what they really did is in `flight.answers`.
+    However this ends, the calls that were running have ended; what they really did is in `flight.answers`.
     """
     said = _said(transcript)
     emit(StateDelta("running", "tools", flight.run, flight.step))
     for group in _groups(agent, said):
         bench = _Bench(agent, transcript, inbox, flight, emit)
-        await asyncio.gather(*(bench.answer(call_id, call) for call_id, call in group))
+        try:
+            async with asyncio.TaskGroup() as together:
+                for call_id, call in group:
+                    together.create_task(bench.answer(call_id, call))
+        except ExceptionGroup as failed:  # the log itself failed, in a way it never should
+            raise failed.exceptions[0] from failed
 
 
 def _said(transcript: Transcript) -> list[tuple[CallId, Call]]:
@@ -73,41 +80,55 @@ class _Bench:
 
     async def answer(self, call_id: CallId, call: Call) -> None:
         """From the model's words to one durable answer."""
-        started = self._agent.clock.seconds()
         try:
-            tool = self._agent.tools.find(call.name)
-            if tool is None:
-                raise ToolError(f"there is no tool {call.name!r}; there are {', '.join(self._agent.tools.names())}")
-            args = self._agent.tools.arguments(tool, call.args)
-            desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
-            refusal = await self._refusal(call_id, tool, args, desk)
-            if refusal is None:
-                started = self._agent.clock.seconds()
-                await self._run(call_id, tool, args, desk, started)
-                return
-            answered = _plain(call_id, "denied", refusal)
+            answered = await self._answer(call_id, call)
         except ToolError as error:
-            answered = _plain(call_id, "error", sound(str(error)), self._since(started))
-        await self._transcript.append(answered)
-
-    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk, started: float) -> None:
-        if self._transcript.unsaved is not None and not tool.read_only:
-            raise ToolError("not run: the session cannot be saved, and nothing is changed while that is so")
-        await self._transcript.append(ToolStarted(call_id))
-        try:
-            outcome = await tool.run(args, desk)
-        except ToolError as error:
-            outcome = Outcome(_line(str(error)), str(error), "error")
-        except Exception as error:  # a bug in a tool ends the call, not the run
-            _log.exception("tool %s", tool.schema.name)
-            outcome = Outcome(f"{type(error).__name__}", f"the tool failed: {type(error).__name__}: {error}", "error")
-        answered = await self._answered(call_id, outcome, self._since(started))
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+            answered = _plain(call_id, "error", sound(str(error)))
+        except Exception as error:  # a bug ends the call, not the run
+            _log.exception("call %s of %s", call_id, call.name)
+            answered = _plain(call_id, "error", sound(f"the call failed: {type(error).__name__}: {error}"))
+        if _being_stopped():
             self._flight.answers[call_id] = answered
             raise asyncio.CancelledError
         await self._transcript.append(answered)
         self._flight.outputs.pop(call_id, None)
+
+    async def _answer(self, call_id: CallId, call: Call) -> ToolAnswered:
+        tool = self._agent.tools.find(call.name)
+        if tool is None:
+            raise ToolError(f"there is no tool {call.name!r}; there are {', '.join(self._agent.tools.names())}")
+        args = self._agent.tools.arguments(tool, call.args)
+        desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
+        refusal = await self._refusal(call_id, tool, args, desk)
+        if refusal is not None:
+            return _plain(call_id, "denied", refusal)
+        if not tool.read_only and self._transcript.unsaved is not None:
+            return _plain(call_id, "not_run", UNSAVED)
+        self._flight.answers[call_id] = _plain(call_id, "not_run", STOPPED_FIRST)
+        await self._transcript.append(ToolStarted(call_id))
+        if not tool.read_only and self._transcript.unsaved is not None:
+            return _plain(call_id, "not_run", UNSAVED)
+        del self._flight.answers[call_id]
+        return await self._run(call_id, tool, args, desk)
+
+    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> ToolAnswered:
+        started = self._agent.clock.seconds()
+        try:
+            outcome = await tool.run(args, desk)
+        except ToolError as error:
+            outcome = Outcome(_line(str(error)), str(error), "error")
+        except asyncio.CancelledError:
+            if _being_stopped():
+                raise
+            outcome = Outcome("stopped", "the tool stopped itself; it may have done part of its work", "error")
+        except Exception as error:  # a bug in a tool ends the call, not the run
+            _log.exception("tool %s", tool.schema.name)
+            outcome = Outcome(f"{type(error).__name__}", f"the tool failed: {type(error).__name__}: {error}", "error")
+        duration_ms = round((self._agent.clock.seconds() - started) * 1000)
+        content, blob = await bound(outcome, self._keep)
+        return ToolAnswered(
+            call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
+        )  # fmt: skip
 
     async def _refusal(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> str | None:
         """Why the call may not run, or None; a question is asked where the rules leave it to the user."""
@@ -148,15 +169,6 @@ class _Bench:
     async def _keep(self, content: bytes, media: str) -> BlobRef:
         return await self._transcript.blobs.put(content, media)
 
-    async def _answered(self, call_id: CallId, outcome: Outcome, duration_ms: int) -> ToolAnswered:
-        content, blob = await bound(outcome, self._keep)
-        return ToolAnswered(
-            call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
-        )  # fmt: skip
-
-    def _since(self, started: float) -> int:
-        return round((self._agent.clock.seconds() - started) * 1000)
-
 
 def files_seen(branch: Sequence[Record]) -> dict[str, str]:
     """The sha256 the branch last saw of each file, by path; an empty string where it was deleted."""
@@ -167,13 +179,18 @@ def files_seen(branch: Sequence[Record]) -> dict[str, str]:
     return seen
 
 
+def _being_stopped() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _by_policy(call_id: CallId, verdict: Verdict) -> ApprovalDecided:
     rule = str(verdict.rule) if verdict.rule is not None else None
     return ApprovalDecided(call_id, "deny" if verdict.decision == "deny" else "allow", verdict.by, rule, verdict.reason)
 
 
-def _plain(call_id: CallId, status: AnswerStatus, sentence: str, duration_ms: int = 0) -> ToolAnswered:
-    return ToolAnswered(call_id, status, _line(sentence), sentence, duration_ms=duration_ms)
+def _plain(call_id: CallId, status: AnswerStatus, sentence: str) -> ToolAnswered:
+    return ToolAnswered(call_id, status, _line(sentence), sentence)
 
 
 def _line(text: str) -> str:

@@ -21,7 +21,7 @@ class StepInFlight:
         self.run, self.model = run, model
         self.step = self.attempt = 0
         self.answers: dict[CallId, ToolAnswered] = {}
-        """Real answers of calls that ended while the run was being stopped."""
+        """What a call without an answer is answered with if the run is stopped: what it really did, or that it never ran."""
         self.outputs: dict[CallId, list[str]] = {}
         """Live output of calls that run, in pieces."""
         self._pieces: list[tuple[str, list[str]]] = []
