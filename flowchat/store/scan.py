@@ -151,12 +151,14 @@ def lines_of(fd: int, start: int = 0, end: int | None = None) -> Iterator[Line]:
         while (newline := chunk.find(b"\n", begin)) >= 0:
             pieces.append(chunk[begin:newline])
             length = read + newline - at
-            yield Line(at, length, b"".join(pieces), True)
+            yield Line(at, length, b"".join(pieces) if length <= RECORD_LIMIT_BYTES else b"", True)
             pieces.clear()
             at += length + 1
             begin = newline + 1
         read += len(chunk)
-        pieces = [*pieces, chunk[begin:]] if read - at <= RECORD_LIMIT_BYTES else [b""]
+        pieces.append(chunk[begin:])
+        if read - at > RECORD_LIMIT_BYTES:
+            pieces.clear()
     if read > at:
         yield Line(at, read - at, b"".join(pieces), False)
 

@@ -27,7 +27,7 @@ from tests.store.books import (
     user,
     written,
 )
-from tests.store.disks import FaultyDisk, failing_at
+from tests.store.disks import FaultyDisk, failing_at, torn_at
 
 
 async def test_nothing_is_on_disk_before_the_first_append(tmp_path: Path) -> None:
@@ -72,8 +72,9 @@ async def test_two_sessions_write_to_their_own_logs_only(tmp_path: Path) -> None
     assert said(await reread(store, other.sid)) == ["to the second"]
 
 
-async def test_folders_and_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+async def test_folders_and_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
         store = sessions(tmp_path)
         store.keep_draft(WORK, "unsent")
@@ -106,6 +107,7 @@ async def test_a_folder_deleted_under_us_is_written_anew(tmp_path: Path) -> None
     opened = store.new(NOW_MS, WORK)
     book = transcript(opened)
     await book.append(started(), user("one"))
+    opened.log.draft(b"gone\n")
     await book.append(note("not fsynced"))
     for path in sorted(tmp_path.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -146,14 +148,17 @@ async def test_a_folder_that_was_moved_away_takes_its_log_along(tmp_path: Path) 
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("what", ["longer", "shorter", "another"])
+@pytest.mark.parametrize("what", ["longer", "shorter", "another", "another, ours moved aside"])
 async def test_a_log_that_somebody_else_wrote_to_is_left_alone(tmp_path: Path, what: str) -> None:
     store = sessions(tmp_path)
     opened = store.new(NOW_MS, WORK)
     book = transcript(opened)
     await book.append(started(), user("one"))
     log = log_of(store, opened.sid)
-    if what == "another":
+    if what.endswith("aside"):
+        log.rename(log.with_name("aside"))
+        log.write_bytes(log.with_name("aside").read_bytes())
+    elif what == "another":
         log.with_name("new").write_bytes(log.read_bytes())
         log.with_name("new").rename(log)
     else:
@@ -251,6 +256,18 @@ async def test_a_draft_is_kept_while_the_entries_that_say_it_cannot_be_written(t
     await book.save_again()
     await book.close()
     assert (draft.read_bytes(), is_whole(log_of(store, opened.sid))) == (b"", True)
+
+
+async def test_a_draft_line_that_found_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = sessions(tmp_path)
+    sid = await written(store, user("one"))
+    opened = sessions(tmp_path, disk := FaultyDisk()).open(sid)
+    disk.fault = torn_at(2)
+    for text in ("a", "b" * 50, "c"):
+        opened.log.draft(encode_draft([DraftLine(3, 1, 1, text)]))
+    await opened.log.close()
+    draft = (store.path(sid) / "draft.jsonl").read_bytes()
+    assert draft == encode_draft([DraftLine(3, 1, 1, "a"), DraftLine(3, 1, 1, "c")])
 
 
 async def test_a_draft_that_grows_is_written_anew_with_the_end_of_each_output(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Logs as they may lie on somebody's disk: flipped, cut, doubled, from the future; and what is read of them."""
 
+import os
 import random
 import re
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +167,18 @@ def test_lines_that_are_not_what_they_should_be_hide_no_others(
     assert said(entries(records)) == texts
     assert [record.seq for record in records if record.type == "damaged"] == damaged
     assert [record.seq for record in records] == list(range(1, len(records) + 1))
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_the_longest_line(tmp_path: Path) -> None:
+    log = kept(sessions(tmp_path), FEW)
+    os.truncate(log, 4 * RECORD_LIMIT_BYTES)
+    tracemalloc.start()
+    try:
+        records = read(log)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (entries(records), peak < 1.5 * RECORD_LIMIT_BYTES) == (FEW_ENTRIES, True)
 
 
 def test_what_this_program_does_not_know_is_kept_as_unknown(tmp_path: Path) -> None:

@@ -208,10 +208,11 @@ def test_a_session_that_is_not_there_is_not_made(tmp_path: Path, sid: str) -> No
     store = sessions(tmp_path)
     (tmp_path / "data" / "x").mkdir(parents=True)
     (tmp_path / "data" / "x" / "log.jsonl").write_bytes(b"".join(lines_for()))
+    (tmp_path / "data" / "sessions").mkdir()
     for act in (store.open, store.trash, lambda wanted: store.fork(wanted, 1, NOW_MS)):
         with pytest.raises(NotFound):
             act(sid)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["data", "log.jsonl", "x"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["data", "log.jsonl", "sessions", "x"]
 
 
 # --- forks and the trash ---------------------------------------------------------------------------------------------------
