@@ -94,7 +94,7 @@ def _of_whole(sid: str, fd: int, size: int) -> SessionCard | None:
 def _of_ends(sid: str, fd: int, size: int, kept: SessionCard | None) -> SessionCard | None:
     """What both ends of a long log tell, and what a card that is older than the log told."""
     first, last = list(_records(fd, 0, WHOLE_BYTES // 2)), list(_records(fd, size - WHOLE_BYTES // 2, size))
-    if not first or not last:
+    if not first and not last:
         return kept
     card, late = card_of(sid, [*first, *last], _facts([*first, *last]), size), _facts(last)
     if kept is None or kept.log_bytes > size:

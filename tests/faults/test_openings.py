@@ -1,6 +1,7 @@
 """What is found of a session whose process ended in the middle: closed once, nothing lost, nothing run again."""
 
 import asyncio
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -191,3 +192,18 @@ async def test_a_call_that_was_running_is_unknown_and_is_not_run_again(house: Ho
     await crash.house.clock.hurry(opened.idle())
     assert (house.ran(), broken_log(opened.transcript.records())) == (ran, [])
     await crash.workspace.close()
+
+
+async def test_a_session_with_a_long_torn_end_is_listed_and_opened(house: House) -> None:
+    """What a lost power supply leaves: blocks that were never written read as zeros."""
+    there = house.workspace(ScriptedModel(says("One.")))
+    session = await there.new(model="scripted")
+    await session.send("one")
+    await house.clock.hurry(session.idle())
+    await there.close()
+    log = house.log(session.sid)
+    size = log.stat().st_size
+    os.truncate(log, 20_000_000)
+    assert [(card.sid, card.messages, card.at_least) for card in house.cards()] == [(session.sid, 2, True)]
+    assert await house.wrong(session.sid, session.transcript.records()) == []
+    assert log.with_name("log.torn-1").stat().st_size == 20_000_000 - size
