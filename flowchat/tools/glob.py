@@ -56,4 +56,6 @@ def _find(folder: Path, pattern: str, workspace: Path) -> Outcome:
         lines.append(f"[{len(found) - LIST_LIMIT:,} more]")
     if walk.cut:
         lines.append(f"[the search {walk.cut}; name a folder as path]")
-    return Outcome(count(len(found), "file", "files"), "\n".join(lines) or "[no file fits; ignored files were not looked at]")
+    return Outcome(
+        count(len(found), "file", "files"), "\n".join(lines) or "[no file fits; ignored files and keys were not looked at]"
+    )

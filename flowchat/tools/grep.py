@@ -15,7 +15,7 @@ from flowchat.tools.globs import compile_glob
 from flowchat.tools.paths import resolve, shown
 from flowchat.tools.process import Ended, find_program, run
 from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach
-from flowchat.tools.walk import NEVER_ENTERED, Walk
+from flowchat.tools.walk import LEFT_OUT, Walk
 from flowchat.transcript.events import Preview
 
 SEARCH_SECONDS = 20.0
@@ -81,7 +81,7 @@ async def _ripgrep(program: str, given: _Args, target: Path) -> Ended:
         *("--hidden", "--no-require-git", "--no-ignore-global", "--no-ignore-dot", "--sort=path"),
         *(f"--max-filesize={FILE_LIMIT}", f"--max-columns={LINE_LIMIT_CHARS}", "--max-columns-preview"),
         *([f"--glob={given.glob}"] if given.glob else []),
-        *(f"--glob=!{name}" for name in sorted(NEVER_ENTERED)),
+        *(f"--iglob=!{name}" for name in sorted(LEFT_OUT)),
         *(["--ignore-case"] if given.ignore_case else []),
         *([f"--context={given.context}"] if given.context else []),
         f"--regexp={given.pattern}",
@@ -124,7 +124,7 @@ def _outcome(ended: Ended, given: _Args, workspace: Path) -> Outcome:
     hits = sum(match is not None and match["kind"] == ":" for match in found)
     cut = "" if ended.status is not None and ended.recording.complete else "at least "
     content = _shown(found, hits, workspace, bool(cut))
-    return Outcome(cut + count(hits, "match", "matches"), content or "[nothing fits; ignored files were not searched]")
+    return Outcome(cut + count(hits, "match", "matches"), content or "[nothing fits; ignored files and keys were not searched]")
 
 
 def _shown(found: list[re.Match[str] | None], hits: int, workspace: Path, cut: bool) -> str:

@@ -1,4 +1,4 @@
-"""The files of a folder as git would see them: .gitignore honoured, .git skipped, no link followed, in a fixed order."""
+"""The files of a folder as git would see them: .gitignore honoured, no link followed, what holds keys left out."""
 
 import os
 import time
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowchat.tools.policy import SECRET_NAMES
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec  # loaded with the first .gitignore: 10 ms
 
 ENTRIES_LIMIT = 200_000
 """Files and folders looked at in one walk."""
 WALK_SECONDS = 10.0
-NEVER_ENTERED = frozenset({".git", ".ssh", ".gnupg", ".aws"})
-"""Folders no walk enters: git's own, and where keys lie."""
+LEFT_OUT = SECRET_NAMES | {".git"}
+"""Names no walk gives or enters, whatever the case of their letters; naming one as the root is a question for the policy."""
 _IGNORE_FILE_LIMIT_BYTES = 256 * 1024
 
 
@@ -38,11 +40,11 @@ class Walk:
             if self._over():
                 return
             is_folder = entry.is_dir(follow_symlinks=False)
-            if ignored.covers(entry.path, is_folder):
+            if entry.name.casefold() in LEFT_OUT or ignored.covers(entry.path, is_folder):
                 continue
             if not is_folder:
                 yield prefix + entry.name
-            elif entry.name not in NEVER_ENTERED:
+            else:
                 yield from self._below(Path(entry.path), f"{prefix}{entry.name}/", ignored)
 
     def _over(self) -> bool:

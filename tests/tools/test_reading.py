@@ -13,6 +13,7 @@ from flowchat.transcript.entries import FileTouched
 
 from .conftest import Bench
 
+NOTHING = "[nothing fits; ignored files and keys were not searched]"
 RIPGREP = [pytest.param(name, id=name or "own") for name in ("rg", "") if not name or shutil.which(name)]
 
 
@@ -112,7 +113,7 @@ def tree(bench: Bench) -> None:
 async def test_files_are_found_by_pattern_in_a_fixed_order(bench: Bench, args: dict[str, object], found: list[str]) -> None:
     tree(bench)
     outcome = await bench.call("glob", **args)
-    empty = "[no file fits; ignored files were not looked at]"
+    empty = "[no file fits; ignored files and keys were not looked at]"
     assert outcome.content == ("\n".join(found) or empty)
     assert outcome.summary == {0: "no files", 1: "1 file"}.get(len(found), f"{len(found)} files")
 
@@ -157,9 +158,9 @@ async def test_a_folder_is_listed_with_what_each_entry_is(bench: Bench) -> None:
         ({"pattern": "NEEDLE$", "glob": "*.py", "ignore_case": True}, "2 matches", "a.py\n3:Needle\nsub/b.py\n3:Needle"),
         ({"pattern": "Needle", "path": "a.py", "context": 1}, "1 match", "a.py\n2-needle in a.py\n3:Needle\n4-last"),
         ({"pattern": "first|last", "path": "a.py", "context": 0}, "2 matches", "a.py\n1:first\n4:last"),
-        ({"pattern": "-v", "path": "a.py"}, "no matches", "[nothing fits; ignored files were not searched]"),
-        ({"pattern": "needle in .git/config"}, "no matches", "[nothing fits; ignored files were not searched]"),
-        ({"pattern": "needle in (build|x.log|sub/secret)"}, "no matches", "[nothing fits; ignored files were not searched]"),
+        ({"pattern": "-v", "path": "a.py"}, "no matches", NOTHING),
+        ({"pattern": "needle in .git/config"}, "no matches", NOTHING),
+        ({"pattern": "needle in (build|x.log|sub/secret)"}, "no matches", NOTHING),
     ],
 )  # fmt: skip
 async def test_lines_are_found_the_same_with_and_without_ripgrep(
@@ -185,6 +186,26 @@ async def test_binary_files_and_pipes_are_not_searched(bench: Bench, program: st
     assert outcome.summary == "2 matches"
     assert outcome.content.startswith("text\n1:needle\n2:xxxx")
     assert max(map(len, outcome.content.splitlines())) <= 510
+
+
+@pytest.mark.parametrize("program", RIPGREP)
+async def test_where_keys_lie_is_searched_only_if_the_call_names_it_for_then_the_policy_asks(bench: Bench, program: str) -> None:
+    names = [".npmrc", ".NetRC", ".pypirc", "sub/.git-credentials", ".ssh/id", "sub/.AWS/credentials", ".gnupg/x"]
+    for name in (*names, "a.py"):
+        bench.file(name, f"needle in {name}\n")
+
+    async def found(**args: object) -> tuple[str, str]:
+        given = bench.parsed("grep", args)[1]
+        return bench.judged("grep", **args).decision, (
+            await bench.run(Grep(program), given, Grep().reach(given, bench.workspace))
+        ).content
+
+    assert await found(pattern="needle") == ("allow", "a.py\n1:needle in a.py")
+    assert await found(pattern="needle", path="sub") == ("allow", NOTHING)
+    assert await found(pattern="needle", glob="**/.*rc") == ("allow", NOTHING)
+    assert await found(pattern="needle", path=".npmrc") == ("ask", ".npmrc\n1:needle in .npmrc")
+    assert await found(pattern="needle", path=".ssh") == ("ask", ".ssh/id\n1:needle in .ssh/id")
+    assert (await bench.call("glob", pattern="**")).content == "a.py"
 
 
 async def test_searching_stops_where_there_is_far_more_than_is_shown(bench: Bench) -> None:
