@@ -108,7 +108,7 @@ def _context(added: ContextAdded) -> Iterator[Block]:
 def _checkpoint(made: Compacted, messages: int) -> Block:
     line = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
     if made.directives:
-        line += f"   kept {many(len(made.directives), 'directive')}"
+        line += f", kept {many(len(made.directives), 'directive')}"
     return Note(NoteText(line, "compacted", "checkpoint", "accent", made.summary, is_markdown=True, kind="mark"))
 
 
