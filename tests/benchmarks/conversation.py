@@ -14,6 +14,8 @@ from flowchat.transcript.events import TextDelta
 from tests.benchmarks.model_server import Json, ModelServer, serving
 
 MODEL = "openai/bench"
+HOLD_SECONDS = 60.0
+"""A part takes two."""
 READ = 'call read_file {"path": "README.md"}'
 LIST = 'call list_dir {"path": "."}'
 WRITE = 'call write_file {"path": "made.txt", "content": "made\\n"}'
@@ -102,7 +104,8 @@ async def hold(part: Part, folder: Path) -> list[str]:
         workspace = Workspace(_work_folder(folder), settings, open_folders(environ), environ)
         try:
             session = await workspace.open_newest() or await workspace.new()
-            await part(Talk(session, server, workspace.path))
+            async with asyncio.timeout(HOLD_SECONDS):
+                await part(Talk(session, server, workspace.path))
         finally:
             await workspace.close()
     return [canonical(body) for body in server.asked if body.get("tools")]
