@@ -135,7 +135,7 @@ class Listing(Widget, can_focus=False):
 
     def _choose(self, index: int) -> None:
         self._chosen = max(0, min(index, len(self._rows) - 1))
-        height = max(1, self.size.height or self._limit or 1)
+        height = max(1, self.size.height or self._limit or len(self._rows))
         self._top = max(min(self._top, self._chosen, len(self._rows) - height), self._chosen - height + 1, 0)
 
     # --- the mouse ---------------------------------------------------------------------------------------------------
