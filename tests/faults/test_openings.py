@@ -45,8 +45,21 @@ async def streamed(house: House, *script: Any, words: str = "begin") -> tuple[Se
     await session.send(words)
     await house.clock.hurry(held.reached.wait())
     await house.clock.pass_seconds(0.25)
-    await session.transcript.flushed()
+    await drafted(house, session, b"Half of ")
     return session, held
+
+
+async def drafted(house: House, session: Session, words: bytes | None) -> None:
+    """Until the draft on disk holds these words, or nothing any more."""
+    draft = house.log(session.sid).with_name("draft.jsonl")
+    async with asyncio.timeout(10):
+        while not _holds(draft.read_bytes() if draft.exists() else b"", words):
+            await house.clock.pass_seconds(0.01)
+            await asyncio.sleep(0.001)
+
+
+def _holds(content: bytes, words: bytes | None) -> bool:
+    return not content if words is None else words in content
 
 
 def ends(session: Session, behind: int) -> list[Entry]:
@@ -94,7 +107,7 @@ async def test_a_withdrawn_attempt_is_not_found_again(house: House, tmp_path: Pa
     await house.clock.pass_seconds(0.25)
     free.set()
     await house.clock.hurry(held.reached.wait())
-    await session.transcript.flushed()
+    await drafted(house, session, None)
     crash = Crash(house, tmp_path, "crash")
     await left(house, session, held)
     opened = await crash.open(session.sid)
@@ -176,11 +189,7 @@ async def test_a_call_that_was_running_is_unknown_and_is_not_run_again(house: Ho
         model="scripted"
     )
     await session.send("run it")
-    async with asyncio.timeout(10):
-        draft = house.log(session.sid).with_name("draft.jsonl")
-        while not house.ran() or not draft.exists() or not draft.stat().st_size:
-            await house.clock.pass_seconds(0.25)
-            await asyncio.sleep(0.01)
+    await drafted(house, session, b"out")
     crash = Crash(house, tmp_path, "crash")
     await house.clock.hurry(session.close())
     ran = house.ran()
