@@ -30,7 +30,7 @@ from flowchat.transcript.events import (
 )
 from flowchat.ui.blocks import Look
 from flowchat.ui.choice import Choice
-from flowchat.ui.keys import Key, acts_by_key
+from flowchat.ui.keys import PANE, acts_by_key
 from flowchat.ui.painting import badged, changed_regions, marked, selected
 from flowchat.ui.palette import Palette
 from flowchat.ui.passages import Passage
@@ -48,21 +48,6 @@ DRAWN_LIMIT = 256
 """Passages whose rows are kept; of others they are made again when they come into view."""
 _ROWS_PER_PASSAGE = 1 << 20
 
-PANE: tuple[Key, ...] = (
-    Key("row_up", ("up",), "Scroll; Home and End, PageUp and PageDown go further"),
-    Key("row_down", ("down",)),
-    Key("page_up", ("pageup", "ctrl+pageup")),
-    Key("page_down", ("pagedown", "ctrl+pagedown")),
-    Key("start", ("home",)),
-    Key("end", ("end", "ctrl+end")),
-    Key("next_block", ("j",), "Next block, k the one before"),
-    Key("previous_block", ("k",)),
-    Key("next_message", ("right_square_bracket",), "Your next message, [ the one before"),
-    Key("previous_message", ("left_square_bracket",)),
-    Key("fold", ("enter", "space", "o"), "Fold or unfold the chosen block"),
-    Key("fold_all", ("ctrl+o",), "Fold or unfold all tool calls"),
-    Key("copy", ("y",), "Copy the chosen block as it was written"),
-)
 _ACTS = acts_by_key(PANE)
 
 

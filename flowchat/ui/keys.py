@@ -27,6 +27,7 @@ CHAT: tuple[Key, ...] = (
     Key("newline", ("ctrl+j", "shift+enter", "alt+enter"), "New line; also \\ and Enter"),
     Key("escape", ("escape",), "Stop the run. Twice, with nothing written: edit an earlier message"),
     Key("cancel", ("ctrl+c",), "Clear what is written, or stop the run; twice when idle: leave"),
+    Key("take_back", ("ctrl+u",), "On an empty line: take back the message that got no answer"),
     Key("leave", ("ctrl+d",), "Leave, when nothing is written"),
     Key("suspend", ("ctrl+z",), "Suspend to the shell; fg comes back"),
     Key("cycle_mode", ("shift+tab",), "Permission mode: default, accept-edits, plan"),
@@ -65,19 +66,19 @@ COMPOSER: tuple[Key, ...] = (
 )
 
 PANE: tuple[Key, ...] = (
-    Key("previous_block", ("up", "k"), "Block by block; with Ctrl from message to message"),
-    Key("next_block", ("down", "j")),
-    Key("previous_message", ("ctrl+up",)),
-    Key("next_message", ("ctrl+down",)),
-    Key("row_up", ("shift+up",)),
-    Key("row_down", ("shift+down",)),
-    Key("page_up", ("pageup",)),
-    Key("page_down", ("pagedown",)),
-    Key("start", ("home",), "To the first message, End to the newest"),
-    Key("end", ("end",)),
-    Key("fold", ("enter", "space"), "Fold or unfold the chosen block"),
-    Key("fold_all", ("ctrl+o",)),
-    Key("copy", ("c",), "Copy the chosen block as it was written"),
+    Key("row_up", ("up",), "Scroll; Home and End, PageUp and PageDown go further"),
+    Key("row_down", ("down",)),
+    Key("page_up", ("pageup", "ctrl+pageup")),
+    Key("page_down", ("pagedown", "ctrl+pagedown")),
+    Key("start", ("home",)),
+    Key("end", ("end", "ctrl+end")),
+    Key("next_block", ("j",), "Next block, k the one before"),
+    Key("previous_block", ("k",)),
+    Key("next_message", ("right_square_bracket",), "Your next message, [ the one before"),
+    Key("previous_message", ("left_square_bracket",)),
+    Key("fold", ("enter", "space", "o"), "Fold or unfold the chosen block"),
+    Key("fold_all", ("ctrl+o",), "Fold or unfold all tool calls"),
+    Key("copy", ("y",), "Copy the chosen block as it was written"),
 )
 
 LIST: tuple[Key, ...] = (
@@ -110,7 +111,7 @@ def acts_by_key(table: tuple[Key, ...]) -> dict[str, str]:
 
 def shown(key: str) -> str:
     """A key as hints write it: `Ctrl+J`, `Shift+Tab`, `PageUp`."""
-    names = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc", "underscore": "_"}
+    names = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc", "underscore": "_", "right_square_bracket": "]"}
     return "+".join(names.get(part, part.capitalize()) for part in key.split("+"))
 
 
