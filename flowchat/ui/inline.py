@@ -1,10 +1,9 @@
 """Markdown inside a line: emphasis, code, links with their target, as styled pieces."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from rich.style import Style
 
 from flowchat.transcript.clean import clean
@@ -12,11 +11,14 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.prose import TAB_CELLS, Row
 from flowchat.ui.strips import Piece
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
 INLINE_LIMIT_CHARS = 16 * 1024
 """Longer text without a block's end is shown as it is: the parser's time grows faster than the text."""
 _BOLD, _ITALIC, _STRIKE = Style(bold=True), Style(italic=True), Style(strike=True)
 _ADDED = {"strong": _BOLD, "em": _ITALIC, "s": _STRIKE}
-_parser = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable(["html_inline"])
 
 
 @lru_cache(maxsize=512)
@@ -24,10 +26,18 @@ def inline_rows(text: str, style: Style, palette: Palette) -> tuple[Row, ...]:
     """The lines of a paragraph, not yet broken to a width: a line of the source is a line here."""
     if len(text) > INLINE_LIMIT_CHARS:
         return tuple([(line, style)] for line in text.expandtabs(TAB_CELLS).split("\n"))
-    tokens = _parser.parseInline(text)
+    tokens = inline_parser().parseInline(text)
     writer = _Writer(style, palette)
     writer.write(tokens[0].children or ())
     return tuple(writer.lines)
+
+
+@cache
+def inline_parser() -> "MarkdownIt":
+    """The parser of what stands inside a line; loaded when the first is asked for."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable(["html_inline"])
 
 
 class _Writer:
@@ -39,7 +49,7 @@ class _Writer:
         self._palette = palette
         self._links: list[tuple[str, int, int]] = []
 
-    def write(self, tokens: Sequence[Token]) -> None:
+    def write(self, tokens: "Sequence[Token]") -> None:
         for token in tokens:
             match token.type:
                 case "softbreak" | "hardbreak":

@@ -11,15 +11,24 @@ from typing import TypeAlias
 from textual.strip import Strip
 
 from flowchat.ui.fences import CodeRow, Fence
+from flowchat.ui.highlight import lexer_of
+from flowchat.ui.inline import inline_parser
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import gutter_strip
-from flowchat.ui.structure import Unit, unit_rows, units_of
+from flowchat.ui.structure import Unit, block_parser, unit_rows, units_of
 
 Line: TypeAlias = "Strip | CodeRow"
 _CLOSES = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*")
 _LOUD = frozenset({"fence", "code_block", "table_open", "hr"})
 """Blocks with a blank row above and below whatever the source has there; headings and quotes have one above."""
 _LOUD_ABOVE = _LOUD | {"heading_open", "blockquote_open"}
+
+
+def warm() -> None:
+    """Load what the first answer needs, so that it need not wait: the parsers, and the colours of the commonest code."""
+    inline_parser()
+    block_parser()
+    lexer_of("python")
 
 
 class MarkdownFlow:

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from functools import cache
+from typing import TYPE_CHECKING
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.highlight import highlighted
@@ -15,11 +14,13 @@ from flowchat.ui.prose import TAB_CELLS, Row, chop, code_width, text_width, wrap
 from flowchat.ui.strips import Piece
 from flowchat.ui.tables import table_rows
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
 CODE_LIMIT_LINES = 256
 """Code inside a list or a quote is drawn anew with each piece; more lines of it are not coloured."""
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
-_parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["reference", "html_block"])
-_parser.core.ruler.disable("inline")
 
 Blank = Callable[[int], bool]
 """Whether there is a blank line above a line, by its number."""
@@ -35,7 +36,7 @@ class Unit:
     kind: str
     offset: int
     blank_above: bool
-    tokens: Sequence[Token]
+    tokens: "Sequence[Token]"
     ordinal: int | None = None
     language: str = ""
     marker: str = ""
@@ -50,7 +51,7 @@ def units_of(text: str, ordinal: int | None = None) -> Iterator[Unit]:
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
-    for kind, tokens, number in _pieces(_parser.parse(text), ordinal):
+    for kind, tokens, number in _pieces(block_parser().parse(text), ordinal):
         first, end = tokens[0].map or (0, 0)
         unit = Unit(kind, offsets[first], _is_blank_above(lines, first), tokens, number, lines=lines)
         if kind == "fence":
@@ -66,7 +67,17 @@ def unit_rows(unit: Unit, width: int, palette: Palette) -> list[Row]:
     return drawing.blocks(unit.tokens, text_width(width), code_width(width))
 
 
-def _pieces(tokens: Sequence[Token], ordinal: int | None) -> Iterator[tuple[str, Sequence[Token], int | None]]:
+@cache
+def block_parser() -> "MarkdownIt":
+    """The parser of blocks; loaded when the first is asked for, for the first screen needs none."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["reference", "html_block"])
+    parser.core.ruler.disable("inline")
+    return parser
+
+
+def _pieces(tokens: "Sequence[Token]", ordinal: int | None) -> "Iterator[tuple[str, Sequence[Token], int | None]]":
     at = 0
     while at < len(tokens):
         end = _end(tokens, at)
@@ -92,7 +103,7 @@ def _is_blank_above(lines: Sequence[str], line: int) -> bool:
     return line > 0 and not lines[line - 1].strip(" \t>")
 
 
-def _end(tokens: Sequence[Token], at: int) -> int:
+def _end(tokens: "Sequence[Token]", at: int) -> int:
     """One past the last token of the block that begins at `at`."""
     if tokens[at].nesting <= 0:
         return at + 1
@@ -100,12 +111,12 @@ def _end(tokens: Sequence[Token], at: int) -> int:
     return next(i for i in range(at + 1, len(tokens)) if tokens[i].level == level and tokens[i].nesting < 0) + 1
 
 
-def _start(opening: Token) -> int | None:
+def _start(opening: "Token") -> int | None:
     """The number of an ordered list's first item."""
     return int(opening.attrs.get("start", 1)) if opening.type == "ordered_list_open" else None
 
 
-def _items(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+def _items(tokens: "Sequence[Token]") -> "Iterator[Sequence[Token]]":
     at = 1
     while at < len(tokens) - 1:
         end = _end(tokens, at)
@@ -119,7 +130,7 @@ class _Drawing:
     def __init__(self, palette: Palette, blank_above: Blank) -> None:
         self._palette, self._blank_above = palette, blank_above
 
-    def blocks(self, tokens: Sequence[Token], prose: int, full: int) -> list[Row]:
+    def blocks(self, tokens: "Sequence[Token]", prose: int, full: int) -> list[Row]:
         rows: list[Row] = []
         at = 0
         while at < len(tokens):
@@ -131,7 +142,7 @@ class _Drawing:
             at = end
         return rows
 
-    def item(self, tokens: Sequence[Token], ordinal: int | None, prose: int, full: int) -> list[Row]:
+    def item(self, tokens: "Sequence[Token]", ordinal: int | None, prose: int, full: int) -> list[Row]:
         """A list's item behind its bullet, number or box."""
         marker = f"{self._palette.glyphs.bullet} " if ordinal is None else f"{ordinal}. "
         children = tokens[1:-1]
@@ -145,7 +156,7 @@ class _Drawing:
         rest: Piece = (" " * indent, self._palette.text)
         return [[(marker, style) if number == 0 else rest, *row] for number, row in enumerate(rows)]
 
-    def _block(self, tokens: Sequence[Token], prose: int, full: int) -> list[Row]:
+    def _block(self, tokens: "Sequence[Token]", prose: int, full: int) -> list[Row]:
         palette, first = self._palette, tokens[0]
         match first.type:
             case "paragraph_open":
@@ -167,10 +178,10 @@ class _Drawing:
             case _:
                 return [row for line in clean(first.content).split("\n") for row in wrap([(line, palette.text)], prose)]
 
-    def _text(self, token: Token, width: int) -> list[Row]:
+    def _text(self, token: "Token", width: int) -> list[Row]:
         return [row for line in inline_rows(token.content, self._palette.text, self._palette) for row in wrap(line, width)]
 
-    def _list(self, tokens: Sequence[Token], prose: int, full: int) -> list[Row]:
+    def _list(self, tokens: "Sequence[Token]", prose: int, full: int) -> list[Row]:
         rows: list[Row] = []
         ordinal = _start(tokens[0])
         for item in _items(tokens):
@@ -181,7 +192,7 @@ class _Drawing:
             ordinal = None if ordinal is None else ordinal + 1
         return rows
 
-    def _code(self, token: Token, width: int) -> list[Row]:
+    def _code(self, token: "Token", width: int) -> list[Row]:
         lines = token.content.removesuffix("\n").expandtabs(TAB_CELLS).split("\n")
         language = clean(token.info).strip().partition(" ")[0] if len(lines) <= CODE_LIMIT_LINES else ""
         indent: Piece = ("  ", self._palette.text)
@@ -189,7 +200,7 @@ class _Drawing:
         coloured = highlighted(language, lines, self._palette)
         return [[indent, *part] for row in coloured for part in chop(row or empty, width - 2)]
 
-    def _table(self, tokens: Sequence[Token], width: int) -> list[Row]:
+    def _table(self, tokens: "Sequence[Token]", width: int) -> list[Row]:
         palette = self._palette
         header: list[Sequence[Row]] = []
         body: list[list[Sequence[Row]]] = []
