@@ -51,6 +51,8 @@ class Reading(Struct, frozen=True):
     state: StateDelta = _IDLE
     queued: int = 0
     held: bool = False
+    unanswered: bool = False
+    """The last message got no answer, and can be taken back."""
     retry: RetryScheduled | None = None
     retry_at: float = 0.0
     run_began: float = 0.0
@@ -145,7 +147,7 @@ class Meter(Widget):
 def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
     """The line for a width; what does not fit goes in the order of _Yields."""
     words = _words(reading, palette, now)
-    hint = _Word(((_hint(reading), palette.dim),), _Yields.STOP if reading.busy else _Yields.HELP)
+    hint = _Word(((_hint(reading), palette.dim),), _Yields.STOP if reading.busy or reading.unanswered else _Yields.HELP)
     space = SPACE if width >= NARROW else NARROW_SPACE
     for level in sorted({word.yields for word in (*words, hint) if word.yields}, reverse=True):
         if _width(words, space) + (GAP + _width([hint], space) if hint.pieces else 0) <= width:
@@ -239,6 +241,8 @@ def _mode_style(mode: Mode, palette: Palette) -> Style:
 def _hint(reading: Reading) -> str:
     if reading.busy:
         return "Esc stop"
+    if reading.unanswered:
+        return "Ctrl+U take it back"
     return "Enter send its head" if reading.held and reading.queued else "F1 help"
 
 

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Record, text_of
+from flowchat.transcript.entries import Record
 from flowchat.transcript.events import (
     ApprovalAsked,
     AttemptWithdrawn,
@@ -26,17 +26,18 @@ from flowchat.transcript.events import (
     Toast,
 )
 from flowchat.ui.approval import Approval
-from flowchat.ui.banner import Banner
+from flowchat.ui.banner import Banner, Role
 from flowchat.ui.commands import Typed, read_command
 from flowchat.ui.completion import Offer
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge, Level
+from flowchat.ui.figures import seconds
 from flowchat.ui.keys import CHAT, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.meter import Meter
 from flowchat.ui.palette import Palette
-from flowchat.ui.queue_list import QueueList
+from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.standing import Standing
 from flowchat.ui.welcome import Welcome
 
@@ -48,6 +49,8 @@ OFFERS_SHOWN = 8
 COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
 """Of the screen's height, at most."""
 
+LONG_WAIT_MS = 60_000
+"""A longer wait for the next attempt is said in words, with what one can do."""
 FOOT_ROWS = 5
 """What always stays below the decision bar and above it: edges, composer, meter, a line of the conversation."""
 _ACTS = acts_by_key(CHAT)
@@ -67,11 +70,18 @@ class Panes(Vertical):
             self.text = text
 
     class Ordered(Message):
-        """Something to ask of the session; `text_first`: when what is written is on disk."""
+        """Something to ask of the session."""
 
-        def __init__(self, ask: Order, text_first: bool = False) -> None:
+        def __init__(self, ask: Order) -> None:
             super().__init__()
-            self.ask, self.text_first = ask, text_first
+            self.ask = ask
+
+    class TakenBack(Message):
+        """A waiting message shall go back into the composer."""
+
+        def __init__(self, client_id: str) -> None:
+            super().__init__()
+            self.client_id = client_id
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
@@ -82,6 +92,8 @@ class Panes(Vertical):
         self._completion = Listing(palette, (Column("text"), Column("dim")), limit=OFFERS_SHOWN, raised=True)
         self._lower_edge = Edge(palette)
         self._offers: Sequence[Offer] = ()
+        self._sentences: list[tuple[str, Role]] = []
+        self._waits: tuple[str, Role] | None = None
 
     def compose(self) -> ComposeResult:
         self.conversation.display = self._completion.display = False
@@ -116,11 +128,14 @@ class Panes(Vertical):
             case StateDelta():
                 self.conversation.show(event)
                 self.meter.show(state=event)
+                if event.phase != "retry_wait":
+                    self._say_wait(None)
                 if event.phase != "awaiting_approval":
                     self.ask(None)
             case RetryScheduled():
                 self.conversation.show(event)
                 self.meter.wait_for_retry(event)
+                self._say_wait(event)
             case ContextUsed():
                 self.meter.show(used=event)
             case ApprovalAsked():
@@ -140,6 +155,8 @@ class Panes(Vertical):
         self._show_conversation(bool(records))
 
     def show_standing(self, now: Standing) -> None:
+        if now.unanswered and not self.meter.reading.unanswered:
+            self.say("Ctrl+U takes your message back")
         self.meter.show(
             model=now.model,
             mode=now.mode,
@@ -148,11 +165,13 @@ class Panes(Vertical):
             queued=len(now.queue),
             held=now.held,
             limits=now.limits,
+            unanswered=now.unanswered,
         )
         self.queue.show(now.queue, now.held)
         self.edge.entitle(now.title)
         self.welcome.show_ready(now.model, now.demo, now.here)
-        self.banner.show(*now.sentences)
+        self._sentences = now.sentences
+        self._show_sentences()
 
     def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
         """What was done here before, for the empty conversation."""
@@ -164,6 +183,21 @@ class Panes(Vertical):
             return
         self.approval.show(asked)
         (self.composer if asked is None else self.approval).focus()
+
+    def _say_wait(self, retry: RetryScheduled | None) -> None:
+        """Say what is waited for where it takes long; None: nothing is."""
+        before, self._waits = self._waits, None
+        if retry is not None and retry.delay_ms > LONG_WAIT_MS:
+            wait = seconds(retry.delay_ms // 1000)
+            self._waits = (
+                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). Esc stops; /retry asks again",
+                "warn",
+            )
+        if before != self._waits:
+            self._show_sentences()
+
+    def _show_sentences(self) -> None:
+        self.banner.show(*self._sentences, *([self._waits] if self._waits else []))
 
     def say(self, text: str, level: Level = "info") -> None:
         self.edge.say(text, level)
@@ -247,8 +281,8 @@ class Panes(Vertical):
             offer = self._offers[self._completion.chosen_index]
             self.composer.take(offer)
             is_whole = message.submits and not offer.text.endswith(" ")
-        if is_whole:
-            self.post_message(self.Submitted(self.composer.text))
+        if is_whole and not self.composer.is_blank:
+            self.composer.submit()
 
     def on_listing_picked(self, message: Listing.Picked) -> None:
         self.composer.take(self._offers[self._completion.chosen_index])
@@ -269,14 +303,19 @@ class Panes(Vertical):
     def on_approval_interrupted(self) -> None:
         self.post_message(self.Ordered(lambda session: session.interrupt()))
 
-    def on_queue_list_changed(self, message: QueueList.Changed) -> None:
-        self.post_message(self.Ordered(lambda session: session.set_queue(message.items, session.held)))
+    def on_queue_list_dropped(self, message: QueueList.Dropped) -> None:
+        async def drop(session: "Session") -> None:
+            await session.unqueue(message.item.client_id)
+
+        self.post_message(self.Ordered(drop))
+
+    def on_queue_list_moved(self, message: QueueList.Moved) -> None:
+        self.post_message(
+            self.Ordered(lambda session: session.set_queue(moved(session.queue, message.item, message.by), session.held))
+        )
 
     def on_queue_list_taken(self, message: QueueList.Taken) -> None:
-        texts = (self.composer.text, text_of(message.item.parts))
-        self.composer.load("\n".join(text for text in texts if text.strip()))
-        self.composer.focus()
-        self.post_message(self.Ordered(lambda session: session.set_queue(message.rest, session.held), text_first=True))
+        self.post_message(self.TakenBack(message.item.client_id))
 
     def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
         self.composer.focus()

@@ -1,4 +1,4 @@
-"""The messages that wait, above the composer; with the focus it edits them, and posts the queue as it should be."""
+"""The messages that wait, above the composer; with the focus it posts what shall become of the chosen one."""
 
 from collections.abc import Sequence
 
@@ -21,19 +21,24 @@ _ACTS = acts_by_key(QUEUE)
 class QueueList(Widget, can_focus=True):
     """One line an item, at most three; the rest is counted."""
 
-    class Changed(Message):
-        """The items in their new order, dropped ones left out."""
-
-        def __init__(self, items: tuple[QueueItem, ...]) -> None:
+    class Dropped(Message):
+        def __init__(self, item: QueueItem) -> None:
             super().__init__()
-            self.items = items
+            self.item = item
+
+    class Moved(Message):
+        """An item shall stand so many places further on (or, negative, before)."""
+
+        def __init__(self, item: QueueItem, by: int) -> None:
+            super().__init__()
+            self.item, self.by = item, by
 
     class Taken(Message):
         """An item shall go back into the composer, and out of the queue."""
 
-        def __init__(self, item: QueueItem, rest: tuple[QueueItem, ...]) -> None:
+        def __init__(self, item: QueueItem) -> None:
             super().__init__()
-            self.item, self.rest = item, rest
+            self.item = item
 
     class Promoted(Message):
         def __init__(self, item: QueueItem) -> None:
@@ -57,7 +62,9 @@ class QueueList(Widget, can_focus=True):
         return self._items
 
     def show(self, items: Sequence[QueueItem], held: bool) -> None:
+        chosen = self._items[self._chosen].client_id if self._items else ""
         self._items, self._held = tuple(items), held
+        self._chosen = next((at for at, item in enumerate(self._items) if item.client_id == chosen), self._chosen)
         self._chosen = max(0, min(self._chosen, len(self._items) - 1))
         self.display = bool(self._items)
         self.refresh(layout=True)
@@ -82,7 +89,7 @@ class QueueList(Widget, can_focus=True):
             return
         event.stop()
         event.prevent_default()
-        item, rest = self._items[self._chosen], list(self._items)
+        item = self._items[self._chosen]
         match act:
             case "close":
                 self.post_message(self.Closed())
@@ -91,22 +98,14 @@ class QueueList(Widget, can_focus=True):
             case "up" | "down":
                 self._chosen = max(0, self._chosen + (1 if act == "down" else -1))
             case "edit":
-                rest.remove(item)
-                self.post_message(self.Taken(item, tuple(rest)))
+                self.post_message(self.Taken(item))
             case "delete":
-                rest.remove(item)
-                self.post_message(self.Changed(tuple(rest)))
+                self.post_message(self.Dropped(item))
             case "promote":
                 self.post_message(self.Promoted(item))
             case _:
-                self._move(rest, -1 if act == "move_up" else 1)
+                self.post_message(self.Moved(item, -1 if act == "move_up" else 1))
         self.refresh()
-
-    def _move(self, rest: list[QueueItem], by: int) -> None:
-        to = max(0, min(self._chosen + by, len(rest) - 1))
-        rest.insert(to, rest.pop(self._chosen))
-        self._chosen = to
-        self.post_message(self.Changed(tuple(rest)))
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -141,3 +140,12 @@ class QueueList(Widget, can_focus=True):
         ]
         right: list[Piece] = [] if index or self.has_focus else [("Alt+Up edit", palette.dim), ("  ", palette.text)]
         return line(width, left, right, palette.text)
+
+
+def moved(items: Sequence[QueueItem], item: QueueItem, by: int) -> tuple[QueueItem, ...]:
+    """The items with one so many places further on, as far as there are places; as they are where it is not among them."""
+    rest = [other for other in items if other.client_id != item.client_id]
+    here = next((at for at, other in enumerate(items) if other.client_id == item.client_id), None)
+    if here is not None:
+        rest.insert(max(0, min(here + by, len(rest))), items[here])
+    return tuple(rest)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from flowchat.transcript.entries import Mode, QueueItem
+from flowchat.transcript.entries import AssistantSaid, Mode, QueueItem, RunEnded, ToolAnswered
 from flowchat.ui.banner import Role
 from flowchat.ui.meter import Limits
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class Standing(Struct, frozen=True):
     """`read_only` and `unsaved` are sentences, `elsewhere` is the session's folder if it is not `here`, `editing` the number of
-    the message that is being edited."""
+    the message that is being edited, `unanswered`: the last message can be taken back."""
 
     model: str
     mode: Mode
@@ -31,6 +31,7 @@ class Standing(Struct, frozen=True):
     unsaved: str | None = None
     elsewhere: Path | None = None
     editing: int | None = None
+    unanswered: bool = False
 
     @property
     def sentences(self) -> list[tuple[str, Role]]:
@@ -65,4 +66,19 @@ def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing
         unsaved=None if failure is None else str(failure),
         elsewhere=None if session.workspace_path == workspace.path else session.workspace_path,
         editing=editing,
+        unanswered=_is_unanswered(session),
     )
+
+
+def _is_unanswered(session: "Session") -> bool:
+    """Whether the last message's run ended without a word of an answer."""
+    if session.state.state != "idle" or session.read_only is not None:
+        return False
+    for record in reversed(session.transcript.branch()):
+        if record.type == "user_said":
+            return True
+        if isinstance(record.entry, AssistantSaid | ToolAnswered):
+            return False
+        if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
+            return False
+    return False

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 
@@ -12,7 +13,7 @@ from flowchat.transcript.entries import QueueItem, Record, Text, UserSaid
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.palette import DARK
-from flowchat.ui.queue_list import QueueList
+from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.sessions_screen import SessionsScreen
 
 NOW = 1_764_000_000_000
@@ -152,11 +153,14 @@ class Queues(App[None]):
     def compose(self) -> ComposeResult:
         yield self.queue
 
-    def on_queue_list_changed(self, message: QueueList.Changed) -> None:
-        self.told.append([item.client_id for item in message.items])
+    def on_queue_list_dropped(self, message: QueueList.Dropped) -> None:
+        self.told.append(f"drop {message.item.client_id}")
+
+    def on_queue_list_moved(self, message: QueueList.Moved) -> None:
+        self.told.append(f"move {message.item.client_id} {message.by}")
 
     def on_queue_list_taken(self, message: QueueList.Taken) -> None:
-        self.told.append((message.item.client_id, [item.client_id for item in message.rest]))
+        self.told.append(f"edit {message.item.client_id}")
 
     def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
         self.told.append(f"promote {message.item.client_id}")
@@ -195,4 +199,21 @@ async def test_keys_in_the_queue_edit_drop_move_and_promote() -> None:
         app.queue.focus()
         await pilot.pause()
         await pilot.press("up", "d", "enter", "p", "shift+up", "escape")
-    assert app.told == [["a", "b", "d"], ("c", ["a", "b", "d"]), "promote c", ["a", "c", "b", "d"], "closed"]
+    assert app.told == ["drop c", "edit c", "promote c", "move c -1", "closed"]
+
+
+async def test_the_chosen_message_stays_chosen_when_one_before_it_is_sent() -> None:
+    app = Queues()
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.queue.show(ITEMS, held=False)
+        app.queue.focus()
+        await pilot.pause()
+        await pilot.press("up")
+        app.queue.show(ITEMS[1:], held=False)
+        await pilot.press("d")
+    assert app.told == ["drop c"]
+
+
+@pytest.mark.parametrize(("name", "by", "order"), [("a", 1, "bacd"), ("d", -1, "abdc"), ("a", -1, "abcd"), ("x", 1, "abcd")])
+def test_a_message_is_moved_as_far_as_there_are_places(name: str, by: int, order: str) -> None:
+    assert "".join(item.client_id for item in moved(ITEMS, QueueItem(name, ()), by)) == order
