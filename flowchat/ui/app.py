@@ -6,47 +6,29 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from threading import Timer
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
 from textual.app import App
 from textual.geometry import Offset
 from textual.screen import Screen
 
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Mode
 from flowchat.ui.chat_screen import ChatScreen
+from flowchat.ui.opening import Start
 from flowchat.ui.terminal import HungUp, Terminal, guard
 from flowchat.ui.themes import load_palette, theme_files
 
 if TYPE_CHECKING:
-    from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
+
+__all__ = ["LEAVE_SECONDS", "FlowchatApp", "Start", "run_app"]
 
 LEAVE_SECONDS = 5.0
 """After this a leaving program restores the terminal and ends, whatever still waits."""
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _log = logging.getLogger("flowchat")
-
-
-class Start(Struct, frozen=True):
-    """How to begin.
-
-    `resume` names a session (id, its beginning, or title), empty: the person picks; None: a new one, or with `newest` the
-    last of this workspace. `prompt` is sent at once. `ascii`: no glyph outside ASCII. `log`: the file that tells of a crash.
-    """
-
-    prompt: str = ""
-    newest: bool = False
-    resume: str | None = None
-    saved: bool = True
-    mode: Mode | None = None
-    model: str | None = None
-    ascii: bool = False
-    log: Path | None = None
 
 
 def run_app(workspace: "Workspace", *, start: Start) -> int:
@@ -116,14 +98,19 @@ class FlowchatApp(App[int], inherit_bindings=False):
     TITLE = "flowchat"
 
     def __init__(self, workspace: "Workspace", start: Start) -> None:
+        self._start = start
         super().__init__(driver_class=Terminal, ansi_color=True)
-        self._workspace, self._start = workspace, start
         self._theme = workspace.settings.theme
         palette = load_palette(self._theme, ascii_only=start.ascii, colourless=self.no_color)
-        self._chat = ChatScreen(workspace, self._open, palette, start.prompt, start.saved)
+        self._chat = ChatScreen(workspace, start, palette)
         self.animation_level = "none"
         self.crash: BaseException | None = None
         self.resumable = ""
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal shows ASCII alone."""
+        return self._start.ascii
 
     def get_default_screen(self) -> ChatScreen:
         return self._chat
@@ -139,16 +126,6 @@ class FlowchatApp(App[int], inherit_bindings=False):
         await self._chat.close()
         if session is not None and session.transcript.head and self._start.saved:
             self.resumable = session.sid
-
-    async def _open(self, workspace: "Workspace") -> "Session | None":
-        start = self._start
-        if start.resume == "":
-            return None
-        if start.resume is not None:
-            return await workspace.open(start.resume, mode=start.mode, model=start.model)
-        if start.newest and (session := await workspace.open_newest(mode=start.mode, model=start.model)) is not None:
-            return session
-        return await workspace.new(saved=start.saved, mode=start.mode, model=start.model)
 
     # --- looks -------------------------------------------------------------------------------------------------------
     def on_chat_screen_theme_asked(self, message: ChatScreen.ThemeAsked) -> None:

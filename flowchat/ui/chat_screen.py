@@ -1,10 +1,10 @@
-"""One session on the screen, and the only widget that holds a Session: its events go in to the panes, commands go out."""
+"""One session on the screen, and the only widget that asks things of it: its events go in to the panes, commands go out."""
 
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, assert_never, cast
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -12,20 +12,24 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
 
-from flowchat.errors import Busy, CommandRefused, FlowchatError, NotRunning, StorageFailed
+from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import Mode, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
+from flowchat.ui import markdown
 from flowchat.ui.commands import Act, Typed, UnknownCommand, read_command
 from flowchat.ui.completion import file_offers
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Level
+from flowchat.ui.errands import Errands
 from flowchat.ui.keys import CHAT, ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice, acts_by_key
+from flowchat.ui.opening import Start
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Order, Panes
 from flowchat.ui.revision import Revision
 from flowchat.ui.standing import standing_of
 from flowchat.ui.unsent import Unsent
+from flowchat.ui.visit import Visit
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -34,10 +38,8 @@ if TYPE_CHECKING:
 
 _ACTS = acts_by_key(CHAT)
 _MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
-
-
-Opening: TypeAlias = "Callable[[Workspace], Awaitable[Session | None]]"
-"""Gives the first session, or None: the person picks one."""
+_ONCE = frozenset({Act.NEW, Act.FORK, Act.RESUME, Act.COMPACT, Act.RETRY})
+"""Commands that are not begun again while they are carried out."""
 
 
 class ChatScreen(Screen[None], inherit_bindings=False):
@@ -53,19 +55,17 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             super().__init__()
             self.theme = name
 
-    def __init__(self, workspace: "Workspace", opening: "Opening", palette: Palette, prompt: str, saved: bool) -> None:
-        """`prompt` is sent to the first session at once; not `saved`: nothing of it is kept on disk."""
+    def __init__(self, workspace: "Workspace", start: Start, palette: Palette) -> None:
         super().__init__()
-        self._workspace, self._opening, self._palette = workspace, opening, palette
-        self._prompt, self._saved = prompt, saved
-        self._session: Session | None = None
-        self._opened = asyncio.Event()
-        self._unwatch: Callable[[], None] = lambda: None
+        self._workspace, self._start, self._palette = workspace, start, palette
         self._escaped, self._cancelled = Twice(ESCAPE_TWICE_SECONDS), Twice(LEAVE_TWICE_SECONDS)
         self._paths: Sequence[str] = ()
+        self._on_the_way: list[str] = []
         self._panes = Panes(palette)
         self._revision = Revision(self._panes.composer)
         self._unsent = Unsent(self, self.keep_text)
+        self._errands = Errands(self, self.say, self._panes.composer.give_back)
+        self._visit = Visit(workspace, start, self._hear, self._unsent.keep_now, self._show)
 
     def compose(self) -> ComposeResult:
         yield self._panes
@@ -77,53 +77,40 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         """What may cost something, once the screen has been painted. What was loaded till then is never collected again."""
         gc.freeze()
         gc.enable()
-        self._work(self._open_first())
+        self._errands.run(self._open_first())
 
-    # --- sessions ----------------------------------------------------------------------------------------------------
+    # --- the session -------------------------------------------------------------------------------------------------
     @property
     def session(self) -> "Session | None":
-        return self._session
+        return self._visit.session
 
     async def _open_first(self) -> None:
-        try:
-            session = await self._opening(self._workspace)
-        except FlowchatError as error:
-            self._panes.say(str(error), "error")
-            session = await self._workspace.new()
-        if session is None:
-            session = await self._workspace.new()
+        if refusal := await self._visit.begin():
+            self.say(refusal, "error")
+        if self._start.picks:
             self._resume()
-        await self.adopt(session)
         self._workspace.warm()
-        if self._prompt:
-            self._work(self._send(self._prompt), self._prompt)
+        if self._start.prompt:
+            self._send(self._start.prompt)
         self._panes.show_last(await asyncio.to_thread(self._workspace.cards), time.time_ns() // 1_000_000)
+        await asyncio.to_thread(markdown.warm)
 
-    async def adopt(self, session: "Session") -> None:
-        """Show another session; the one before is closed."""
+    def _show(self, session: "Session") -> None:
+        """Show this session in the place of another, or as the first."""
+        composer = self._panes.composer
+        is_first = self.session is None
         self._revision.leave()
-        if (old := self._session) is not None:
-            self._unsent.keep_now()
-            self._unwatch()
-            await old.close()
-        self._session = session
         self._panes.replay(session.replay())
-        self._unwatch = session.watch(self._hear)
-        self._panes.composer.remember(_said(session))
-        unsent = session.composer_text if session.transcript.head else self._workspace.kept_draft()
-        if old is not None or self._panes.composer.is_blank:
-            self._panes.composer.load(unsent)
+        composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
+        if not is_first or composer.is_blank:
+            composer.load(session.composer_text if session.transcript.head else self._workspace.kept_draft())
         self._panes.meter.show(used=session.context, state=session.state)
         self._panes.ask(session.approval)
-        self._show_standing()
-        self._opened.set()
+        self._show_standing(session)
 
     async def close(self) -> None:
         """Keep what is unsent and close the session; for leaving."""
-        self._unsent.keep_now()
-        self._unwatch()
-        if self._session is not None:
-            await self._session.close()
+        await self._visit.close()
 
     def say(self, text: str, level: Level = "info") -> None:
         self._panes.say(text, level)
@@ -138,18 +125,18 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     def _hear(self, heard: Heard) -> None:
         event = heard.event
-        if isinstance(event, Record) and event.type == "head_moved" and self._session is not None:
-            self._panes.replay([record for record in self._session.replay() if record.seq < event.seq])
+        if isinstance(event, Record) and event.type == "head_moved" and self.session is not None:
+            self._panes.replay([record for record in self.session.replay() if record.seq < event.seq])
         else:
             self._panes.show(event)
         if isinstance(event, Record | StateDelta):
             self._show_standing()
 
-    def _show_standing(self) -> None:
-        session = self._session
-        if session is None:
-            return
-        self._panes.show_standing(standing_of(session, self._workspace, self._saved, self._revision.number))
+    def _show_standing(self, session: "Session | None" = None) -> None:
+        session = session or self.session
+        if session is not None:
+            standing = standing_of(session, self._workspace, self._start.saved, self._revision.number)
+            self._panes.show_standing(standing)
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
@@ -187,7 +174,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         elif self._cancelled.again(event.time):
             self._program.exit(0)
         else:
-            self._panes.say("Ctrl+C again leaves")
+            self.say("Ctrl+C again leaves")
 
     def _do_leave(self, event: events.Key) -> None:
         if self._panes.composer.is_blank:
@@ -198,8 +185,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._program.action_suspend_process()
 
     def _do_cycle_mode(self, event: events.Key) -> None:
-        if self._session is not None:
-            mode = self._session.mode
+        if self.session is not None:
+            mode = self.session.mode
             index = _MODES.index(mode) + 1 if mode in _MODES else 0
             self._order(lambda session: session.set_mode(_MODES[index % len(_MODES)]))
 
@@ -208,7 +195,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     def _do_save(self, event: events.Key) -> None:
         if self._revision.number is not None:
-            self._work(self._revise("save"))
+            self._errands.run(self._revise(self._panes.composer.text, "save"), once="The edit")
+
+    def _do_take_back(self, event: events.Key) -> None:
+        if self._panes.meter.reading.unanswered:
+            self._errands.run(self._take_back(), once="Taking it back")
 
     def _do_help(self, event: events.Key | None = None) -> None:
         from flowchat.ui import picking
@@ -218,18 +209,18 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The fork key is a letter like any other, unless nothing can be said here and nothing is being written."""
         if action == "fork":
-            return self._session is not None and self._session.read_only is not None and self._panes.composer.is_blank
+            return self.session is not None and self.session.read_only is not None and self._panes.composer.is_blank
         return True
 
     def action_fork(self) -> None:
-        self._work(self._fork())
+        self._errands.run(self._fork(), once="/fork")
 
     # --- what is written ---------------------------------------------------------------------------------------------
     def on_composer_changed(self) -> None:
         self._unsent.changed()
 
     def on_composer_files_wanted(self, message: Composer.FilesWanted) -> None:
-        self._work(self._offer_files(message.query))
+        self._errands.run(self._offer_files(message.query))
 
     async def _offer_files(self, query: str) -> None:
         if not query or not self._paths:
@@ -237,7 +228,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes.composer.offer(query, await asyncio.to_thread(file_offers, query, self._paths))
 
     def keep_text(self) -> None:
-        session, text = self._session, self._panes.composer.text
+        """Keep on disk what is written here, and what was sent from here and has not arrived."""
+        session = self.session
+        text = "\n".join(part for part in (*self._on_the_way, self._revision.unsent) if part.strip())
         try:
             if session is None or not session.transcript.head:
                 self._workspace.keep_draft(text)
@@ -247,78 +240,66 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self.say(f"What is written here is not kept: {error}", "error")
 
     def on_panes_submitted(self, message: Panes.Submitted) -> None:
-        text = message.text
+        text, is_blank = message.text, not message.text.strip()
         if self._revision.number is not None:
-            self._work(self._revise("resend"))
+            if not is_blank:
+                self._errands.run(self._revise(text, "resend"), once="The edit")
             return
-        if not text.strip():
+        if is_blank:
             if self._panes.queue.items:
                 self._order(lambda session: session.release())
             return
         match read_command(text):
             case UnknownCommand(sentence):
-                self._panes.say(sentence, "warning")
-            case Typed() as typed:
-                self._panes.composer.clear()
-                self._work(self._carry_out(typed), text)
+                self.say(sentence, "warning")
+                self._panes.composer.give_back(text)
+            case Typed(command) as typed:
+                self._errands.run(self._carry_out(typed), text, f"/{command.name}" if command.act in _ONCE else "")
             case None:
-                self._panes.composer.clear()
-                self._work(self._send(text), text)
+                self._send(text)
 
     # --- commands out ------------------------------------------------------------------------------------------------
-    def _work(self, work: Coroutine[Any, Any, None], text: str = "") -> None:
-        """Do something that waits, beside the screen. A refusal is said, and `text` goes back where it was written."""
-        self.run_worker(self._said_if_refused(work, text), exit_on_error=True)
+    def _send(self, text: str) -> None:
+        """Say it; until it is on disk as said it is there as unsent."""
 
-    async def _said_if_refused(self, work: Coroutine[Any, Any, None], text: str) -> None:
-        try:
-            await work
-        except NotRunning:
-            pass
-        except FlowchatError as error:
-            self._panes.say(str(error), "warning" if isinstance(error, CommandRefused) else "error")
-            if text and self._panes.composer.is_blank:
-                self._panes.composer.load(text)
+        async def send() -> None:
+            try:
+                session = await self._visit.current()
+                await session.send(text)
+            finally:
+                self._on_the_way.remove(text)
+            self._unsent.keep_now()
 
-    async def _current(self) -> "Session":
-        """The session, as soon as there is one."""
-        await self._opened.wait()
-        assert self._session is not None
-        return self._session
-
-    async def _send(self, text: str) -> None:
-        session = await self._current()
-        await session.send(text)
-        self._unsent.keep_now()
+        self._on_the_way.append(text)
+        self._errands.run(send(), text)
 
     def _order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
 
         async def order() -> None:
-            await ask(await self._current())
+            await ask(await self._visit.current())
             self._show_standing()
 
-        self._work(order())
+        self._errands.run(order())
 
     def on_panes_ordered(self, message: Panes.Ordered) -> None:
-        if message.text_first:
-            self._unsent.keep_now()
         self._order(message.ask)
+
+    def on_panes_taken_back(self, message: Panes.TakenBack) -> None:
+        self._errands.run(self._take_from_queue(message.client_id))
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
         self._program.copy_to_clipboard(message.text)
         self.say("Copied")
 
     async def _carry_out(self, typed: Typed) -> None:
-        session, argument = await self._current(), typed.argument
+        session, argument = await self._visit.current(), typed.argument
         match typed.command.act:
             case Act.HELP:
                 self._do_help()
             case Act.NEW:
-                self._must_be_idle(session)
-                await self.adopt(await self._workspace.new())
+                await self._visit.begin_anew()
             case Act.RESUME:
-                self._must_be_idle(session)
                 self._resume(argument)
             case Act.FORK:
                 await self._fork()
@@ -337,10 +318,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             case Act.RENAME:
                 await session.rename(argument)
             case Act.MODEL if not argument:
-                self._panes.say(f"The model is {session.model or 'not set'}; /model NAME changes it")
+                self.say(f"The model is {session.model or 'not set'}; /model NAME changes it")
             case Act.MODEL:
                 await session.set_model(argument)
-                self._panes.say(f"{argument} answers from the next run on")
+                self.say(f"{argument} answers from the next run on")
             case Act.COMPACT:
                 await session.compact(argument)
             case Act.RETRY:
@@ -349,48 +330,55 @@ class ChatScreen(Screen[None], inherit_bindings=False):
                 assert_never(typed.command.act)
         self._show_standing()
 
-    def _must_be_idle(self, session: "Session") -> None:
-        if session.state.state != "idle":
-            raise Busy("a run is under way; Esc stops it, then the session can be left")
-
     def _resume(self, wanted: str = "") -> None:
+        go: Callable[[str], None] = lambda wanted: self._errands.run(self._visit.go_to(wanted), once="Opening a session")
         if wanted:
-            self._work(self._open(wanted))
+            go(wanted)
         else:
             from flowchat.ui import picking
 
-            picking.pick_session(self._program, self._palette, self._workspace, lambda sid: self._work(self._open(sid)))
-
-    async def _open(self, wanted: str) -> None:
-        if self._session is None or wanted != self._session.sid:
-            await self.adopt(await self._workspace.open(wanted))
+            picking.pick_session(self._program, self._palette, self._workspace, go)
 
     async def _fork(self) -> None:
-        session = await self._current()
-        self._must_be_idle(session)
-        await self.adopt(await self._workspace.fork(session))
-        self._panes.say("This is a copy; the session it came from stays as it is")
+        was_busy = await self._visit.fork()
+        tail = "its run was interrupted, what was saved by then is here" if was_busy else "it stays as it is"
+        self.say(f"This is a copy. The session it came from: {tail}")
 
-    # --- editing an earlier message ----------------------------------------------------------------------------------
+    # --- taking back, and editing an earlier message -----------------------------------------------------------------
+    async def _take_back(self) -> None:
+        session = await self._visit.current()
+        with self._unsent.left_to_session():
+            text = await session.take_back()
+        self._panes.composer.give_back(text)
+
+    async def _take_from_queue(self, client_id: str) -> None:
+        """A waiting message goes back into the composer; it is unsent on disk before it leaves the queue."""
+        session = await self._visit.current()
+        item = next((item for item in session.queue if item.client_id == client_id), None)
+        if item is None:
+            self.say("That message has just been sent", "warning")
+            return
+        self._panes.composer.append(text_of(item.parts))
+        self._panes.composer.focus()
+        self._unsent.keep_now()
+        await session.unqueue(client_id)
+
     def _pick_message(self, number: str = "") -> None:
-        if self._session is not None:
+        if self.session is not None:
             from flowchat.ui import picking
 
             walk: Callable[[Seq], None] = lambda to: self._order(lambda session: session.walk_to(to))
-            picking.pick_message(self._program, self._palette, self._session, number, self._begin_revision, walk)
+            picking.pick_message(self._program, self._palette, self.session, number, self._begin_revision, walk)
 
     def _begin_revision(self, said: "Said") -> None:
         self._revision.begin(said)
         self._show_standing()
 
-    async def _revise(self, action: Literal["resend", "save"]) -> None:
-        session = await self._current()
-        await self._revision.finish(session, action)
+    async def _revise(self, text: str, action: Literal["resend", "save"]) -> None:
+        session = await self._visit.current()
+        try:
+            await self._revision.finish(session, self._unsent, text, action)
+        finally:
+            self._show_standing()
         if action == "save":
             self._panes.replay(session.replay())
-        self._show_standing()
-
-
-def _said(session: "Session") -> list[str]:
-    """What the user said on the branch, oldest first."""
-    return [text_of(record.entry.parts) for record in session.user_messages() if isinstance(record.entry, UserSaid)]

@@ -13,10 +13,13 @@ from flowchat.ui.completion import Offer, Wanted, command_offers, wanted_at
 from flowchat.ui.editing import Place, TextBuffer
 from flowchat.ui.history import History
 from flowchat.ui.keys import COMPOSER, acts_by_key
+from flowchat.ui.page import Page
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, line
-from flowchat.ui.wrapping import TAB_CELLS, Span, cells, column_at, row_of, rows_of
+from flowchat.ui.wrapping import TAB_CELLS
 
+IMPATIENT_SECONDS = 0.3
+"""Enter on the empty line this soon after a text was submitted belongs to that one, and asks for nothing."""
 PLACEHOLDER = "Write a message, @file, /command"
 GUTTER = 2
 _ACTS = acts_by_key(COMPOSER)
@@ -29,7 +32,7 @@ class Composer(Widget, can_focus=True):
     """The text being written. It takes typing, pastes and editing keys; all else bubbles to the screen."""
 
     class Submitted(Message):
-        """Enter: the text as it stands (perhaps blank). The composer keeps it until told `clear`."""
+        """Enter: what was written, which is the composer's no longer; blank: the key alone."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -60,7 +63,7 @@ class Composer(Widget, can_focus=True):
             self.act: Literal["up", "down"] = act
 
     class Completing(Message):
-        """Tab or Enter while offers are shown: the chosen one completes the word; `submits`: then the text is submitted."""
+        """Tab or Enter while offers are shown: the chosen one completes the word; `submits`: then call `submit`."""
 
         def __init__(self, submits: bool) -> None:
             super().__init__()
@@ -73,13 +76,11 @@ class Composer(Widget, can_focus=True):
         self._palette = palette
         self._buffer = TextBuffer()
         self._history = History()
-        self._top: tuple[int, int] = (0, 0)
-        self._goal: int | None = None
+        self._page = Page(self._buffer, lambda: _text_width(self.size.width))
         self._wanted: Wanted | None = None
         self._offers: Sequence[Offer] = ()
         self._dismissed: Place | None = None
-        self._rows_limit = 6
-        self._last_typed = float("-inf")
+        self._last_typed = self._entered = self._submitted = float("-inf")
 
     # --- what others may ask and tell --------------------------------------------------------------------------------
     @property
@@ -105,11 +106,29 @@ class Composer(Widget, can_focus=True):
         self._buffer.replace(text)
         self._changed()
 
-    def clear(self, remember: bool = True) -> None:
-        """Empty it, into the history if it is to be remembered; undo brings it back."""
-        if remember:
-            self._history.add(self._buffer.text)
+    def append(self, text: str) -> None:
+        """Put a text behind what is there, the caret at its end."""
+        if text.strip():
+            self.load(text if self.is_blank else f"{self.text}\n{text}")
+
+    def give_back(self, text: str) -> None:
+        """What was submitted and is refused stands here again, before what was written since."""
+        self.load(text if self.is_blank else f"{text}\n{self.text}")
+
+    def clear(self) -> None:
+        """Empty it into the history; undo brings it back."""
+        self._history.add(self._buffer.text)
         self.load("")
+
+    def submit(self) -> None:
+        """Give away what is written."""
+        text = self.text
+        if not self.is_blank:
+            self._submitted = self._entered
+            self.clear()
+        elif self._entered - self._submitted < IMPATIENT_SECONDS:
+            return
+        self.post_message(self.Submitted(text))
 
     def remember(self, texts: list[str]) -> None:
         """Begin the history anew, oldest first."""
@@ -140,8 +159,8 @@ class Composer(Widget, can_focus=True):
 
     def limit_rows(self, rows: int) -> None:
         """How many rows it may grow to."""
-        if rows != self._rows_limit:
-            self._rows_limit = max(1, rows)
+        if rows != self._page.rows_limit:
+            self._page.rows_limit = max(1, rows)
             self.refresh(layout=True)
 
     def use(self, palette: Palette) -> None:
@@ -167,10 +186,13 @@ class Composer(Widget, can_focus=True):
     def take_key(self, event: events.Key) -> bool:
         """Do what a key asks of the text; False if it asks nothing of it."""
         if event.key == "enter":
+            self._entered = event.time
             self._enter()
             return True
         act = _ACTS.get(event.key)
         if act is None and not (event.is_printable and event.character):
+            return False
+        if act == "kill_to_line_start" and self.is_blank:
             return False
         self._last_typed = event.time
         match act:
@@ -202,7 +224,7 @@ class Composer(Widget, can_focus=True):
         elif self._offers and self._wanted:
             self.post_message(self.Completing(submits=self._wanted.kind == "command"))
         else:
-            self.post_message(self.Submitted(self.text))
+            self.submit()
 
     def _complete(self) -> bool:
         if not self._offers:
@@ -214,18 +236,11 @@ class Composer(Widget, can_focus=True):
         if self._offers:
             self.post_message(self.Walking(act))
             return
-        width, (row, column) = self._width, self._buffer.caret
-        lines = self._buffer.lines
-        number, span = row_of(lines[row], column, width)
-        goal = cells(lines[row][span[0] : column]) if self._goal is None else self._goal
-        target = self._row_above(row, number) if act == "up" else self._row_below(row, number)
-        if target is None:
+        if self._page.walk(act):
+            self._look_for_completion()
+            self.refresh()
+        else:
             self._walk_history(act)
-            return
-        to_row, to_span = target
-        self._buffer.move_to((to_row, column_at(lines[to_row], to_span, goal)))
-        self._moved()
-        self._goal = goal
 
     def _walk_history(self, act: Literal["up", "down"]) -> None:
         text = self._history.older(self.text) if act == "up" else self._history.newer()
@@ -245,8 +260,7 @@ class Composer(Widget, can_focus=True):
         self.refresh(layout=True)
 
     def _moved(self) -> None:
-        self._goal = None
-        self._keep_in_view()
+        self._page.show_caret()
         self._look_for_completion()
         self.refresh()
 
@@ -269,93 +283,22 @@ class Composer(Widget, can_focus=True):
             self._offers = offers
             self.post_message(self.Offered(offers))
 
-    # --- rows --------------------------------------------------------------------------------------------------------
-    @property
-    def _width(self) -> int:
-        return max(4, self.size.width - 2 * GUTTER)
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        width = max(4, width - 2 * GUTTER)
-        rows = 0
-        for text in self._buffer.lines:
-            for _ in rows_of(text, width):
-                rows += 1
-                if rows == self._rows_limit:
-                    return rows
-        return rows
-
-    def on_resize(self) -> None:
-        self._keep_in_view()
-
-    def _row_above(self, row: int, number: int) -> tuple[int, Span] | None:
-        if number:
-            return row, _span(self._buffer.lines[row], number - 1, self._width)
-        if row == 0:
-            return None
-        *_, last = rows_of(self._buffer.lines[row - 1], self._width)
-        return row - 1, last
-
-    def _row_below(self, row: int, number: int) -> tuple[int, Span] | None:
-        for index, span in enumerate(rows_of(self._buffer.lines[row], self._width)):
-            if index == number + 1:
-                return row, span
-        if row + 1 == len(self._buffer.lines):
-            return None
-        return row + 1, next(rows_of(self._buffer.lines[row + 1], self._width))
-
-    def _keep_in_view(self) -> None:
-        """Scroll so that the caret's row shows, and no row is left blank below the text while some are hidden above."""
-        lines, width = self._buffer.lines, self._width
-        row, column = self._buffer.caret
-        here = (row, row_of(lines[row], column, width)[0])
-        height = min(self._rows_limit, self.get_content_height(self.size, self.size, width + 2 * GUTTER))
-        last_row = len(lines) - 1
-        bottom = (last_row, row_of(lines[last_row], len(lines[last_row]), width)[0]) if last_row - row < height else None
-        if bottom is not None:
-            self._top = min(self._top, self._above(bottom, height - 1))
-        self._top = min(self._top, here)
-        self._top = max(self._top, self._above(here, height - 1))
-
-    def _above(self, place: tuple[int, int], rows: int) -> tuple[int, int]:
-        """The row so many rows above a place, or the first."""
-        row, number = place
-        while rows > number and row > 0:
-            rows -= number + 1
-            row -= 1
-            number = row_of(self._buffer.lines[row], len(self._buffer.lines[row]), self._width)[0]
-        return row, max(0, number - rows)
-
     # --- drawing -----------------------------------------------------------------------------------------------------
     @property
     def caret(self) -> Offset | None:
         """The cell of the caret within the widget."""
-        row, column = self._buffer.caret
-        lines, width = self._buffer.lines, self._width
-        number, span = row_of(lines[row], column, width)
-        y = 0
-        for at in range(self._top[0], row + 1):
-            count = number if at == row else row_of(lines[at], len(lines[at]), width)[0] + 1
-            y += count - (self._top[1] if at == self._top[0] else 0)
-            if y > self._rows_limit:
-                return None
-        return Offset(GUTTER + min(cells(lines[row][span[0] : column]), width), y)
+        caret = self._page.caret()
+        return None if caret is None else Offset(GUTTER + caret[0], caret[1])
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self._page.height(_text_width(width))
+
+    def on_resize(self) -> None:
+        self._page.show_caret()
 
     def render_lines(self, crop: object) -> list[Strip]:
-        rows = self._shown_rows()
+        rows = self._page.rows(self.size.height)
         return [self._strip(rows[y] if y < len(rows) else None) for y in range(crop.y, crop.bottom)]  # type: ignore[attr-defined]
-
-    def _shown_rows(self) -> list[str]:
-        shown: list[str] = []
-        row, skip = self._top
-        for text in self._buffer.lines[row : row + self.size.height]:
-            for start, end in rows_of(text, self._width):
-                if skip:
-                    skip -= 1
-                    continue
-                shown.append(text[start:end])
-                if len(shown) == self.size.height:
-                    return shown
-        return shown
 
     def _strip(self, text: str | None) -> Strip:
         palette = self._palette
@@ -369,22 +312,12 @@ class Composer(Widget, can_focus=True):
 
     # --- the mouse ---------------------------------------------------------------------------------------------------
     def on_click(self, event: events.Click) -> None:
-        row, skip = self._top
-        y = event.y
-        for at in range(row, len(self._buffer.lines)):
-            for span in rows_of(self._buffer.lines[at], self._width):
-                if skip:
-                    skip -= 1
-                elif y:
-                    y -= 1
-                else:
-                    self._buffer.move_to((at, column_at(self._buffer.lines[at], span, event.x - GUTTER)))
-                    self._moved()
-                    return
+        place = self._page.place_at(event.x - GUTTER, event.y)
+        if place is not None:
+            self._buffer.move_to(place)
+            self._moved()
 
 
-def _span(text: str, number: int, width: int) -> Span:
-    for index, span in enumerate(rows_of(text, width)):
-        if index == number:
-            return span
-    raise AssertionError("a row that was counted is there")
+def _text_width(width: int) -> int:
+    """Cells for the text in a composer of `width` cells."""
+    return max(4, width - 2 * GUTTER)

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from flowchat.errors import Busy
+from flowchat.errors import Busy, FlowchatError
 from flowchat.ui.composer import Composer
+from flowchat.ui.unsent import Unsent
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -24,6 +25,11 @@ class Revision:
         """The number of the message, or None while none is edited."""
         return None if self._said is None else self._said.number
 
+    @property
+    def unsent(self) -> str:
+        """What is written here and is nobody's yet: an edit is not, what stood here before it is."""
+        return self._composer.text if self._said is None else self._before
+
     def begin(self, said: "Said") -> None:
         if self._said is None:
             self._before = self._composer.text
@@ -36,17 +42,27 @@ class Revision:
             self._said = None
             self._composer.load(self._before)
 
-    async def finish(self, session: "Session", action: Literal["resend", "save"]) -> None:
-        """Say the message anew, or lay the new words over it.
+    async def finish(self, session: "Session", unsent: Unsent, text: str, action: Literal["resend", "save"]) -> None:
+        """Say the message anew, or lay the new words over it; what waited in the queue comes back into the composer.
 
-        Raises Busy the first time while a run goes on: a second resend is the consent to stop it; CommandRefused, StorageFailed.
+        Raises Busy the first time while a run goes on: a second resend is the consent to stop it; CommandRefused,
+        StorageFailed. The edit then goes on, with `text` in the composer.
         """
-        if self._said is None:
+        said = self._said
+        if said is None:
             return
         if action == "resend" and session.state.state != "idle" and not self._consented:
             self._consented = True
+            self._composer.load(text)
             raise Busy("a run is under way; Enter again stops it and resends")
-        await session.edit(self._said.seq, self._composer.text, action, interrupt=self._consented)
         self.leave()
-        if action == "resend" and session.composer_text:
-            self._composer.load(session.composer_text)
+        try:
+            with unsent.left_to_session():
+                kept = session.composer_text
+                await session.edit(said.seq, text, action, interrupt=self._consented)
+                returned = session.composer_text.removeprefix(kept).strip("\n")
+        except FlowchatError:
+            self.begin(said)
+            self._composer.load(text)
+            raise
+        self._composer.append(returned)

@@ -8,6 +8,7 @@ import time
 from codecs import getincrementaldecoder
 from typing import Any
 
+from rich.cells import cell_len
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -27,6 +28,19 @@ _KEYBOARD_RESET = "\x1b[<9u"
 """Pops what a killed program left on the terminal's stack of keyboard modes (kitty's protocol)."""
 
 
+_ASCII_SIGNS = {
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u201c\u201d", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014─", "-"),
+    **dict.fromkeys("│┃▌▎", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
+    **dict.fromkeys(map(chr, range(0x2400, 0x2425)), "^"),
+    "…": "~",
+    "•": "*",
+    "\u00a0": " ",
+}
+
+
 class HungUp(Message):
     """The terminal is gone."""
 
@@ -39,6 +53,7 @@ class Terminal(LinuxDriver):
         self._wake = os.pipe()
         self._caret_shown = False
         self._entered = False
+        self._ascii: bool = getattr(app, "ascii_only", False)
 
     # --- the cursor --------------------------------------------------------------------------------------------------
     def show_caret(self, shown: bool) -> None:
@@ -73,8 +88,10 @@ class Terminal(LinuxDriver):
         _write_all(self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
 
     def write(self, data: str) -> None:
-        """As textual's, but a terminal that is gone takes nothing and stops nothing."""
+        """As textual's, but a terminal that is gone takes nothing and stops nothing, and one without Unicode gets none."""
         writer = self._writer_thread
+        if self._ascii and not data.isascii():
+            data = in_ascii(data)
         if writer is not None and writer.is_alive():
             writer.write(data)
 
@@ -130,6 +147,11 @@ def guard(terminal: Terminal | None, seconds: float, exit_code: int) -> threadin
     timer.daemon = True
     timer.start()
     return timer
+
+
+def in_ascii(text: str) -> str:
+    """A text whose every character is as wide as it was, and ASCII: known marks by a sign that resembles them, others `?`."""
+    return "".join(c if c.isascii() else _ASCII_SIGNS.get(c) or "?" * cell_len(c) for c in text)
 
 
 def _make_sane(fileno: int) -> None:

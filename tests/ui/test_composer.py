@@ -56,13 +56,11 @@ async def test_an_empty_composer_says_what_may_be_written() -> None:
         assert (rows(desk), desk.composer.caret) == ([f"  {PLACEHOLDER}"], Offset(2, 0))
 
 
-async def test_enter_submits_the_text_and_leaves_it_until_it_is_cleared() -> None:
+async def test_enter_gives_the_text_away_once_and_history_has_it() -> None:
     desk = Desk()
     async with desk.run_test(size=(40, 12)) as pilot:
-        await pilot.press(*"hello", "enter")
-        assert (desk.told, desk.composer.text) == (["hello"], "hello")
-        desk.composer.clear()
-        assert desk.composer.text == ""
+        await pilot.press(*"hello", "enter", "enter")
+        assert (desk.told, desk.composer.text) == (["hello"], "")
         await pilot.press("up")
         assert desk.composer.text == "hello"
 

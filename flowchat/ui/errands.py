@@ -1,0 +1,39 @@
+"""What is being done beside the screen: refusals are said, and what should be done once is not begun twice."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from textual.widget import Widget
+
+from flowchat.errors import CommandRefused, FlowchatError, NotRunning
+from flowchat.ui.edge import Level
+
+
+class Errands:
+    """Runs work as workers of `owner`; a refusal is told to `say`, the text it came from goes to `give_back`."""
+
+    def __init__(self, owner: Widget, say: Callable[[str, Level], None], give_back: Callable[[str], None]) -> None:
+        self._owner, self._say, self._give_back = owner, say, give_back
+        self._under_way: set[str] = set()
+
+    def run(self, work: Coroutine[Any, Any, None], text: str = "", once: str = "") -> None:
+        """Do something that waits. `once` names it: while it goes on, the same is not begun again."""
+        if once and once in self._under_way:
+            work.close()
+            self._say(f"{once} is under way", "info")
+            return
+        if once:
+            self._under_way.add(once)
+        self._owner.run_worker(self._run(work, text, once), exit_on_error=True)
+
+    async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str) -> None:
+        try:
+            await work
+        except NotRunning:
+            pass
+        except FlowchatError as error:
+            self._say(str(error), "warning" if isinstance(error, CommandRefused) else "error")
+            if text:
+                self._give_back(text)
+        finally:
+            self._under_way.discard(once)
