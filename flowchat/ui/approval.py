@@ -203,10 +203,10 @@ class Approval(Widget, can_focus=True):
         palette = self._palette
         title = f" {clean(self._asked.preview.title)} "
         above, below = self._top, self._hidden_rows - self._top
-        more = f" {many(below, 'line')} below, Up and Down scroll " if below else ""
-        if above or len(title) + len(more) + 6 > width:
-            hidden = [f"{count} {where}" for count, where in ((above, "above"), (below, "below")) if count]
-            more = f" {', '.join(hidden)} " if hidden else ""
+        places = ", ".join(f"{count} {where}" for count, where in ((above, "above"), (below, "below")) if count)
+        long = f" {many(below, 'line')} below, Up and Down scroll " if not above else f" {places}, Up and Down scroll "
+        wordings = (long, f" {places} ", f" {above + below} more ") if places else ("",)
+        more = next((words for words in wordings if len(title) + len(words) + 6 <= width), wordings[-1])
         head = [(cut(title, width - len(more) - 6), palette.warn + palette.bold)]
         return rule(width, palette.warn, head, [(more, palette.dim)] if more else [], palette.glyphs.rule)
 

@@ -107,5 +107,6 @@ def without_times(row: str) -> str:
 
     Its blanks count only where it has none.
     """
-    replaced = _TURNING.sub("◐", _VARIES.sub("0 s", row))
-    return " ".join(replaced.split()) if replaced != row else row
+    if not _VARIES.search(row) and not _TURNING.search(row):
+        return row
+    return " ".join(_TURNING.sub("◐", _VARIES.sub("0 s", row)).split())

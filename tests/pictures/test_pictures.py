@@ -238,14 +238,14 @@ async def diff(stage: Stage) -> None:
     await ordinary(stage)
 
 
-@scene("Change src/total.py?", "y once", "n no", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Change src/total.py?", "exact", "y once", "n no", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def approval_of_an_edit(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]))
     await stage.send()
     await stage.asks()
 
 
-@scene("Run this command?", "y once", views=((USUAL, NIGHT), (NARROW, NIGHT)), exact=False)
+@scene("Run this command?", "pip install hypothesis", "y once", views=((USUAL, NIGHT), (NARROW, NIGHT)))
 async def approval_of_a_command(stage: Stage) -> None:
     stage.model.then(says("I need a library for that.", calls=[("shell", {"command": "pip install hypothesis"})]))
     await stage.send()
