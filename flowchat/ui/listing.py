@@ -67,6 +67,10 @@ class Listing(Widget, can_focus=False):
         self._choose(chosen)
         self.refresh(layout=True)
 
+    def limit_rows(self, rows: int) -> None:
+        """How many rows are shown at once; call it before `show`."""
+        self._limit = rows
+
     def use(self, palette: Palette) -> None:
         self._palette = palette
         self.refresh()
@@ -81,9 +85,14 @@ class Listing(Widget, can_focus=False):
         self.refresh()
         return True
 
+    @property
+    def own_height(self) -> int:
+        """The rows it takes where the height is its own to choose."""
+        return min(len(self._rows), self._limit or len(self._rows))
+
     # --- drawing -----------------------------------------------------------------------------------------------------
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return min(len(self._rows), self._limit or len(self._rows))
+        return self.own_height
 
     def on_resize(self) -> None:
         self._choose(self._chosen)

@@ -97,6 +97,7 @@ class Panes(Vertical):
 
     def compose(self) -> ComposeResult:
         self.conversation.display = self._completion.display = False
+        self._completion.styles.overlay = "screen"
         yield self.welcome
         yield self.conversation
         yield self.banner
@@ -270,7 +271,9 @@ class Panes(Vertical):
     def on_composer_offered(self, message: Composer.Offered) -> None:
         self._offers = message.offers
         self._completion.display = bool(message.offers)
+        self._completion.limit_rows(max(1, min(OFFERS_SHOWN, self.edge.region.y)))
         self._completion.show([Row(offer, (clean(offer.label), offer.note)) for offer in message.offers])
+        self._completion.styles.offset = (0, -self._completion.own_height)
 
     def on_composer_walking(self, message: Composer.Walking) -> None:
         self._completion.act(message.act)

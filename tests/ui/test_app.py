@@ -16,10 +16,13 @@ from flowchat.ui.app import FlowchatApp, Start
 from flowchat.ui.approval import Approval
 from flowchat.ui.banner import Banner
 from flowchat.ui.composer import Composer
+from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge
 from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.listing import Listing
 from flowchat.ui.message_picker import MessagePicker
 from flowchat.ui.meter import Meter
+from flowchat.ui.panes import OFFERS_SHOWN
 from flowchat.ui.queue_list import QueueList
 from flowchat.ui.sessions_screen import SessionsScreen
 
@@ -300,6 +303,25 @@ async def test_help_opens_with_f1_and_closes_with_escape(desk: Desk) -> None:
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape")
         assert app.screen is app.chat
+        await leave(app)
+
+
+async def test_offers_lie_over_the_conversation_above_the_composer_and_move_nothing(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await say(pilot, app, "list")
+        before = [app.chat.query_one(kind).region for kind in (Conversation, Composer, Meter)]
+        edge = app.chat.query(Edge).first().region
+        await pilot.press("/")
+        await until(pilot, lambda: composer(app).offers != ())
+        await pilot.pause()
+        offers = app.chat.query_one(Listing)
+        assert [app.chat.query_one(kind).region for kind in (Conversation, Composer, Meter)] == before
+        assert (offers.region.bottom, offers.region.width, offers.region.height) == (edge.y, 80, OFFERS_SHOWN)
+        await pilot.press("r", "e")
+        await until(pilot, lambda: len(composer(app).offers) == 3)
+        await pilot.pause()
+        assert (offers.region.bottom, offers.region.height) == (edge.y, 3)
         await leave(app)
 
 
