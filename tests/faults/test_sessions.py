@@ -52,11 +52,10 @@ async def test_a_disk_that_stays_full_is_said_and_everything_is_saved_when_there
     assert (wrong, first > 60) == ({}, True)
 
 
-@pytest.mark.parametrize("fault", ["ENOSPC", "EIO"])
-async def test_a_disk_that_stays_full_to_the_end_leaves_what_was_durable(house: House, fault: Fault) -> None:
+async def test_a_disk_that_stays_full_to_the_end_leaves_what_was_durable(house: House) -> None:
     wrong: dict[int, list[str]] = {}
     for first in range(1, 1_000):
-        disk = FailingDisk(first, fault, count=None, names=SITES)
+        disk = FailingDisk(first, "ENOSPC", count=None, names=SITES)
         there = house.workspace(script(), disk)
         session = await there.new(model="scripted")
         before = house.ran()
