@@ -56,9 +56,9 @@ async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight:
                 await _keep_partial(agent, transcript, flight, used)
                 return error
             flight.forget_text()
+            emit(AttemptWithdrawn(flight.run, flight.step, flight.attempt, str(error)))
             transcript.clear_draft()
             await transcript.append(used)
-            emit(AttemptWithdrawn(flight.run, flight.step, flight.attempt, str(error)))
             emit(RetryScheduled(flight.run, flight.step, flight.attempt, round(delay * 1000), str(error)))
             emit(StateDelta("running", "retry_wait", flight.run, flight.step))
             await agent.clock.sleep(delay)

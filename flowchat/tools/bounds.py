@@ -1,14 +1,11 @@
 """How much of a tool's output enters the conversation: both ends of it, with a line between that says what is missing."""
 
-import re
-
 from flowchat.errors import StorageFailed
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, Keep, Outcome
-from flowchat.transcript.entries import BlobRef
+from flowchat.transcript.entries import BlobRef, sound
 
 _MIDDLE_BYTES = 512
 _END_BYTES = (INLINE_LIMIT_BYTES - _MIDDLE_BYTES) // 2
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 async def bound(outcome: Outcome, keep: Keep) -> tuple[str, BlobRef | None]:
@@ -42,11 +39,6 @@ def cut(head: str, tail: str, total_bytes: int, total_lines: int, where: str) ->
     amount = f"{lines:,} lines, {missing:,} bytes" if lines > 0 else f"{missing:,} bytes"
     gap = "" if first.endswith("\n") else "\n"
     return f"{first}{gap}[{amount} left out here; {where}]\n{last}"
-
-
-def sound(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates are U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def _first(text: str) -> str:

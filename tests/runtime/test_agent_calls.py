@@ -14,6 +14,7 @@ from flowchat.tools.tool import Outcome, Reach
 from flowchat.transcript.entries import RunEnded, ToolAnswered, ToolSchema, ToolStarted
 from flowchat.transcript.events import Preview
 from tests.desk import Desk, settle
+from tests.runtime.paper import Paper
 
 
 async def done() -> Outcome:
@@ -62,44 +63,6 @@ class Slow:
             for _ in range(self._rounds):
                 await settle()
             self.ended.set()
-
-
-class Paper:
-    """A log that fails, or waits for the test, at lines that hold `word`."""
-
-    def __init__(self, word: bytes, fails: Exception | None = None) -> None:
-        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-        self._word, self._fails, self._failed = word, fails, False
-        self._writing: set[asyncio.Task[None]] = set()
-
-    def write(self, lines: bytes, sync: bool) -> "asyncio.Future[None]":
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._failed = self._failed or (self._fails is not None and self._word in lines)
-        if self._failed and self._fails is not None:
-            written.set_exception(self._fails)
-        elif self._word in lines and not self.go_on.is_set():
-            task = asyncio.create_task(self._write_later(written))
-            self._writing.add(task)
-        else:
-            written.set_result(None)
-        return written
-
-    async def _write_later(self, written: "asyncio.Future[None]") -> None:
-        self.reached.set()
-        await self.go_on.wait()
-        written.set_result(None)
-
-    def resume(self) -> None:
-        return
-
-    def draft(self, lines: bytes) -> None:
-        return
-
-    def clear_draft(self) -> None:
-        return
-
-    async def close(self) -> None:
-        return
 
 
 def answers(sitting) -> list[tuple[str, str]]:
