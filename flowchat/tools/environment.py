@@ -29,6 +29,10 @@ PASSED = frozenset(
     }
 )
 """Names, never patterns: `LC_*` would let LC_API_KEY through."""
+READ_BY_LIBRARIES = frozenset(
+    {"LD_LIBRARY_PATH", "LD_PRELOAD", "LOCPATH", "OPENSSL_CONF", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES"}
+)
+"""Names the C library and what stands on it may ask for at any time."""
 FIXED = {
     "TERM": "dumb",
     "NO_COLOR": "1",
@@ -50,6 +54,12 @@ def child_environment(ours: Mapping[str, str]) -> dict[str, str]:
     """The variables a program gets, out of ours. A proxy address that holds a password is left out."""
     passed = {name: value for name, value in ours.items() if name in PASSED and not _holds_password(name, value)}
     return {**passed, **FIXED, "PATH": search_path(ours)}
+
+
+def shown(ours: Mapping[str, str]) -> frozenset[bytes]:
+    """Names of those of our variables that a program may read of us too: what it gets anyway, and what the libraries we use
+    read for themselves."""
+    return frozenset(map(os.fsencode, {*(set(ours) & set(child_environment(ours))), *READ_BY_LIBRARIES}))
 
 
 def search_path(ours: Mapping[str, str]) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from flowchat.tools.concealing import conceal
 from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_no_orphan
-from flowchat.tools.environment import child_environment, search_path
+from flowchat.tools.environment import child_environment, search_path, shown
 from flowchat.tools.recording import Live, Recording
 from flowchat.tools.tool import BadArguments, NotDone
 
@@ -269,6 +270,7 @@ class _Watchdog:
         self._tell("-", pid)
 
     def _start(self) -> None:
+        conceal(shown(os.environ) | {MARK.encode()})  # the mark: a flowchat within a flowchat's call stays recognisable
         self._owner = self._owner or f"{os.getpid()}-{os.urandom(8).hex()}"
         if self._pipe is not None:
             os.close(self._pipe)
