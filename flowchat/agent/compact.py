@@ -1,7 +1,7 @@
 """Compaction: where to cut, what the summariser is told, and the one checkpoint that comes of it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Literal, TypeAlias
@@ -10,7 +10,8 @@ from msgspec import Struct, structs
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import fixed_tokens, message_tokens, text_tokens, weigh
-from flowchat.agent.prompt import Sight, checkpoint_in_force, project
+from flowchat.agent.directives import DIRECTIVES_HEADING, split_directives, still_said, with_directives
+from flowchat.agent.prompt import Sight, checkpoint_in_force, edited_parts, project
 from flowchat.errors import FlowchatError, ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
@@ -24,6 +25,7 @@ from flowchat.transcript.entries import (
     Seq,
     Text,
     ToolAnswered,
+    UserPart,
     UserSaid,
     text_of,
 )
@@ -42,20 +44,19 @@ CALLS_A_PASS = 2
 
 CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
 
-SUMMARISER = """\
+SUMMARISER = f"""\
 You summarise a working session between a developer and a coding agent so that the agent can go on without the original messages.
 Write markdown with exactly these five sections, 1,000 to 2,000 tokens in all, no code blocks, no raw tool output:
 ## Done
 ## Active
 ## Decisions
 (each with its reason)
-## User directives
+{DIRECTIVES_HEADING}
 (what the user asked for that still holds: one list item each, copied word for word from the user's messages)
 ## Current work
 (what is being done at this moment, with file names, and the next step)
 """
 NUDGE = "Your last answer held no summary. Write the five sections now."
-DIRECTIVES_HEADING = "## User directives"
 
 
 class CompactionFailed(FlowchatError):
@@ -159,10 +160,15 @@ async def _checkpoint(
     place: tuple[Seq, int],
 ) -> Record:
     facts, model = transcript.facts, agent.model.facts
-    summary, spent = await _summarise(agent.compact_model, branch, facts, found, instructions, model)
+    before = checkpoint_in_force(branch, facts)
+    output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
+    summary, spent = await _summarise(agent.compact_model, branch, before, found, instructions, output)
     if not transcript.on_branch(found.upto):
         raise CompactionFailed("the conversation moved to another branch while it was being compacted; nothing was changed")
-    body, directives = _split_directives(summary, _user_texts(branch, found.upto))
+    body, offered = split_directives(summary)
+    directives, left_out = still_said((*(before.directives if before else ()), *offered), branch, found.upto, output)
+    if left_out:
+        body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
     entry = Compacted(
         upto=found.upto,
         summary=body,
@@ -185,19 +191,21 @@ async def _checkpoint(
 
 
 async def _summarise(
-    model: Model, branch: Sequence[Record], facts: SessionFacts, found: Plan, instructions: str, main: ModelFacts
+    model: Model, branch: Sequence[Record], before: Compacted | None, found: Plan, instructions: str, output: int
 ) -> tuple[str, list[Reply]]:
-    """The summary of everything up to `found.upto`, folded in passes where it is longer than one request may be."""
-    checkpoint = checkpoint_in_force(branch, facts)
-    start = checkpoint.upto if checkpoint else 0
-    summary = checkpoint.summary if checkpoint else ""
-    output = min(SUMMARY_TOKENS, usable_tokens(main) * SUMMARY_PERCENT // 100)
+    """The summary of everything up to `found.upto`, folded in passes where it is longer than one request may be.
+
+    `before`: the checkpoint whose summary stands for what it folded. `output`: tokens it may have.
+    """
+    start = before.upto if before else 0
+    summary = with_directives(before.summary, before.directives) if before else ""
     room = min(INPUT_TOKENS, usable_tokens(model.facts)) - text_tokens(SUMMARISER) - output - text_tokens(instructions) - 64
-    lines = [line for record in branch if start < record.seq <= found.upto for line in _told(record)]
+    edits = edited_parts(branch)
+    lines = [line for record in branch if start < record.seq <= found.upto for line in _told(record, edits)]
     replies: list[Reply] = []
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            for passage in _passages(lines, max(256, room - output)):
+            for passage in _passages(lines, max(256, room - max(output, text_tokens(summary)))):
                 summary = await _one_pass(model, summary, passage, instructions, output, replies)
     except TimeoutError:
         raise CompactionFailed(f"the summary took longer than {TIMEOUT_SECONDS:.0f} s") from None
@@ -256,19 +264,11 @@ def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:
     return last
 
 
-def _user_texts(branch: Sequence[Record], upto: Seq) -> list[str]:
-    return [
-        text_of(record.entry.parts)
-        for record in branch
-        if record.type == "user_said" and record.seq <= upto and isinstance(record.entry, UserSaid)
-    ]
-
-
-def _told(record: Record) -> Iterator[str]:
+def _told(record: Record, edits: Mapping[Seq, tuple[UserPart, ...]]) -> Iterator[str]:
     """What the summariser hears of a node: words, calls by name, answers by their summary line; no reasoning."""
     match record.entry:
         case UserSaid(parts=parts):
-            yield f"User: {text_of(parts)}"
+            yield f"User: {text_of(edits.get(record.seq, parts))}"
         case ContextAdded(source="file" | "job" | "hook" | "command", origin=origin):
             yield f"[{origin} was shown to the agent]"
         case AssistantSaid(parts=parts):
@@ -305,14 +305,3 @@ def _cut_text(text: str, tokens: int) -> str:
         return text
     keep = max(1, tokens * 4 // 2 - 40) // (1 if text.isascii() else 2)
     return f"{text[:keep]}\n[... {len(text) - 2 * keep:,} characters left out ...]\n{text[-keep:]}"
-
-
-def _split_directives(summary: str, user_texts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """The summary without its directives, and those of them that really are the user's words."""
-    before, heading, after = summary.partition(DIRECTIVES_HEADING)
-    if not heading:
-        return summary.strip(), ()
-    block, next_heading, rest = after.partition("\n## ")
-    offered = [line.strip().removeprefix("-").removeprefix("*").strip().strip('"“”') for line in block.splitlines()]
-    kept = tuple(dict.fromkeys(line for line in offered if line and any(line in text for text in user_texts)))
-    return (before.rstrip() + ("\n\n## " + rest if next_heading else "")).strip(), kept

@@ -71,9 +71,8 @@ class Sight(Struct, frozen=True, gc=False):
 def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -> Sight:
     """The next request's content for a branch whose head is its last node."""
     checkpoint = checkpoint_in_force(branch, facts)
-    overlays = {edited.target: edited.parts for _, edited in _edits(branch)}
     cut = 0 if checkpoint is None else next(i for i, record in enumerate(branch) if record.seq == checkpoint.upto) + 1
-    builder = _Builder(provider, _answers(branch[cut:]), overlays)
+    builder = _Builder(provider, _answers(branch[cut:]), edited_parts(branch))
     if checkpoint is not None:
         builder.add_checkpoint(branch[:cut], checkpoint)
     builder.add_all(branch[cut:])
@@ -122,6 +121,11 @@ def prompt_of(branch: Sequence[Record]) -> tuple[str, tuple[ToolSchema, ...]]:
         if record.type in ("prompt_set", "session_started") and isinstance(record.entry, PromptSet | SessionStarted):
             return record.entry.system, record.entry.tools
     return "", ()
+
+
+def edited_parts(branch: Sequence[Record]) -> dict[Seq, tuple[UserPart, ...]]:
+    """What edited user messages read on this branch, by their seq."""
+    return {edited.target: edited.parts for _, edited in _edits(branch)}
 
 
 def wire_id(call: CallId) -> str:
