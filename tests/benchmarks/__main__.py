@@ -1,5 +1,6 @@
 """How fast and how frugal flowchat is, as ratios to floors of the same run: python -m tests.benchmarks [-n TIMES] [NAME ...]."""
 
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=(*MEASURES, []), help="default: all, about five minutes")
     parser.add_argument("-n", type=int, default=5, metavar="TIMES", help="how often what is repeated is repeated; medians count")
     said = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; where others work too, times are theirs as well")
     print(figures.head())
     over = 0
     for name in said.names or MEASURES:
