@@ -14,8 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from flowchat.ui.app import LEAVE_SECONDS
+from flowchat.ui.terminal import in_ascii
+
 WAIT_SECONDS = 20
 ENTERED, LEFT, CURSOR_SHOWN = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+ASCII = """
+import sys
+from pathlib import Path
+from flowchat.config import Settings
+from flowchat.runtime.workspace import Workspace
+from flowchat.ui.app import Start, run_app
+
+sys.exit(run_app(Workspace(Path("."), Settings(model="demo"), None, {}), start=Start(ascii=True)))
+"""
 BREAKS = """
 import sys
 from pathlib import Path
@@ -106,11 +118,57 @@ def modes_left(seen: bytes) -> list[bytes]:
 def test_a_signal_restores_the_terminal_and_is_the_exit_code(start: Callable[..., Terminal], number: int, code: int) -> None:
     program = start()
     assert termios.tcgetattr(program.tty) != program.before
+    program.write(b"list")
+    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"\r")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    began = time.monotonic()
     os.kill(program.pid, number)
     assert program.wait() == code
+    assert time.monotonic() - began < LEAVE_SECONDS
+    assert b"flowchat -r 2" in program.seen[program.seen.rfind(LEFT) :], "the guard ended it: nothing was closed and said"
     assert modes_left(program.seen) == []
     assert program.seen.rfind(CURSOR_SHOWN) > program.seen.rfind(b"\x1b[?25l")
     assert termios.tcgetattr(program.tty) == program.before
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from flowchat.config import Settings
+from flowchat.runtime.workspace import Workspace
+from flowchat.ui.app import Start, run_app
+
+class Stuck(Workspace):
+    async def close(self):
+        time.sleep(60)
+
+sys.exit(run_app(Stuck(Path("."), Settings(model="demo"), None, {}), start=Start()))
+"""
+
+
+def test_a_program_that_cannot_leave_is_ended_with_the_terminal_restored(start: Callable[..., Terminal]) -> None:
+    program = start("-c", STUCK)
+    os.kill(program.pid, signal.SIGTERM)
+    assert program.wait() == 143
+    assert modes_left(program.seen) == []
+    assert termios.tcgetattr(program.tty) == program.before
+
+
+def test_a_terminal_without_unicode_gets_ascii_alone(start: Callable[..., Terminal]) -> None:
+    program = start("-c", ASCII)
+    program.write("é ␛ \x1b[200~\x07\x1b[201~".encode())
+    program.read_until(lambda seen: b"^" in seen)
+    program.write(b"\x03list")
+    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"\r")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    assert program.seen.isascii()
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a␛b", "a^b"), ("…", "~"), ("│ é 漢", "| ? ??"), ("\x1b[0mplain", "\x1b[0mplain")])
+def test_what_is_not_ascii_is_shown_as_wide_as_it_is(text: str, shown: str) -> None:
+    assert in_ascii(text) == shown
 
 
 def test_leaving_prints_how_to_go_on(start: Callable[..., Terminal]) -> None:
