@@ -72,11 +72,11 @@ async def test_the_proxy_and_the_certificates_of_the_environment_are_honoured(tr
     async with listening, proxy_to(listening.sockets[0].getsockname()[1]) as (port, lines):
         environ = {**os.environ, "HTTPS_PROXY": f"http://127.0.0.1:{port}", "PYTHONIOENCODING": "utf-8"}
         environ |= {"SSL_CERT_FILE": str(certificate)} if trusted else {}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", ASKING, stdout=subprocess.PIPE, env=environ, cwd=ROOM.parents[1]
+        command = [sys.executable, "-X", "faulthandler", "-c", ASKING]
+        done = await asyncio.to_thread(
+            subprocess.run, command, stdout=subprocess.PIPE, env=environ, cwd=ROOM.parents[1], timeout=60, check=True
         )
-        out, _ = await process.communicate()
-    assert (out.decode().strip(), lines) == (expected, ["CONNECT models.example:8443 HTTP/1.1"])
+    assert (done.stdout.decode().strip(), lines) == (expected, ["CONNECT models.example:8443 HTTP/1.1"])
 
 
 @asynccontextmanager
