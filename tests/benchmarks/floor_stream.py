@@ -28,8 +28,10 @@ async def main(base: str) -> None:
             **sent,
         )
         async for chunk in answer:
-            if chunk.choices:
-                said.append(chunk.choices[0].delta.content or "")
+            if getattr(chunk, "usage", None) is not None:
+                break  # the last thing a server says; behind it litellm only puts the answer together for its own log
+            said.append(chunk.choices[0].delta.content or "")
+        await answer.aclose()
         print(time.process_time() - started, len("".join(said)), flush=True)
 
 
