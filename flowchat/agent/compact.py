@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import fixed_tokens, message_tokens, text_tokens, weigh
 from flowchat.agent.directives import DIRECTIVES_HEADING, split_directives, still_said, with_directives
-from flowchat.agent.prompt import Sight, checkpoint_in_force, edited_parts, project
+from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts, project
 from flowchat.errors import FlowchatError, ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
@@ -119,6 +119,18 @@ def unanswered(branch: Sequence[Record]) -> list[Seq]:
         elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
             waiting.clear()
     return waiting
+
+
+def unanswered_checkpoint(transcript: Transcript) -> bool:
+    """Whether no request of a run was accepted since the checkpoint in force on the head's branch was written."""
+    line = checkpoint_line(transcript.branch(), transcript.facts)
+    if line is None:
+        return False
+    return not any(
+        record.entry.purpose == "run" and record.entry.error is None
+        for record in transcript.records()[line:]
+        if record.type == "attempt_used" and isinstance(record.entry, AttemptUsed)
+    )
 
 
 def is_final(said: AssistantSaid) -> bool:

@@ -6,7 +6,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
 from flowchat.agent.budget import fixed_tokens, measure, weigh
 from flowchat.agent.calls import answer_calls
-from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, compact
+from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, compact, unanswered_checkpoint
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight, project
 from flowchat.agent.step import StepInFlight
@@ -17,6 +17,7 @@ from flowchat.transcript.events import StateDelta
 from flowchat.transcript.transcript import Transcript
 
 SMALL_WINDOW_TOKENS = 8_192
+THRASH = "the request is still too long after a compaction; say less at once, /new, or choose a larger window with /model"
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
@@ -69,8 +70,8 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
 async def answer(
     agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit
 ) -> AssistantSaid | RunEnded:
-    """One step's answer, after making room where the request would be too long; at most one compaction before it."""
-    sight, compacted = look(agent, transcript), False
+    """One step's answer, after making room where the request would be too long."""
+    sight = look(agent, transcript)
     weighed = weigh(transcript.branch(), transcript.facts, agent.model.facts, sight).tokens
     usable = usable_tokens(agent.model.facts)
     if fixed_tokens(sight.system, sight.tools) * 2 > usable:
@@ -79,16 +80,15 @@ async def answer(
         ended = await make_room(agent, transcript, flight, breaker, emit, "hard", must=weighed > usable)
         if ended is not None:
             return ended
-        sight, compacted = look(agent, transcript), True
+        sight = look(agent, transcript)
     said = await ask(agent, transcript, flight, sight, emit)
-    if isinstance(said, ContextOverflow) and not compacted:
+    if isinstance(said, ContextOverflow):
         ended = await make_room(agent, transcript, flight, breaker, emit, "overflow", must=True)
         if ended is not None:
             return ended
-        sight, compacted = look(agent, transcript), True
-        said = await ask(agent, transcript, flight, sight, emit)
-    if isinstance(said, ContextOverflow) and compacted:
-        return failed(flight, flight.step, "thrash", "the request is still too long after a compaction; /new, or a larger window")
+        said = await ask(agent, transcript, flight, look(agent, transcript), emit)
+    if isinstance(said, ContextOverflow):
+        return failed(flight, flight.step, "thrash", THRASH)
     if isinstance(said, ModelError):
         return failed(flight, flight.step, said.code, str(said))
     return await settled(transcript, said)
@@ -108,7 +108,12 @@ async def settled(transcript: Transcript, record: Record) -> AssistantSaid:
 async def make_room(
     agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit, trigger: CompactTrigger, must: bool
 ) -> RunEnded | None:
-    """Compact inside the run. Where that fails the run goes on if the request still fits, with a notice, else it ends."""
+    """Compact inside the run, at most once between two answers.
+
+    Where that fails the run goes on if the request still fits, with a notice, else it ends.
+    """
+    if unanswered_checkpoint(transcript):
+        return failed(flight, flight.step - 1, "thrash", THRASH)
     emit(StateDelta("running", "compacting", flight.run, flight.step))
     try:
         await compact(agent, transcript, emit, trigger, run=flight.run, step=flight.step)
@@ -121,7 +126,7 @@ async def make_room(
     breaker.failures = 0
     limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
     if weigh(transcript.branch(), transcript.facts, agent.model.facts).tokens > limit:
-        return failed(flight, flight.step - 1, "thrash", "the conversation is still over the limit after a compaction")
+        return failed(flight, flight.step - 1, "thrash", THRASH)
     return None
 
 
