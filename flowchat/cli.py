@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
 
-STDOUT = 1
+STDOUT, STDERR, CLOSED = 1, 2, -1
 PICK = ""
 """The value of `-r` without one: the user picks in the resume screen."""
 
@@ -135,14 +135,23 @@ def _print_answer(chat: Chat, headless: Headless) -> int:
 
 
 async def _answer(workspace: "Workspace", chat: Chat, output_format: OutputFormat, prompt: str) -> int:
-    from flowchat.serve.headless import answer
+    import asyncio
 
+    from flowchat.serve.headless import LAST_WORDS_SECONDS, answer
+    from flowchat.serve.pipe import Outlet
+
+    aside = Outlet(STDERR if cast("TextIO | None", sys.stderr) is not None else CLOSED)
+    code = 0
     try:
         session = await _session(workspace, chat)
         workspace.warm()
-        return await answer(session, prompt, output_format, STDOUT, _say)
+        code = await answer(session, prompt, output_format, STDOUT, lambda sentence: aside.write(_said(sentence)))
+        return code
     finally:
         await workspace.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS if code > 128 else None):
+                await aside.written()
 
 
 async def _session(workspace: "Workspace", chat: Chat) -> "Session":
@@ -221,10 +230,14 @@ def _complain(sentence: str, code: int) -> int:
 
 
 def _say(sentence: str) -> None:
+    with suppress(OSError, AttributeError):
+        print(_said(sentence), end="", file=sys.stderr, flush=True)
+
+
+def _said(sentence: str) -> str:
     from flowchat.transcript.clean import clean
 
-    with suppress(OSError, AttributeError):
-        print(f"flowchat: {clean(sentence)}", file=sys.stderr, flush=True)
+    return f"flowchat: {clean(sentence)}\n"
 
 
 # --- words -> command ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import msgspec
 
 from flowchat.errors import FlowchatError, NotRunning, UsageError
 from flowchat.runtime.session import Session
-from flowchat.serve.pipe import Pipe
+from flowchat.serve.pipe import BEHIND_LIMIT_BYTES, Outlet, Pipe
 from flowchat.serve.stream import OutputFormat, Result, Spent, event_line, json_line
 from flowchat.transcript import entries, events
 from flowchat.transcript.clean import clean
@@ -27,6 +27,11 @@ STDIN_WAIT_SECONDS = 1.0
 STDIN_LIMIT_BYTES = 8 * 1024 * 1024
 EXIT_CODES: dict[Outcome, int] = {"completed": 0, "interrupted": 1, "failed": 1, "crashed": 1, "limit": 53}
 DENIED = "nobody is there to ask: run it with --allow or another --permission-mode"
+LAST_WORDS_SECONDS = 1.0
+"""How long a reader that stalls may still take something once a signal has come."""
+FAR_BEHIND = (
+    f"the output is not being read: the run was stopped when {BEHIND_LIMIT_BYTES >> 20} MiB of it waited, and the rest is lost"
+)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -63,7 +68,8 @@ async def answer(session: Session, prompt: str, output_format: OutputFormat, out
     A signal, or a reader that has gone, interrupts the run: what came so far is kept. `warn` takes sentences for stderr.
     """
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    printer = _Printer(session, output_format, Pipe(out, partial(_settle, stop, 0)), warn)
+    outlet = Outlet(out, partial(_settle, stop, 0))
+    printer = _Printer(session, output_format, outlet, warn)
     refusal: FlowchatError | None = None
     unwatch = session.watch(printer.hear)
     with _signals_into(stop):
@@ -75,7 +81,10 @@ async def answer(session: Session, prompt: str, output_format: OutputFormat, out
         finally:
             await session.close()
             unwatch()
-    printer.finish(refusal)
+        printer.finish(refusal)
+        await _written_or_stopped(outlet, stop)
+    if outlet.behind:
+        warn(FAR_BEHIND)
     if stop.done() and stop.result():
         return 128 + stop.result()
     return EXIT_CODES[printer.outcome]
@@ -125,13 +134,23 @@ async def _idle_or_stopped(session: Session, stop: "asyncio.Future[int]") -> Non
         idle.cancel()
 
 
+async def _written_or_stopped(outlet: Outlet, stop: "asyncio.Future[int]") -> None:
+    written = asyncio.create_task(outlet.written())
+    try:
+        await asyncio.wait((written, stop), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((written,), timeout=LAST_WORDS_SECONDS)
+    finally:
+        written.cancel()
+        outlet.close()
+
+
 class _Printer:
     """Hears a session and prints; remembers what the result is made of."""
 
-    def __init__(self, session: Session, output_format: OutputFormat, pipe: Pipe, warn: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, output_format: OutputFormat, outlet: Outlet, warn: Callable[[str], None]) -> None:
         self._session = session
         self._format: OutputFormat = output_format
-        self._pipe = pipe
+        self._outlet = outlet
         self._warn = warn
         self._opening = secrets.token_hex(4)
         self._i = 0
@@ -147,16 +166,16 @@ class _Printer:
     def hear(self, heard: Heard) -> None:
         self._i = heard.i
         if self._format == "stream-json":
-            self._pipe.write(event_line(heard.i, self._opening, self._session.sid, heard.at_ms, heard.event))
+            self._outlet.write(event_line(heard.i, self._opening, self._session.sid, heard.at_ms, heard.event))
         self._note(heard.event.entry if isinstance(heard.event, Record) else heard.event)
 
     def finish(self, refusal: FlowchatError | None) -> None:
         """Print the answer, or the last line, and on stderr why there is none."""
         result = self._result(refusal)
         if self._format != "text":
-            self._pipe.write(_result_line(result, self._format, self._i + 1, self._opening))
+            self._outlet.write(_result_line(result, self._format, self._i + 1, self._opening))
         elif self._text:
-            self._pipe.write(clean(self._text).rstrip("\n") + "\n")
+            self._outlet.write(clean(self._text).rstrip("\n") + "\n")
         if result.is_error and result.outcome != "interrupted":
             self._warn(self._reason(refusal))
 
