@@ -110,7 +110,9 @@ def acts_by_key(table: tuple[Key, ...]) -> dict[str, str]:
 
 
 def shown(key: str) -> str:
-    """A key as hints write it: `Ctrl+J`, `Shift+Tab`, `PageUp`."""
+    """A key as hints write it: `Ctrl+J`, `Shift+Tab`, `PageUp`; a letter alone as it is typed."""
+    if len(key) == 1:
+        return key
     names = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc", "underscore": "_", "right_square_bracket": "]"}
     return "+".join(names.get(part, part.capitalize()) for part in key.split("+"))
 

@@ -15,6 +15,10 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, cut, line
 
 
+CUT_CELLS = 20
+"""A column that does not fit whole is left out where it would have less room than this."""
+
+
 class Column(Struct, frozen=True):
     """`role` names a style of the palette; the first column takes the room the others leave."""
 
@@ -119,7 +123,8 @@ class Listing(Widget, can_focus=False):
         first = base + palette.role(self._columns[0].role)
         left: list[Piece] = [(marker, base + palette.accent), (row.cells[0], first)]
         right: list[Piece] = []
-        widths = self._widths(width - min(cell_len(row.cells[0]), width // 2) - 4)
+        first_cells = max(cell_len(row.cells[0]) for row in self._visible())
+        widths = self._widths(width - min(first_cells, width // 2) - 4)
         for column, text, room in zip(self._columns[1:], row.cells[1:], widths, strict=False):
             text = cut(text, room)
             space = " " * (room - cell_len(text))
@@ -133,7 +138,7 @@ class Listing(Widget, can_focus=False):
         widths: list[int] = []
         for index in range(1, len(self._columns)):
             wanted = max((cell_len(row.cells[index]) for row in self._visible()), default=0)
-            if room < wanted + 2 and room < 12:
+            if room < wanted + 2 and room < CUT_CELLS:
                 break
             widths.append(min(wanted, room - 2))
             room -= widths[-1] + 2

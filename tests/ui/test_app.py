@@ -19,6 +19,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge
 from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.keys import shown
 from flowchat.ui.listing import Listing
 from flowchat.ui.message_picker import MessagePicker
 from flowchat.ui.meter import Meter
@@ -335,3 +336,13 @@ async def test_files_are_completed_from_the_workspace(desk: Desk) -> None:
         await pilot.pause()
         assert composer(app).text == "see @total.py "
         await leave(app)
+
+
+def test_a_letter_is_shown_as_it_is_typed_and_a_chord_with_capitals() -> None:
+    assert [shown(key) for key in ("y", "ctrl+j", "right_square_bracket", "pageup", "escape")] == [
+        "y",
+        "Ctrl+J",
+        "]",
+        "PageUp",
+        "Esc",
+    ]

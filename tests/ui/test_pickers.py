@@ -141,6 +141,21 @@ async def test_a_listing_keeps_the_chosen_row_in_view_and_drops_columns_that_do_
         ]
 
 
+async def test_columns_stand_under_each_other_and_one_that_would_say_too_little_is_left_out() -> None:
+    listing = Listing(DARK, (Column("text"), Column("dim")))
+    app = Lists(listing)
+    async with app.run_test(size=(50, 10)) as pilot:
+        listing.show([Row(0, ("/new", "Begin a new session; this one is kept")), Row(1, ("/resume [id]", "Go on"))])
+        await pilot.pause()
+        assert [listing.render_line(y).text for y in range(2)] == [
+            "▸ /new          Begin a new session; this one i…  ",
+            "  /resume [id]  Go on                             ",
+        ]
+        await pilot.resize_terminal(34, 10)
+        await pilot.pause()
+        assert [listing.render_line(y).text.rstrip() for y in range(2)] == ["▸ /new", "  /resume [id]"]
+
+
 class Queues(App[None]):
     """A queue, and what was asked of it."""
 
