@@ -119,6 +119,11 @@ class Conversation(Widget, can_focus=True):
         self._viewport.top, self._viewport.follows = (0, 0), True
         self._change()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing of what it knows is to be seen."""
+        return not any(passage.blocks for passage in self._story.passages)
+
     def use(self, palette: Palette) -> None:
         """Draw in other colours."""
         self._draw_as(replace(self._look, palette=palette))

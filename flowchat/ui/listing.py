@@ -12,8 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, cut, line
-
+from flowchat.ui.strips import GAP, Piece, cut, line
 
 CUT_CELLS = 20
 """A column that does not fit whole is left out where it would have less room than this."""
@@ -124,7 +123,7 @@ class Listing(Widget, can_focus=False):
         left: list[Piece] = [(marker, base + palette.accent), (row.cells[0], first)]
         right: list[Piece] = []
         first_cells = max(cell_len(row.cells[0]) for row in self._visible())
-        widths = self._widths(width - min(first_cells, width // 2) - 4)
+        widths = self._widths(width - min(first_cells, width // 2) - 2 * GAP - 2)
         for column, text, room in zip(self._columns[1:], row.cells[1:], widths, strict=False):
             text = cut(text, room)
             space = " " * (room - cell_len(text))

@@ -153,7 +153,7 @@ class Panes(Vertical):
         """Show another conversation, or another branch of it."""
         self.conversation.clear()
         self.conversation.load(records)
-        self._show_conversation(bool(records))
+        self._show_conversation(not self.conversation.is_blank)
 
     def show_standing(self, now: Standing) -> None:
         if now.unanswered and not self.meter.reading.unanswered:

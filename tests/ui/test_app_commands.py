@@ -17,6 +17,7 @@ from flowchat.ui.composer import IMPATIENT_SECONDS, Composer
 from flowchat.ui.edge import Edge
 from flowchat.ui.meter import Meter
 from flowchat.ui.queue_list import QueueList
+from flowchat.ui.welcome import Welcome
 from tests.desk import HandClock
 from tests.staging import FACTS, app_on, session_of, until, workspace_at
 
@@ -278,6 +279,7 @@ async def test_a_message_that_got_no_answer_is_taken_back_with_one_key(error: An
         await pilot.press("ctrl+u")
         await until(stage.app, pilot, lambda: stage.composer.text == "first, with a slip")
         assert said(session) == []
+        assert stage.app.chat.query_one(Welcome).display
         assert "Ctrl+U" not in stage.drawn(Meter)
         await pilot.press("enter")
         await until(stage.app, pilot, lambda: said(session) == ["first, with a slip"])
