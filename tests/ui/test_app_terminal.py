@@ -118,8 +118,8 @@ def modes_left(seen: bytes) -> list[bytes]:
 def test_a_signal_restores_the_terminal_and_is_the_exit_code(start: Callable[..., Terminal], number: int, code: int) -> None:
     program = start()
     assert termios.tcgetattr(program.tty) != program.before
-    program.write(b"list")
-    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"list .")
+    program.read_until(lambda seen: b"list ." in seen)
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     began = time.monotonic()
@@ -159,8 +159,8 @@ def test_a_terminal_without_unicode_gets_ascii_alone(start: Callable[..., Termin
     program = start("-c", ASCII)
     program.write("é ␛ \x1b[200~\x07\x1b[201~".encode())
     program.read_until(lambda seen: b"^" in seen)
-    program.write(b"\x03list")
-    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"\x03list .")
+    program.read_until(lambda seen: b"list ." in seen)
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     assert program.seen.isascii()
@@ -173,8 +173,8 @@ def test_what_is_not_ascii_is_shown_as_wide_as_it_is(text: str, shown: str) -> N
 
 def test_leaving_prints_how_to_go_on(start: Callable[..., Terminal]) -> None:
     program = start()
-    program.write(b"list")
-    program.read_until(lambda seen: b"list" in seen)
+    program.write(b"list .")
+    program.read_until(lambda seen: b"list ." in seen)
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     program.write(b"\x04")
