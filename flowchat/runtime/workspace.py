@@ -15,7 +15,7 @@ from flowchat.errors import CommandRefused, NotFound
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.models import Models
+from flowchat.runtime.models import AskedBlobs, Models
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
@@ -176,7 +176,8 @@ class Workspace:
         where: Path | None = None,
     ) -> Session:
         path = where or self.path
-        models = self._models[opened.sid] = Models(self.settings, self._environ, opened.blobs.get, self._make_model)
+        blobs = AskedBlobs(opened.blobs.get)
+        models = self._models[opened.sid] = Models(self.settings, self._environ, blobs.get, self._make_model)
         surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
         private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
         permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
@@ -187,7 +188,7 @@ class Workspace:
         )
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
-            return await surroundings.news(branch, first, session.mode)
+            return [*await surroundings.news(branch, first, session.mode), *blobs.news(branch)]
 
         def agent(asking: Session) -> Agent:
             own = models.named(asking.model)
