@@ -341,8 +341,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     async def _fork(self) -> None:
         was_busy = await self._visit.fork()
-        tail = "its run was interrupted, what was saved by then is here" if was_busy else "it stays as it is"
-        self.say(f"This is a copy. The session it came from: {tail}")
+        copied, old = (
+            ("This is a copy of what was saved", "was interrupted") if was_busy else ("This is a copy", "stays as it is")
+        )
+        self.say(f"{copied}; the session it came from {old}")
 
     # --- taking back, and editing an earlier message -----------------------------------------------------------------
     async def _take_back(self) -> None:

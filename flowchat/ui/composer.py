@@ -114,6 +114,7 @@ class Composer(Widget, can_focus=True):
     def give_back(self, text: str) -> None:
         """What was submitted and is refused stands here again, before what was written since."""
         self.load(text if self.is_blank else f"{text}\n{self.text}")
+        self.dismiss()
 
     def clear(self) -> None:
         """Empty it into the history; undo brings it back."""

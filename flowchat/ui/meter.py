@@ -21,6 +21,8 @@ from flowchat.ui.strips import GAP, Piece, cut, line, pieces_width
 TICKS = 10
 SPACE, NARROW_SPACE, NARROW = 3, 2, 60
 """Cells between words, and between them on a line narrower than NARROW."""
+REASON_CELLS = 48
+"""Of why an attempt failed; more of it would take the place of everything else."""
 _IDLE = StateDelta("idle")
 _PHASES = {
     "preparing": "preparing",
@@ -196,7 +198,7 @@ def _state_words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
         head = f"{glyphs.waiting} retry {reading.retry.attempt} in {seconds(left)}"
         return [
             _Word(((head, palette.warn),)),
-            _Word(((f": {clean(reading.retry.reason)}", palette.warn),), yields=_Yields.REASON, joins=True),
+            _Word(((f": {cut(clean(reading.retry.reason), REASON_CELLS)}", palette.warn),), yields=_Yields.REASON, joins=True),
         ]
     name = "compacting" if state.state == "compacting" else _PHASES.get(state.phase or "preparing", "running")
     waits = state.phase == "awaiting_approval"

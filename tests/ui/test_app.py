@@ -293,6 +293,10 @@ async def test_an_unknown_command_and_a_refusal_are_said_and_the_text_stays(desk
         await pilot.press("enter")
         await until(pilot, lambda: "there is no message 7" in drawn(edge)[0])
         assert composer(app).text == "/edit 7"
+        composer(app).load("/retry")
+        await pilot.press("enter")
+        await until(pilot, lambda: "nothing to retry" in drawn(edge)[0])
+        assert (composer(app).text, composer(app).offers) == ("/retry", ())
         await leave(app)
 
 

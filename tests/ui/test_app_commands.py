@@ -250,7 +250,7 @@ async def test_a_fork_of_a_running_session_has_what_was_saved_and_the_run_ends_w
         await until(stage.app, pilot, lambda: session_of(stage.app) is not old)
         assert outcomes(old) == ["completed", "interrupted"]
         assert said(session_of(stage.app)) == ["first", "second"]
-        assert "its run was interrupted" in stage.drawn(Edge)
+        assert "copy of what was saved; the session it came from was interrupted" in stage.drawn(Edge)
         await stage.app.close_session()
 
 

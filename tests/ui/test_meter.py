@@ -60,3 +60,19 @@ def test_a_retry_counts_down_with_its_reason() -> None:
     assert "· retry 2 in 4 s: rate limited" in line(waiting, 100, now=106.0)
     assert "· retry 2 in 1 s: rate limited" in line(waiting, 100, now=109.2)
     assert "· retry 2 in 4 s" in line(waiting, 40, now=106.0)
+
+
+def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:
+    waiting = replace(
+        WRITING,
+        state=StateDelta("running", "retry_wait", 5, 1),
+        retry=RetryScheduled(5, 1, 2, 4000, "the server at http://127.0.0.1:9/v1 cannot be reached: " + "why " * 40),
+        retry_at=110.0,
+    )
+    assert "34 %   68k of 200k" in line(waiting, 140, now=106.0)
+    assert "retry 2 in 4 s: the server at http://127.0.0.1:9/v1 cannot be r…" in line(waiting, 140, now=106.0)
+    assert line(waiting, 40, now=106.0).split() == ["34", "%", "default", "·", "retry", "2", "in", "4", "s"]
+
+
+def test_a_message_that_can_be_taken_back_is_hinted_at_even_at_forty_columns() -> None:
+    assert line(replace(IDLE, unanswered=True), 40).split() == ["34", "%", "default", "Ctrl+U", "take", "it", "back"]
