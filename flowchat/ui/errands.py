@@ -21,6 +21,8 @@ class Errands:
         if once and once in self._under_way:
             work.close()
             self._say(f"{once} is under way", "info")
+            if text:
+                self._give_back(text)
             return
         if once:
             self._under_way.add(once)

@@ -25,8 +25,8 @@ from tests.staging import FACTS, app_on, session_of, until, workspace_at
 class Stage:
     """The app on a script; `steps` answer in order."""
 
-    def __init__(self, folder: Path, *steps: Step, clock: Any = None) -> None:
-        self.model = ScriptedModel(*steps, facts=FACTS)
+    def __init__(self, folder: Path, *steps: Step, clock: Any = None, others: Any = None) -> None:
+        self.model = ScriptedModel(*steps, others=others, facts=FACTS)
         self.workspace = workspace_at(folder, self.model, clock or SystemClock())
         self.app: FlowchatApp = app_on(self.workspace)
 
@@ -351,4 +351,19 @@ async def test_edits_of_the_queue_are_about_the_queue_as_it_is_now(tmp_path: Pat
         queue.post_message(QueueList.Taken(listed[1]))
         await until(stage.app, pilot, lambda: stage.composer.text == "b")
         await until(stage.app, pilot, lambda: [item.client_id for item in session.queue] == ["c", "d"])
+        await stage.app.close_session()
+
+
+async def test_a_command_written_again_while_it_is_carried_out_is_said_to_be_and_kept(tmp_path: Path) -> None:
+    held = waits("never")
+    stage = Stage(tmp_path, *(says("word " * 2_000) for _ in range(3)), others={"compact": [held]})
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        for number in range(3):
+            await stage.say(pilot, f"message {number}")
+        await stage.enter(pilot, "/compact")
+        await held.reached.wait()
+        await stage.enter(pilot, "/compact")
+        await until(stage.app, pilot, lambda: "/compact is under way" in stage.drawn(Edge))
+        assert (stage.composer.text, session.state.state, len(stage.model.asked("compact"))) == ("/compact", "compacting", 1)
         await stage.app.close_session()
