@@ -31,7 +31,8 @@ class SessionPermits:
         return self._mode()
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
-        verdict = judge(reach, tool, args, self.mode, self._grants, self._rules, self._workspace, self._private)
+        """What becomes of a call: all of it that counts is in its reach."""
+        verdict = judge(reach, tool, self.mode, self._grants, self._rules, self._workspace, self._private)
         return verdict if self._attended else unasked(verdict, tool, reach, self._workspace, self._private)
 
     def grant(self, tool: str, reach: Reach) -> Rule:

@@ -4,9 +4,9 @@ A protected path (settings and scripts that others run later) and a path where k
 exactly them, or by bypass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from msgspec import Struct
 
@@ -31,7 +31,6 @@ SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials"
 
 Decision = Literal["allow", "ask", "deny"]
 By = Literal["mode", "rule", "session", "headless"]
-_Args: TypeAlias = Mapping[str, object]
 
 
 class Rule(Struct, frozen=True):
@@ -62,7 +61,6 @@ class Verdict(Struct, frozen=True):
 def judge(
     reach: Reach,
     tool: str,
-    args: _Args,
     mode: Mode,
     grants: Sequence[Rule],
     rules: Sequence[Rule],
@@ -73,7 +71,6 @@ def judge(
 
     Strictest first: plan refuses what writes or runs, whatever rules say; bypass allows all else; then rules, grants, the mode.
     """
-    del args  # everything that counts is in its reach
     if mode == "bypass":
         return Verdict("allow", "mode", reason="bypass mode")
     if mode == "plan" and reach.kind != "read":

@@ -35,7 +35,7 @@ class Bench:
 
     def judged(self, name: str, mode: Mode = "default", **args: object) -> Verdict:
         tool, given = self.parsed(name, args)
-        return judge(tool.reach(given, self.workspace), name, given, mode, (), (), self.workspace)
+        return judge(tool.reach(given, self.workspace), name, mode, (), (), self.workspace)
 
     def preview(self, name: str, **args: object) -> Preview:
         tool, given = self.parsed(name, args)

@@ -48,12 +48,12 @@ def test_a_mode_decides_by_what_a_call_reaches(
     kind: str, subject: str, default: str, accept: str, plan: str, bypass: str
 ) -> None:
     modes: tuple[Mode, ...] = ("default", "accept-edits", "plan", "bypass")
-    found = [judge(reach(kind, subject), "tool", {}, mode, (), (), WS, (DATA,)).decision for mode in modes]
+    found = [judge(reach(kind, subject), "tool", mode, (), (), WS, (DATA,)).decision for mode in modes]
     assert found == [default, accept, plan, bypass]
 
 
 def test_a_blob_of_the_session_is_read_freely() -> None:
-    assert judge(Reach("read"), "read_file", {}, "default", (), (), WS).decision == "allow"
+    assert judge(Reach("read"), "read_file", "default", (), (), WS).decision == "allow"
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_a_blob_of_the_session_is_read_freely() -> None:
 )
 def test_a_rule_allows_what_it_names_and_nothing_else(rule: str, tool: str, kind: str, subject: str, decision: str) -> None:
     written = parse_rule(rule)
-    by_rule = judge(reach(kind, subject), tool, {}, "default", (), (written,), WS)
-    by_grant = judge(reach(kind, subject), tool, {}, "default", (written,), (), WS)
+    by_rule = judge(reach(kind, subject), tool, "default", (), (written,), WS)
+    by_grant = judge(reach(kind, subject), tool, "default", (written,), (), WS)
     assert (by_rule.decision, by_grant.decision) == (decision, decision)
     if decision == "allow":
         assert (by_rule, by_grant) == (Verdict("allow", "rule", written), Verdict("allow", "session", written))
 
 
 def test_no_rule_outranks_plan() -> None:
-    verdict = judge(reach("run", "ls"), "shell", {}, "plan", (Rule("shell"),), (Rule("shell"),), WS)
+    verdict = judge(reach("run", "ls"), "shell", "plan", (Rule("shell"),), (Rule("shell"),), WS)
     assert (verdict.decision, verdict.by) == ("deny", "mode")
     assert "plan" in verdict.reason
 
@@ -135,21 +135,21 @@ def test_a_grant_is_the_narrowest_of_use_and_holds_from_then_on(
 ) -> None:
     asked = reach(kind, subject)
     assert grant_for(asked, tool, WS) == (rule, reads)
-    assert judge(asked, tool, {}, "default", (), (), WS).decision == "ask"
-    assert judge(asked, tool, {}, "default", (rule,), (), WS).decision == "allow"
+    assert judge(asked, tool, "default", (), (), WS).decision == "ask"
+    assert judge(asked, tool, "default", (rule,), (), WS).decision == "allow"
 
 
 def test_flowchats_own_files_are_freed_only_by_name() -> None:
     asked = reach("read", ".local/share/flowchat/log")
     rule, _ = grant_for(asked, "read_file", WS, (DATA,))
     assert rule == Rule("read_file", path="/ws/.local/share/flowchat/log")
-    found = [judge(asked, "read_file", {}, "default", (), (given,), WS, (DATA,)).decision for given in (rule, Rule("read_file"))]
+    found = [judge(asked, "read_file", "default", (), (given,), WS, (DATA,)).decision for given in (rule, Rule("read_file"))]
     assert found == ["allow", "ask"]
 
 
 def test_where_nobody_can_be_asked_the_refusal_names_the_rule_that_would_allow_it() -> None:
     asked = reach("run", "make")
-    denied = unasked(judge(asked, "shell", {}, "default", (), (), WS), "shell", asked, WS)
+    denied = unasked(judge(asked, "shell", "default", (), (), WS), "shell", asked, WS)
     reason = "it runs a command, and nobody can be asked here; --allow 'shell(make)' would allow it"
     assert denied == Verdict("deny", "headless", reason=reason)
     allowed = Verdict("allow", "mode", reason="default mode")
