@@ -6,7 +6,8 @@ from msgspec import Struct
 
 ESCAPE_SECONDS = 0.025
 """Until a lone escape byte is the Escape key."""
-os.environ["ESCDELAY"] = str(int(ESCAPE_SECONDS * 1000))  # textual reads it once, when it is imported
+os.environ["ESCDELAY"] = str(int(ESCAPE_SECONDS * 1000))  # textual reads both once, when it is imported
+os.environ["TEXTUAL_FPS"] = "120"  # a key struck just after a streamed frame waits for the next: 17 ms at textual's own 60
 
 ESCAPE_TWICE_SECONDS = 0.5
 """Two Escapes within this open the message picker."""
