@@ -6,7 +6,11 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and give its exit code."""
+    """Run the command line and give its exit code.
+
+    Nothing is collected until a front end has begun: what loading makes is there to stay.
+    """
+    gc.disable()
     try:
         here = os.getcwd()
     except FileNotFoundError:

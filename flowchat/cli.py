@@ -5,36 +5,33 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, TextIO, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, TextIO, TypeAlias, cast, get_args
 
 from flowchat import __version__
 from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
-from flowchat.serve.stream import OutputFormat
-from flowchat.transcript.entries import Mode
 
 if TYPE_CHECKING:
     from flowchat.config import Folders
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
+    from flowchat.serve.stream import OutputFormat
+    from flowchat.transcript.entries import Mode
 
 STDOUT, STDERR, CLOSED = 1, 2, -1
 PICK = ""
 """The value of `-r` without one: the user picks in the resume screen."""
 
 
-@dataclass(frozen=True)
-class Headless:
+class Headless(NamedTuple):
     """What `-p` adds: how to print, after how many steps to stop (None: the setting), which calls are allowed."""
 
-    output_format: OutputFormat = "text"
+    output_format: "OutputFormat" = "text"
     max_steps: int | None = None
     rules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Chat:
+class Chat(NamedTuple):
     """A conversation in `folder`: a new one, the newest (`newest`), or the one named by `resume`. None: not said."""
 
     folder: Path
@@ -43,12 +40,11 @@ class Chat:
     resume: str | None = None
     saved: bool = True
     model: str | None = None
-    mode: Mode | None = None
+    mode: "Mode | None" = None
     headless: Headless | None = None
 
 
-@dataclass(frozen=True)
-class Sessions:
+class Sessions(NamedTuple):
     """`flowchat sessions list`, `show ID`, `path ID`."""
 
     action: Literal["list", "show", "path"]
@@ -56,8 +52,7 @@ class Sessions:
     as_json: bool = False
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     pass
 
 
@@ -122,10 +117,13 @@ def _check_terminal() -> None:
 
 def _print_answer(chat: Chat, headless: Headless) -> int:
     import asyncio
+    import gc
 
     from flowchat.serve.headless import read_prompt, refuse
 
     workspace = _workspace(chat)
+    gc.freeze()
+    gc.enable()
     prompt = read_prompt(chat.prompt, _piped_stdin())
     try:
         return asyncio.run(_answer(workspace, chat, headless.output_format, prompt))
@@ -134,7 +132,7 @@ def _print_answer(chat: Chat, headless: Headless) -> int:
         raise
 
 
-async def _answer(workspace: "Workspace", chat: Chat, output_format: OutputFormat, prompt: str) -> int:
+async def _answer(workspace: "Workspace", chat: Chat, output_format: "OutputFormat", prompt: str) -> int:
     import asyncio
 
     from flowchat.serve.headless import LAST_WORDS_SECONDS, answer
@@ -348,8 +346,9 @@ def _folder(value: str) -> Path:
     return folder.resolve()
 
 
-def _mode(value: str) -> Mode:
+def _mode(value: str) -> "Mode":
     from flowchat.config import MODE_ALIASES
+    from flowchat.transcript.entries import Mode
 
     mode = MODE_ALIASES.get(value, value)
     if mode == "auto":
@@ -359,7 +358,9 @@ def _mode(value: str) -> Mode:
     return cast(Mode, mode)
 
 
-def _output_format(value: str) -> OutputFormat:
+def _output_format(value: str) -> "OutputFormat":
+    from flowchat.serve.stream import OutputFormat
+
     if value not in get_args(OutputFormat):
         raise ArgumentTypeError(f"{value!r} is no output format: use text, json or stream-json")
     return cast(OutputFormat, value)

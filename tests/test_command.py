@@ -106,3 +106,16 @@ def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path) -> None:
     command = f"'{sys.executable}' -m flowchat -p -m demo long --output-format stream-json | head -n 1"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("cli.main(['--version']); print('msgspec' in sys.modules)", "False"),
+        ("gc.disable(); cli.main(['-p', '-m', 'demo', '--no-session', 'hello']); print(gc.isenabled())", "True"),
+    ],
+)
+def test_little_is_loaded_for_little_and_what_runs_on_collects_its_garbage(tmp_path: Path, code: str, printed: str) -> None:
+    command = [sys.executable, "-c", f"import gc, sys; from flowchat import cli; {code}"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.splitlines()[-1], done.stderr) == (printed, "")
