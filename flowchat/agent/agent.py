@@ -1,13 +1,14 @@
 """What a run needs, all of it handed in: the model, the tools, the rules, the limits and the ways to look around."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
 from flowchat.agent.clock import Clock
+from flowchat.agent.projection import Projection
 from flowchat.errors import ModelError
 from flowchat.model.model import EmptyResponse, Model, WireError
 from flowchat.tools.policy import Rule, Verdict
@@ -58,7 +59,10 @@ News: TypeAlias = Callable[[Sequence[Record], bool], Awaitable[Sequence[ContextA
 
 @dataclass(frozen=True)
 class Agent:
-    """One run's means. `compact_model` summarises; `news` reads instruction files, environment, mode and @files."""
+    """One run's means. `compact_model` summarises; `news` reads instruction files, environment, mode and @files.
+
+    `projection` is the session's: what one run has read of the branch the next need not read again.
+    """
 
     model: Model
     compact_model: Model
@@ -69,3 +73,4 @@ class Agent:
     workspace: Path
     clock: Clock
     effort: str | None = None
+    projection: Projection = field(default_factory=Projection)

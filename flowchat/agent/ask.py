@@ -7,7 +7,8 @@ from typing import assert_never
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.clock import Timer
-from flowchat.agent.prompt import Sight, object_text
+from flowchat.agent.messages import object_text
+from flowchat.agent.prompt import Sight
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import ModelError
 from flowchat.model.model import CallPiece, EmptyResponse, Malformed, Reply, Request, TextPiece, ThinkingPiece

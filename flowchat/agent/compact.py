@@ -9,9 +9,11 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.agent import Agent, Emit
-from flowchat.agent.budget import fixed_tokens, message_tokens, text_tokens, weigh
+from flowchat.agent.budget import weigh
 from flowchat.agent.directives import DIRECTIVES_HEADING, split_directives, still_said, with_directives
+from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts, project
+from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
 from flowchat.errors import FlowchatError, ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
@@ -90,15 +92,21 @@ class Plan(Struct, frozen=True):
     tokens_before: int
 
 
-def plan(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, everything: bool = False) -> Plan | None:
+def plan(
+    branch: Sequence[Record],
+    facts: SessionFacts,
+    model: ModelFacts,
+    everything: bool = False,
+    projection: Projection | None = None,
+) -> Plan | None:
     """Where to cut, or None where there is nothing to fold.
 
     The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer;
-    with `everything` a branch shorter than that is folded whole.
+    with `everything` a branch shorter than that is folded whole. `projection` as for `weigh`.
     """
-    sight = project(branch, facts, model.provider)
-    checkpoint = checkpoint_in_force(branch, facts)
-    weighed = weigh(branch, facts, model, sight).tokens
+    seen = projection or Projection()
+    weighed = weigh(branch, facts, model, seen).tokens
+    sight, checkpoint = seen.sight(), checkpoint_in_force(branch, facts)
     cut = _cut(sight, min(TAIL_TOKENS, usable_tokens(model) * TAIL_PERCENT // 100), weighed)
     if cut == 0 and everything:
         cut = len(sight.messages)
@@ -146,7 +154,7 @@ async def compact(
     Raises CompactionFailed with nothing written. Cancelling writes nothing. Watchers hear started and done, failed or cancelled.
     """
     branch, model = transcript.branch(), agent.model.facts
-    found = plan(branch, transcript.facts, model, everything=trigger != "soft")
+    found = plan(branch, transcript.facts, model, everything=trigger != "soft", projection=agent.projection)
     if found is None:
         raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")
     emit(CompactionDelta("started", trigger))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from flowchat.agent.budget import text_tokens
 from flowchat.agent.prompt import edited_parts
+from flowchat.agent.tokens import text_tokens
 from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
 
 DIRECTIVES_HEADING = "## User directives"

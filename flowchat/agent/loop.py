@@ -4,12 +4,13 @@ from itertools import count
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
-from flowchat.agent.budget import fixed_tokens, measure, weigh
+from flowchat.agent.budget import measure, weigh
 from flowchat.agent.calls import answer_calls
 from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, compact, unanswered_checkpoint
 from flowchat.agent.inbox import Inbox, steers
-from flowchat.agent.prompt import Sight, project
+from flowchat.agent.prompt import Sight
 from flowchat.agent.step import StepInFlight
+from flowchat.agent.tokens import fixed_tokens
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow, usable_tokens
 from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, UserSaid
@@ -34,7 +35,7 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
         said = await answer(agent, transcript, flight, breaker, emit)
         if isinstance(said, RunEnded):
             return said
-        emit(measure(transcript.branch(), transcript.facts, agent.model.facts))
+        emit(measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection))
         if said.calls:
             await answer_calls(agent, transcript, inbox, flight, emit)
         transcript.clear_draft()
@@ -72,7 +73,7 @@ async def answer(
 ) -> AssistantSaid | RunEnded:
     """One step's answer, after making room where the request would be too long."""
     sight = look(agent, transcript)
-    weighed = weigh(transcript.branch(), transcript.facts, agent.model.facts, sight).tokens
+    weighed = weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens
     usable = usable_tokens(agent.model.facts)
     if fixed_tokens(sight.system, sight.tools) * 2 > usable:
         return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
@@ -125,13 +126,14 @@ async def make_room(
         return None
     breaker.failures = 0
     limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
-    if weigh(transcript.branch(), transcript.facts, agent.model.facts).tokens > limit:
+    if weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens > limit:
         return failed(flight, flight.step - 1, "thrash", THRASH)
     return None
 
 
 def look(agent: Agent, transcript: Transcript) -> Sight:
-    return project(transcript.branch(), transcript.facts, agent.model.facts.provider)
+    agent.projection.follow(transcript.branch(), transcript.facts, agent.model.facts.provider)
+    return agent.projection.sight()
 
 
 def failed(flight: StepInFlight, steps: int, code: str, sentence: str) -> RunEnded:

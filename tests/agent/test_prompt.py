@@ -1,6 +1,7 @@
 """What the model sees of a branch."""
 
-from flowchat.agent.prompt import NO_ANSWER, checkpoint_line, project
+from flowchat.agent.messages import NO_ANSWER
+from flowchat.agent.prompt import checkpoint_line, project
 from flowchat.model.model import AssistantMessage, Reasoning
 from flowchat.transcript.entries import (
     AssistantSaid,
@@ -8,8 +9,10 @@ from flowchat.transcript.entries import (
     CallCut,
     Compacted,
     CompactionUndone,
+    Damaged,
     Edited,
     HeadMoved,
+    Noticed,
     PromptSet,
     Text,
     Thinking,
@@ -51,6 +54,11 @@ def test_a_call_without_an_answer_gets_one_and_an_orphan_answer_is_dropped() -> 
     assert seen(grown)[2:] == [f"tool call_{grown.said}_0: {NO_ANSWER}"]
 
 
+def test_of_two_answers_to_one_call_the_first_counts() -> None:
+    grown = Grown().user("go").run().says("", "read_file").answers(0, "first").answers(0, "second")
+    assert seen(grown)[2:] == [f"tool call_{grown.said}_0: first"]
+
+
 def test_arguments_that_are_no_object_become_an_empty_one() -> None:
     grown = Grown().user("go").run()
     grown.add(AssistantSaid(grown.started, 1, 1, "m", (Call("a", "t", "[1]"), Call("b", "t", '{"x":')), "calls"))
@@ -80,6 +88,14 @@ def test_a_call_cut_off_is_never_sent() -> None:
 
 def test_a_retry_after_the_step_limit_goes_on_behind_the_answers() -> None:
     grown = Grown().user("one").run().says("", "read_file").answers(0, "A").ends("limit").run("retry")
+    assert seen(grown)[-1] == f"tool call_{grown.said}_0: A"
+
+
+def test_a_retry_goes_on_behind_the_answers_whatever_notices_stand_between() -> None:
+    grown = Grown().user("one").run().says("", "read_file").answers(0, "A").ends("crashed")
+    grown.add(Noticed("warning", "model", "another model answers"), Damaged("bits"))
+    assert seen(grown)[-1] == "assistant: [the program was closed during this answer]"
+    grown.run("retry")
     assert seen(grown)[-1] == f"tool call_{grown.said}_0: A"
 
 
