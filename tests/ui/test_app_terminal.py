@@ -71,6 +71,12 @@ class Terminal:
     def write(self, text: bytes) -> None:
         os.write(self.tty, text)
 
+    def type(self, text: bytes, echo: bytes) -> None:
+        """Write keys and wait for what they show."""
+        before = len(self.seen)
+        self.write(text)
+        self.read_until(lambda seen: echo in seen[before:])
+
     def wait(self) -> int:
         """Read to the end; the exit code."""
         end = time.monotonic() + WAIT_SECONDS
