@@ -124,8 +124,7 @@ def modes_left(seen: bytes) -> list[bytes]:
 def test_a_signal_restores_the_terminal_and_is_the_exit_code(start: Callable[..., Terminal], number: int, code: int) -> None:
     program = start()
     assert termios.tcgetattr(program.tty) != program.before
-    program.write(b"list .")
-    program.read_until(lambda seen: b"list ." in seen)
+    program.type(b"list", b"list")
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     began = time.monotonic()
@@ -163,12 +162,10 @@ def test_a_program_that_cannot_leave_is_ended_with_the_terminal_restored(start: 
 
 def test_a_terminal_without_unicode_gets_ascii_alone(start: Callable[..., Terminal]) -> None:
     program = start("-c", ASCII)
-    program.write("é ␛ \x1b[200~\x07\x1b[201~".encode())
-    program.read_until(lambda seen: b"^" in seen)
+    program.type("é ␛ \x1b[200~\x07\x1b[201~".encode(), b"^")
     program.write(b"\x03")
     program.read_until(lambda seen: b"Write a message" in seen.rpartition(b"^")[2])
-    program.write(b"list .")
-    program.read_until(lambda seen: b"list ." in seen)
+    program.type(b"list", b"list")
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     assert program.seen.isascii()
@@ -181,8 +178,7 @@ def test_what_is_not_ascii_is_shown_as_wide_as_it_is(text: str, shown: str) -> N
 
 def test_leaving_prints_how_to_go_on(start: Callable[..., Terminal]) -> None:
     program = start()
-    program.write(b"list .")
-    program.read_until(lambda seen: b"list ." in seen)
+    program.type(b"list", b"list")
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     program.write(b"\x04")
