@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Timer
+from flowchat.agent.projection import Projection
 from flowchat.errors import NoModel
 from flowchat.model.scripted import ScriptedModel, Step
 from flowchat.runtime.beginning import Beginning
@@ -173,6 +174,8 @@ class Desk:
         surroundings = Surroundings(self.folder, None, self.clock)
         permits = SessionPermits(lambda: session.mode, given.get("rules", ()), self.folder, attended)
 
+        projection = Projection()
+
         def agent(session: Session) -> Agent:
             if given.get("no_model"):
                 raise NoModel("no model is set")
@@ -181,7 +184,7 @@ class Desk:
                 return await surroundings.news(branch, first, session.mode)
 
             limits = given.get("limits", Limits())
-            return Agent(model, model, tools, permits, limits, news, self.folder, self.clock)
+            return Agent(model, model, tools, permits, limits, news, self.folder, self.clock, projection=projection)
 
         beginning = Beginning(
             "20260101-000000-test",

@@ -189,7 +189,7 @@ class Activity:
         assert isinstance(ended, RunEnded)
         await self._transcript.append(*entries)
         self._transcript.clear_draft()
-        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts))
+        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
         await self._settle_queue()
         self._on_end(ended.outcome)
         return "interrupted" if self._stop is not None else ended.outcome
@@ -281,7 +281,7 @@ class Activity:
     async def _soft_compaction(self) -> None:
         agent = self._agent()
         limits, facts = agent.limits, self._transcript.facts
-        used = measure(self._transcript.branch(), facts, agent.model.facts)
+        used = measure(self._transcript.branch(), facts, agent.model.facts, agent.projection)
         over = limits.soft_percent < 100 and used.tokens * 100 > used.usable * limits.soft_percent
         if not over or self.breaker.open or self.next is not None or self._transcript.unsaved is not None:
             return
@@ -313,7 +313,7 @@ class Activity:
         finally:
             self._inner = None
         self.breaker.failures = 0
-        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts))
+        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
         return record
 
     # --- the state ---------------------------------------------------------------------------------------------------

@@ -126,10 +126,10 @@ class Session:
     def context(self) -> ContextUsed | None:
         """What the next request would weigh; None without a model."""
         try:
-            model = self._make_agent().model.facts
+            agent = self._make_agent()
         except CommandRefused:
             return None
-        return measure(self.transcript.branch(), self.transcript.facts, model)
+        return measure(self.transcript.branch(), self.transcript.facts, agent.model.facts, agent.projection)
 
     @property
     def composer_text(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from flowchat import __version__
 from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Clock, SystemClock
+from flowchat.agent.projection import Projection
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, NotFound
@@ -187,6 +188,8 @@ class Workspace:
             self.settings.compact.hard_percent,
         )
 
+        projection = Projection()
+
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
             return [*await surroundings.news(branch, first, session.mode), *blobs.news(branch)]
 
@@ -194,7 +197,7 @@ class Workspace:
             own = models.named(asking.model)
             summariser = models.named(self.settings.compact.model) if self.settings.compact.model else own
             effort = asking.transcript.facts.effort
-            return Agent(own, summariser, self._tools, permits, limits, news, path, self._clock, effort)
+            return Agent(own, summariser, self._tools, permits, limits, news, path, self._clock, effort, projection)
 
         beginning = Beginning(
             opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, notices=tuple(notices)
