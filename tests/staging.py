@@ -18,7 +18,7 @@ Row = tuple[str, list[tuple[str, str]]]
 
 
 def folders_at(tmp_path: Path) -> Folders:
-    return Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
+    return Folders(*(tmp_path / "user" / name for name in ("data", "config", "cache", "state")))
 
 
 def workspace_at(

@@ -221,7 +221,7 @@ async def tools_running(stage: Stage) -> None:
     await stage.decides("once")
     await stage.shows("shell")
     await stage.until(lambda: stage.session.state.phase == "tools")
-    await stage.shows("..F.." if stage.app.size.width > 40 else "running")
+    await stage.shows("..F..")
     stage.closing.callback((stage.workspace.path / "gate").write_text, "go\n")
 
 
@@ -289,7 +289,7 @@ async def queue(stage: Stage) -> None:
     await stage.send("then run the tests")
 
 
-@scene("retry 1 in", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("retry 1 in")
 async def retry_countdown(stage: Stage) -> None:
     stage.model.then(fails(Overloaded("scripted is overloaded", retry_after_seconds=60)), says("Now."))
     await stage.send()
@@ -310,12 +310,13 @@ async def resume_picker(stage: Stage) -> None:
         if title:
             await stage.session.rename(title)
         await stage.enter("/new")
+        await stage.clock.pass_seconds(60)
         await stage.until(lambda: not stage.session.transcript.head)
     await stage.enter("/resume")
     await stage.shows("Fix rounding")
 
 
-@scene("Edit a message", "Also check the cre", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("Edit a message", "Also check the cre")
 async def message_picker(stage: Stage) -> None:
     for text in (ASKED, "Also check the credit notes.", "Now run the tests."):
         await stage.say(text, says("Done."))
@@ -337,7 +338,7 @@ async def help_screen(stage: Stage) -> None:
     await stage.press("end")
 
 
-@scene("/re", "/resume", "/rename", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("/re", "/resume", "/rename")
 async def completion_of_a_command(stage: Stage) -> None:
     await stage.press("slash", "r", "e")
 
@@ -348,7 +349,7 @@ async def completion_of_a_file(stage: Stage) -> None:
     await stage.shows("src/total.py")
 
 
-@scene("f goes on in a copy", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("f goes on in a copy")
 async def read_only_banner(stage: Stage) -> None:
     other = stage.again()
     stage.closing.push_async_callback(other.close)
@@ -364,7 +365,7 @@ async def read_only_banner(stage: Stage) -> None:
 @scene("Not saved", "unsaved", exact=False)
 async def unsaved_banner(stage: Stage) -> None:
     await stage.say(ASKED, says("It rounds each line."))
-    log = next((stage.workspace.path.parent / "home").rglob("log.jsonl"))
+    log = next((stage.workspace.path.parent / "user").rglob("log.jsonl"))
     log.write_bytes(log.read_bytes() + b"another program wrote here\n")
     with pytest.raises(FlowchatError):
         await stage.session.rename("Something else")
