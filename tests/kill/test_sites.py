@@ -103,7 +103,9 @@ def test_killed_wherever_its_life_changes_the_disk_a_session_is_whole(nursery: N
 
 def test_killed_wherever_it_is_put_right_again_a_session_is_whole(nursery: Nursery) -> None:
     """The life before ended with half a line written while a call was open."""
-    torn = next(home for at in range(10, 80) if _is_torn_in_a_call(home := dead(nursery, at)))
+    # which site stands in the middle of a call depends on what waits together for the writer: look again where none did
+    places = (at for _ in range(5) for at in range(10, 80))
+    torn = next(home for at in places if _is_torn_in_a_call(home := dead(nursery, at)))
     names = sites(nursery, "go_on", torn)
     assert {"write", "fsync", "rename", "truncate"} <= set(names)
     assert lives(nursery, "go_on", names, torn) == {}
