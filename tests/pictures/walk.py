@@ -34,6 +34,7 @@ import server
 
 WAIT_SECONDS = 30
 LOOK_SECONDS = 0.05
+IMPATIENT_SECONDS = 0.4
 BAR_SECONDS = 0.5
 """A decision counts only this long after the bar appeared."""
 READY = "Write a message"
@@ -130,6 +131,11 @@ class Screen:
             time.sleep(LOOK_SECONDS)
             self._do("send-keys", key)
 
+    def press_after_a_moment(self, *keys: str) -> None:
+        """As a hand does; an Enter right behind another asks for nothing."""
+        time.sleep(IMPATIENT_SECONDS)
+        self.press(*keys)
+
     def say(self, text: str) -> None:
         """Write a line and send it."""
         self.write(text)
@@ -192,7 +198,7 @@ def walk(screen: Screen, plan: Plan, flowchat: str) -> None:
     screen.shows("Looking around", "Esc stop")
     screen.say("No: only the docs.")
     screen.shows("1 queued", "only the docs", name="queues while it runs")
-    screen.press("Enter")
+    screen.press_after_a_moment("Enter")
     screen.shows("END-OF-STEER", without=("Esc stop", "END-UNSTEERED", "queued"), name="was steered")
 
     screen.say("Count to many.")
