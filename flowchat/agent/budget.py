@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from flowchat.agent.projection import Projection
+from flowchat.agent.prompt import checkpoint_line, place_of
 from flowchat.model.model import ModelFacts, usable_tokens
-from flowchat.transcript.entries import AssistantSaid, Record, Seq, Usage
+from flowchat.transcript.entries import AssistantSaid, Record, Seq, Usage, text_of
 from flowchat.transcript.events import ContextUsed, Measurement
 from flowchat.transcript.facts import SessionFacts
 
@@ -21,14 +22,19 @@ class Weighed(Struct, frozen=True, gc=False):
 def weigh(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection | None = None) -> Weighed:
     """Tokens of the branch's next request: measured up to the last answer that reported usage, estimated after it.
 
-    `projection`: the session's, so that only what is new is read.
+    `projection`: the session's, so that only what is new is read; one that has read nothing yet need not begin for it.
     """
     seen = projection or Projection()
-    seen.follow(branch, facts, model.provider)
-    measured = _last_measured(branch, facts, seen.checkpoint[0] if seen.checkpoint else 0)
+    if seen.begun:
+        seen.follow(branch, facts, model.provider)
+    measured = _last_measured(branch, facts, _line(branch, facts, seen))
     if measured is None:
+        seen.follow(branch, facts, model.provider)
         return Weighed(seen.tokens(), "no_data")
     seq, usage = measured
+    if not seen.begun:
+        seen = Projection()
+        seen.follow(_tail_of(branch, seq), facts, model.provider)
     since = seen.tokens_behind(seq)
     return Weighed(usage.input + usage.output + since, "extrapolated" if since else "measured")
 
@@ -40,6 +46,24 @@ def measure(
     weighed = weigh(branch, facts, model, projection)
     usable = usable_tokens(model)
     return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost)
+
+
+def _line(branch: Sequence[Record], facts: SessionFacts, seen: Projection) -> Seq:
+    """The line of the checkpoint in force, 0 where there is none."""
+    if not seen.begun:
+        return checkpoint_line(branch, facts) or 0
+    return seen.checkpoint[0] if seen.checkpoint else 0
+
+
+def _tail_of(branch: Sequence[Record], seq: Seq) -> Sequence[Record]:
+    """What must be read of a branch to know what follows answer `seq`: its run on, since a message ends what came before."""
+    start = place_of(branch, seq)
+    said = branch[start].entry
+    if not isinstance(said, AssistantSaid) or not (said.calls or text_of(said.parts).strip()):
+        return branch
+    while start > 0 and branch[start].type != "run_started":
+        start -= 1
+    return branch[start:]
 
 
 def _last_measured(branch: Sequence[Record], facts: SessionFacts, line: Seq) -> tuple[Seq, Usage] | None:

@@ -28,6 +28,11 @@ class Projection:
         self._messages = Messages("", {})
         self._sums = [0]
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has read a branch."""
+        return self._last is not None
+
     def follow(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
         """Come to where the branch ends. What `sight` and the rest say holds for that."""
         if not self._goes_on(branch, facts, provider):

@@ -164,3 +164,12 @@ def test_a_server_that_reports_nothing_is_weighed_whole_and_without_data() -> No
     sight = project(grown.branch(), grown.facts, "p")
     tokens = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
     assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(tokens, "no_data")
+
+
+def test_a_projection_that_has_read_nothing_reads_the_last_run_alone_where_its_usage_is_known() -> None:
+    grown = long(500)
+    grown.add(AttemptUsed(grown.started, 2, 1, "run", usage=Usage(input=100, output=7)))
+    grown.user("four letters and more")
+    branch = Counted(grown.branch())
+    assert weigh(branch, grown.facts, MODEL) == Weighed(107 + 4 + 6, "extrapolated")
+    assert branch.read < 50
