@@ -26,7 +26,7 @@ _E = TypeVar("_E")
 
 
 class HandClock:
-    """Time stands still until `pass_seconds`; sleepers and timers wake in order."""
+    """Time stands still until `pass_seconds`; timers act in order."""
 
     def __init__(self, start_ms: int = 1_790_000_000_000) -> None:
         self._start_ms, self._now = start_ms, 0.0
@@ -39,14 +39,6 @@ class HandClock:
 
     def seconds(self) -> float:
         return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: woken.done() or woken.set_result(None))
-        try:
-            await woken
-        finally:
-            timer.cancel()
 
     def call_later(self, seconds: float, act: Callable[[], None]) -> Timer:
         self._count += 1

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.clock import Timer
+from flowchat.agent.inbox import Inbox
 from flowchat.agent.messages import object_text
 from flowchat.agent.prompt import Sight
 from flowchat.agent.step import StepInFlight
@@ -38,7 +39,9 @@ from flowchat.transcript.transcript import Transcript
 HINT_SECONDS = 20.0
 
 
-async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight: Sight, emit: Emit) -> Record | ModelError:
+async def ask(
+    agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, sight: Sight, emit: Emit
+) -> Record | ModelError:
     """The model's answer as a durable AssistantSaid, or the error that is left after all attempts.
 
     All attempts send the same request. What a failed attempt streamed is withdrawn, but for the last one's, which is kept.
@@ -62,7 +65,7 @@ async def ask(agent: Agent, transcript: Transcript, flight: StepInFlight, sight:
             await transcript.append(used)
             emit(RetryScheduled(flight.run, flight.step, flight.attempt, round(delay * 1000), str(error)))
             emit(StateDelta("running", "retry_wait", flight.run, flight.step))
-            await agent.clock.sleep(delay)
+            await inbox.pause(delay, agent.clock)
     raise AssertionError("unreachable")
 
 

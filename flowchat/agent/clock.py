@@ -17,8 +17,6 @@ class Clock(Protocol):
 
     def seconds(self) -> float: ...
 
-    async def sleep(self, seconds: float) -> None: ...
-
     def call_later(self, seconds: float, act: Callable[[], None]) -> Timer: ...
 
 
@@ -30,9 +28,6 @@ class SystemClock:
 
     def seconds(self) -> float:
         return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def call_later(self, seconds: float, act: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(seconds, act)

@@ -1,4 +1,4 @@
-"""What the user says or decides while a run goes on: the queue as a pure value, and decisions that are waited for."""
+"""What the user says or decides while a run goes on: the queue as a pure value, decisions that are waited for, and pauses."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from flowchat.agent.clock import Clock
 from flowchat.errors import NotFound, QueueFull
 from flowchat.transcript.entries import CallId, QueueItem
 from flowchat.transcript.events import ApprovalAsked
@@ -49,12 +50,13 @@ class Decision(Struct, frozen=True):
 
 
 class Inbox:
-    """Approvals that wait for the user; at most one is open at a time."""
+    """Approvals that wait for the user, and the pause before a retry; at most one of each is open at a time."""
 
     def __init__(self) -> None:
         self.asked: ApprovalAsked | None = None
         self._answer: asyncio.Future[Decision] | None = None
         self._turn = asyncio.Lock()
+        self._pause: asyncio.Event | None = None
 
     async def decision(self, asked: ApprovalAsked, announce: Callable[[ApprovalAsked], None]) -> Decision:
         """Wait for the user's word on one call; others wait their turn."""
@@ -72,4 +74,21 @@ class Inbox:
         if self.asked is None or self.asked.call != call or self._answer is None or self._answer.done():
             return False
         self._answer.set_result(decision)
+        return True
+
+    async def pause(self, seconds: float, clock: Clock) -> None:
+        """Wait so long, or until the user would rather not."""
+        self._pause = asyncio.Event()
+        timer = clock.call_later(seconds, self._pause.set)
+        try:
+            await self._pause.wait()
+        finally:
+            timer.cancel()
+            self._pause = None
+
+    def end_pause(self) -> bool:
+        """Go on at once; False where nothing pauses."""
+        if self._pause is None:
+            return False
+        self._pause.set()
         return True

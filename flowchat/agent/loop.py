@@ -32,7 +32,7 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
         emit(StateDelta("running", "preparing", flight.run, step))
         await deliver_steers(transcript)
         await tell_news(agent, transcript, first=step == 1)
-        said = await answer(agent, transcript, flight, breaker, emit)
+        said = await answer(agent, transcript, inbox, flight, breaker, emit)
         if isinstance(said, RunEnded):
             return said
         emit(measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection))
@@ -69,7 +69,7 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
 
 
 async def answer(
-    agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit
+    agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit
 ) -> AssistantSaid | RunEnded:
     """One step's answer, after making room where the request would be too long."""
     sight = look(agent, transcript)
@@ -82,12 +82,12 @@ async def answer(
         if ended is not None:
             return ended
         sight = look(agent, transcript)
-    said = await ask(agent, transcript, flight, sight, emit)
+    said = await ask(agent, transcript, inbox, flight, sight, emit)
     if isinstance(said, ContextOverflow):
         ended = await make_room(agent, transcript, flight, breaker, emit, "overflow", must=True)
         if ended is not None:
             return ended
-        said = await ask(agent, transcript, flight, look(agent, transcript), emit)
+        said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
     if isinstance(said, ContextOverflow):
         return failed(flight, flight.step, "thrash", THRASH)
     if isinstance(said, ModelError):

@@ -23,7 +23,7 @@ from flowchat.runtime.drafting import Drafting
 from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.saving import Saving
 from flowchat.runtime.saying import message, said_before, user_message
-from flowchat.runtime.titles import generate_title
+from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
@@ -72,7 +72,7 @@ class Session:
         self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
-        self._titling: asyncio.Task[None] | None = None
+        self._titling = Titling(transcript)
         self._unsent = Unsent(shelf, writes=read_only is None)
         self._saving = Saving(transcript, clock, self._activity.saving_changed)
         self.idle = self._activity.idle
@@ -221,6 +221,10 @@ class Session:
         """Answer the open question; False where it is not about this call."""
         return self._inbox.decide(call, Decision(decision, reason))
 
+    def retry_now(self) -> bool:
+        """End the countdown to the next attempt (phase `retry_wait`): the request goes out at once. False where there is none."""
+        return self._inbox.end_pause()
+
     # --- going back --------------------------------------------------------------------------------------------------
     async def interrupt(self) -> None:
         """Stop what is under way, keeping what came of it; the queue is held. Raises NotRunning while idle."""
@@ -332,9 +336,7 @@ class Session:
                 await self._activity.close()
         except TimeoutError:
             self._activity.abandon()
-        if self._titling is not None:
-            self._titling.cancel()
-            await asyncio.gather(self._titling, return_exceptions=True)
+        await self._titling.stop()
         await self._saving.stop()
         try:
             if self.read_only is None and self.transcript.head:
@@ -389,8 +391,8 @@ class Session:
 
     def _run_ended(self, outcome: Outcome) -> None:
         self._shelf.write_meta(self.transcript)
-        if outcome == "completed" and self.transcript.facts.title_origin == "first_words":
-            self._titling = asyncio.create_task(generate_title(self._make_agent().compact_model, self.transcript))
+        if outcome == "completed":
+            self._titling.begin(self._make_agent().compact_model)
 
     def tell_context(self) -> None:
         """Let watchers hear what the next request would weigh."""

@@ -28,6 +28,24 @@ def first_words(text: str) -> str:
     return title if len(title) <= LENGTH_LIMIT_CHARS else title[: LENGTH_LIMIT_CHARS - 1] + "…"
 
 
+class Titling:
+    """Makes a session's title in the background, at most one at a time."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, model: Model) -> None:
+        busy = self._task is not None and not self._task.done()
+        if self._transcript.facts.title_origin == "first_words" and not busy:
+            self._task = asyncio.create_task(generate_title(model, self._transcript))
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
 async def generate_title(model: Model, transcript: Transcript) -> None:
     """Once, best effort: replaces a title made of first words, never one the user gave; a failure is only logged."""
     excerpt = _excerpt(transcript)

@@ -30,9 +30,6 @@ LONG = ("-" * 1_000 + "\n ") * 14
 class QuickClock(SystemClock):
     """Fifty times faster: what is done every 250 ms happens within a short turn, too."""
 
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 50)
-
     def call_later(self, seconds: float, act: Callable[[], None]) -> Timer:
         return super().call_later(seconds / 50, act)
 

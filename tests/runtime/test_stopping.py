@@ -169,6 +169,19 @@ async def test_a_server_that_asks_for_more_time_gets_it_and_never_less_than_ours
     assert [retry.delay_ms for retry in sitting.ear.entries(RetryScheduled)] == [7000, 2000]
 
 
+async def test_a_long_wait_for_the_server_is_told_at_once_and_ends_when_the_user_says_so(desk: Desk) -> None:
+    sitting = desk.open(fails(RateLimited("slow down", 3600.0)), says("ok"))
+    session = sitting.session
+    assert not session.retry_now()
+    await session.send("hi")
+    await sitting.ear.until(RetryScheduled)
+    await sitting.ear.until(lambda event: isinstance(event, StateDelta) and event.phase == "retry_wait")
+    assert ([retry.delay_ms for retry in sitting.ear.entries(RetryScheduled)], session.retry_now()) == ([3_600_000], True)
+    await session.idle()
+    assert [answer.parts for answer in sitting.branch(AssistantSaid)] == [(Text("ok"),)]
+    assert (desk.clock.seconds(), session.retry_now()) == (0.0, False)
+
+
 async def test_five_attempts_are_made_and_the_last_ones_text_is_kept(desk: Desk) -> None:
     sitting = desk.open(*[fails(Overloaded("busy"), f"try {number}") for number in range(1, 6)])
     await sitting.session.send("hi")
