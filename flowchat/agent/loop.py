@@ -73,8 +73,9 @@ async def answer(
 ) -> AssistantSaid | RunEnded:
     """One step's answer, after making room where the request would be too long."""
     sight = look(agent, transcript)
-    weighed = weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens
-    usable = usable_tokens(agent.model.facts)
+    context = measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection)
+    emit(context)
+    weighed, usable = context.tokens, context.usable
     if fixed_tokens(sight.system, sight.tools) * 2 > usable:
         return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
     if agent.limits.hard_percent < 100 and weighed * 100 > usable * agent.limits.hard_percent and not breaker.open:

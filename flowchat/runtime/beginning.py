@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowchat.agent.prompt import prompt_of
+from flowchat.agent.tokens import fixed_tokens
 from flowchat.runtime.activity import Start
 from flowchat.runtime.titles import first_words
 from flowchat.transcript.entries import (
@@ -37,6 +38,11 @@ class Beginning:
     title: str = ""
     notices: tuple[Noticed, ...] = ()
     _prompt_checked: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """What system prompt and tools weigh, by estimate: all that would be sent beside the first message."""
+        return fixed_tokens(self.system, self.tools())
 
     def start(
         self, transcript: Transcript, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None

@@ -52,7 +52,7 @@ CLOSE_SECONDS = 5.0
 
 
 class Session:
-    """See ARCHITECTURE: send, interrupt, promote, retry, edit, and what else a person can ask of a conversation."""
+    """`read_only` is the sentence why nothing can be said here, or None."""
 
     def __init__(
         self,
@@ -66,7 +66,6 @@ class Session:
         """`agent` builds a run's means from the session's model and mode, or raises NoModel."""
         self.transcript = transcript
         self.read_only = read_only
-        """The sentence why nothing can be said here, or None."""
         self._beginning, self._shelf = beginning, shelf
         self._make_agent: Callable[[], Agent] = lambda: agent(self)
         self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
@@ -129,7 +128,8 @@ class Session:
             agent = self._make_agent()
         except CommandRefused:
             return None
-        return measure(self.transcript.branch(), self.transcript.facts, agent.model.facts, agent.projection)
+        context = measure(self.transcript.branch(), self.transcript.facts, agent.model.facts, agent.projection)
+        return context if self.transcript.head else msgspec.structs.replace(context, tokens=self._beginning.tokens)
 
     @property
     def composer_text(self) -> str:
