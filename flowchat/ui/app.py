@@ -10,12 +10,14 @@ from threading import Timer
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.app import App
 from textual.geometry import Offset
 from textual.screen import Screen
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
+from flowchat.ui.in_turn import InTurn
 from flowchat.ui.opening import Start
 from flowchat.ui.terminal import HungUp, Terminal, guard
 from flowchat.ui.themes import load_palette, theme_files
@@ -103,6 +105,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
         self._theme = workspace.settings.theme
         palette = load_palette(self._theme, ascii_only=start.ascii, colourless=self.no_color)
         self._chat = ChatScreen(workspace, start, palette)
+        self._in_turn = InTurn(self, self._chat.errands, super().on_event)
         self.animation_level = "none"
         self.crash: BaseException | None = None
         self.resumable = ""
@@ -136,6 +139,13 @@ class FlowchatApp(App[int], inherit_bindings=False):
             return
         self._theme = name
         self._chat.use(load_palette(name, ascii_only=self._start.ascii, colourless=self.no_color))
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
+            await self._in_turn.take(event)
+        else:
+            await super().on_event(event)
 
     # --- the terminal ------------------------------------------------------------------------------------------------
     @property

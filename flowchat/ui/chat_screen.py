@@ -64,7 +64,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes = Panes(palette)
         self._revision = Revision(self._panes.composer)
         self._unsent = Unsent(self, self.keep_text)
-        self._errands = Errands(self, self.say, self._panes.composer.give_back)
+        self.errands = Errands(self, self.say, self._panes.composer.give_back)
         self._visit = Visit(workspace, start, self._hear, self._unsent.keep_now, self._show)
 
     def compose(self) -> ComposeResult:
@@ -77,12 +77,17 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         """What may cost something, once the screen has been painted. What was loaded till then is never collected again."""
         gc.freeze()
         gc.enable()
-        self._errands.run(self._open_first())
+        self.errands.run(self._open_first(), brief=False)
 
     # --- the session -------------------------------------------------------------------------------------------------
     @property
     def session(self) -> "Session | None":
         return self._visit.session
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is something to stop; the meter is told of it a moment later."""
+        return bool(self._on_the_way) or (self.session is not None and self.session.state.state != "idle")
 
     async def _open_first(self) -> None:
         if refusal := await self._visit.begin():
@@ -158,7 +163,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         if self._revision.number is not None:
             self._revision.leave()
             self._show_standing()
-        elif self._panes.meter.reading.busy:
+        elif self._is_busy:
             self._order(lambda session: session.interrupt())
         elif self._panes.composer.is_blank and self._escaped.again(event.time):
             self._pick_message()
@@ -169,7 +174,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self.clear_selection()
         elif not self._panes.composer.is_blank:
             self._panes.composer.clear()
-        elif self._panes.meter.reading.busy:
+        elif self._is_busy:
             self._order(lambda session: session.interrupt())
         elif self._cancelled.again(event.time):
             self._program.exit(0)
@@ -185,21 +190,22 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._program.action_suspend_process()
 
     def _do_cycle_mode(self, event: events.Key) -> None:
-        if self.session is not None:
-            mode = self.session.mode
-            index = _MODES.index(mode) + 1 if mode in _MODES else 0
-            self._order(lambda session: session.set_mode(_MODES[index % len(_MODES)]))
+        async def cycle(session: "Session") -> None:
+            index = _MODES.index(session.mode) + 1 if session.mode in _MODES else 0
+            await session.set_mode(_MODES[index % len(_MODES)])
+
+        self._order(cycle)
 
     def _do_redraw(self, event: events.Key) -> None:
         self._program.refresh(repaint=True, layout=True)
 
     def _do_save(self, event: events.Key) -> None:
         if self._revision.number is not None:
-            self._errands.run(self._revise(self._panes.composer.text, "save"), once="The edit")
+            self.errands.run(self._revise(self._panes.composer.text, "save"), once="The edit")
 
     def _do_take_back(self, event: events.Key) -> None:
         if self._panes.meter.reading.unanswered:
-            self._errands.run(self._take_back(), once="Taking it back")
+            self.errands.run(self._take_back(), once="Taking it back")
 
     def _do_help(self, event: events.Key | None = None) -> None:
         from flowchat.ui import picking
@@ -213,14 +219,14 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         return True
 
     def action_fork(self) -> None:
-        self._errands.run(self._fork(), once="/fork")
+        self.errands.run(self._fork(), once="/fork")
 
     # --- what is written ---------------------------------------------------------------------------------------------
     def on_composer_changed(self) -> None:
         self._unsent.changed()
 
     def on_composer_files_wanted(self, message: Composer.FilesWanted) -> None:
-        self._errands.run(self._offer_files(message.query))
+        self.errands.run(self._offer_files(message.query), brief=False)
 
     async def _offer_files(self, query: str) -> None:
         if not query or not self._paths:
@@ -243,7 +249,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         text, is_blank = message.text, not message.text.strip()
         if self._revision.number is not None:
             if not is_blank:
-                self._errands.run(self._revise(text, "resend"), once="The edit")
+                self.errands.run(self._revise(text, "resend"), once="The edit")
             return
         if is_blank:
             if self._panes.queue.items:
@@ -254,7 +260,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
                 self.say(sentence, "warning")
                 self._panes.composer.give_back(text)
             case Typed(command) as typed:
-                self._errands.run(self._carry_out(typed), text, f"/{command.name}" if command.act in _ONCE else "")
+                once = f"/{command.name}" if command.act in _ONCE else ""
+                self.errands.run(self._carry_out(typed), text, once, brief=command.act is not Act.COMPACT)
             case None:
                 self._send(text)
 
@@ -271,7 +278,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             self._unsent.keep_now()
 
         self._on_the_way.append(text)
-        self._errands.run(send(), text)
+        self.errands.run(send(), text)
 
     def _order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
@@ -280,13 +287,13 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             await ask(await self._visit.current())
             self._show_standing()
 
-        self._errands.run(order())
+        self.errands.run(order())
 
     def on_panes_ordered(self, message: Panes.Ordered) -> None:
         self._order(message.ask)
 
     def on_panes_taken_back(self, message: Panes.TakenBack) -> None:
-        self._errands.run(self._take_from_queue(message.client_id))
+        self.errands.run(self._take_from_queue(message.client_id))
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
         self._program.copy_to_clipboard(message.text)
@@ -331,7 +338,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._show_standing()
 
     def _resume(self, wanted: str = "") -> None:
-        go: Callable[[str], None] = lambda wanted: self._errands.run(self._visit.go_to(wanted), once="Opening a session")
+        go: Callable[[str], None] = lambda wanted: self.errands.run(self._visit.go_to(wanted), once="Opening a session")
         if wanted:
             go(wanted)
         else:

@@ -15,9 +15,11 @@ class Errands:
     def __init__(self, owner: Widget, say: Callable[[str, Level], None], give_back: Callable[[str], None]) -> None:
         self._owner, self._say, self._give_back = owner, say, give_back
         self._under_way: set[str] = set()
+        self._brief: set[object] = set()
+        self._when_done: list[Callable[[], object]] = []
 
-    def run(self, work: Coroutine[Any, Any, None], text: str = "", once: str = "") -> None:
-        """Do something that waits. `once` names it: while it goes on, the same is not begun again."""
+    def run(self, work: Coroutine[Any, Any, None], text: str = "", once: str = "", brief: bool = True) -> None:
+        """Do something that waits. `once` names it: while it goes on, the same is not begun again. `brief`: keys wait for it."""
         if once and once in self._under_way:
             work.close()
             self._say(f"{once} is under way", "info")
@@ -26,7 +28,20 @@ class Errands:
             return
         if once:
             self._under_way.add(once)
+        if brief:
+            self._brief.add(work)
         self._owner.run_worker(self._run(work, text, once), exit_on_error=True)
+
+    def when_done(self, call: Callable[[], object]) -> bool:
+        """Call back once nothing brief is under way; False where nothing is."""
+        if self._brief:
+            self._when_done.append(call)
+        return bool(self._brief)
+
+    def leave_alone(self) -> None:
+        """What is under way now is not brief: nobody waits for it any longer."""
+        self._brief.clear()
+        self._when_done.clear()
 
     async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str) -> None:
         try:
@@ -39,3 +54,8 @@ class Errands:
                 self._give_back(text)
         finally:
             self._under_way.discard(once)
+            self._brief.discard(work)
+            if not self._brief:
+                calls, self._when_done = self._when_done, []
+                for call in calls:
+                    call()

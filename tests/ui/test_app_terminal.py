@@ -1,24 +1,18 @@
 """The program in a real terminal: what it leaves behind, however it ends."""
 
 import os
-import pty
-import select
 import signal
-import struct
-import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
-from fcntl import ioctl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flowchat.ui.app import LEAVE_SECONDS
 from flowchat.ui.terminal import in_ascii
+from tests.ui.terminals import CURSOR_SHOWN, ENTERED, LEFT, Terminal, modes_left
 
-WAIT_SECONDS = 20
-ENTERED, LEFT, CURSOR_SHOWN = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 ASCII = """
 import sys
 from pathlib import Path
@@ -41,83 +35,6 @@ class Breaks(Workspace):
 
 sys.exit(run_app(Breaks(Path("."), Settings(model="demo"), None, {}), start=Start(log=Path("/log/here"))))
 """
-
-
-class Terminal:
-    """A program on a pseudo terminal of 80 by 24."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        self.pid, self.tty = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.environ |= {"TERM": "xterm-256color", "FLOWCHAT_HOME": str(folder / "home"), "FLOWCHAT_MODEL": "demo"}
-            os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-            os.execv(sys.executable, [sys.executable, *words])
-        ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.before = termios.tcgetattr(self.tty)
-        self.seen = b""
-        self.code: int | None = None
-
-    def read_until(self, reached: Callable[[bytes], bool]) -> None:
-        end = time.monotonic() + WAIT_SECONDS
-        while not reached(self.seen):
-            assert time.monotonic() < end, self.seen[-2000:]
-            if select.select([self.tty], [], [], 0.2)[0]:
-                try:
-                    self.seen += os.read(self.tty, 65536)
-                except OSError:
-                    return
-
-    def write(self, text: bytes) -> None:
-        os.write(self.tty, text)
-
-    def type(self, text: bytes, echo: bytes) -> None:
-        """Write keys and wait for what they show."""
-        before = len(self.seen)
-        self.write(text)
-        self.read_until(lambda seen: echo in seen[before:])
-
-    def wait(self) -> int:
-        """Read to the end; the exit code."""
-        end = time.monotonic() + WAIT_SECONDS
-        while self.code is None and time.monotonic() < end:
-            if select.select([self.tty], [], [], 0.05)[0]:
-                try:
-                    self.seen += os.read(self.tty, 65536)
-                except OSError:
-                    pass
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if ended:
-                self.code = os.waitstatus_to_exitcode(status)
-        assert self.code is not None
-        return self.code
-
-    def close(self) -> None:
-        if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.tty)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    started: list[Terminal] = []
-
-    def begin(*words: str) -> Terminal:
-        terminal = Terminal(tmp_path, *(words or ("-m", "flowchat")))
-        started.append(terminal)
-        terminal.read_until(lambda seen: b"Write a message" in seen)
-        return terminal
-
-    yield begin
-    for terminal in started:
-        terminal.close()
-
-
-def modes_left(seen: bytes) -> list[bytes]:
-    """The modes still on at the end of what was written."""
-    modes = [b"1049", b"1000", b"1002", b"1003", b"1006", b"1015", b"1016", b"1004", b"2004", b"2048", b"2026"]
-    return [mode for mode in modes if seen.rfind(b"\x1b[?%bh" % mode) > seen.rfind(b"\x1b[?%bl" % mode)]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
