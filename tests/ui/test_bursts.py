@@ -12,14 +12,6 @@ ENTER, ESCAPE, F1 = b"\x1b[13u", b"\x1b[27u", b"\x1bOP"
 """As terminals with kitty's keyboard protocol send them: a plain Enter in a burst is a newline, a plain Escape waits for more."""
 UP, DOWN, ALT_UP, CTRL_UP = b"\x1b[A", b"\x1b[B", b"\x1b[1;3A", b"\x1b[1;5A"
 PAGE_UP, SHIFT_TAB, TAB = b"\x1b[5~", b"\x1b[Z", b"\t"
-    b"\x1b[A",
-    b"\x1b[B",
-    b"\x1b[5~",
-    b"\x1b[1;3A",
-    b"\x1b[1;5A",
-    b"\x1b[Z",
-    b"\t",
-)
 
 
 @pytest.mark.parametrize(
