@@ -5,6 +5,7 @@ from flowchat.tools.tool import INLINE_LIMIT_BYTES, Keep, Outcome
 from flowchat.transcript.entries import BlobRef, sound
 
 _MIDDLE_BYTES = 512
+_REASON_CHARS = 200
 _END_BYTES = (INLINE_LIMIT_BYTES - _MIDDLE_BYTES) // 2
 
 
@@ -19,13 +20,18 @@ async def bound(outcome: Outcome, keep: Keep) -> tuple[str, BlobRef | None]:
         blob = blob or await keep(whole, "text/plain")
         where = named(blob)
     except StorageFailed as error:
-        where = f"the whole could not be kept: {str(error)[:200]}"
+        where = unkept(error)
     return cut(text, text, len(whole), text.count("\n"), where), blob
 
 
 def named(blob: BlobRef) -> str:
     """How a cut text tells the model of its whole."""
     return f"the whole is blob:{blob.sha256}, which read_file reads by lines"
+
+
+def unkept(error: StorageFailed) -> str:
+    """How a cut text says that there is no whole of it."""
+    return f"the whole could not be kept: {str(error)[:_REASON_CHARS]}"
 
 
 def cut(head: str, tail: str, total_bytes: int, total_lines: int, where: str) -> str:

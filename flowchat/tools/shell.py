@@ -5,8 +5,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from flowchat.errors import StorageFailed
 from flowchat.tools.arguments import fill, integer, schema, string
-from flowchat.tools.bounds import cut, named
+from flowchat.tools.bounds import cut, named, unkept
 from flowchat.tools.process import Ended, find_program, run
 from flowchat.tools.recording import WHOLE_LIMIT_BYTES, Recording
 from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach
@@ -85,12 +86,14 @@ async def _printed(recording: Recording, desk: Desk) -> tuple[str, BlobRef | Non
         return f"{text}\n{notice}" if text else notice, None
     if recording.complete:
         return recording.head, None
-    whole = recording.whole()
-    if whole is None:
-        where, blob = "the rest could not be kept: the disk would not take it", None
-    else:
-        blob = await desk.keep(whole, "text/plain")
-        where = named(blob) if blob.bytes == recording.total_bytes else _first_part(blob)
+    blob = None
+    where = "the rest could not be kept: the disk would not take it"
+    if (whole := recording.whole()) is not None:
+        try:
+            blob = await desk.keep(whole, "text/plain")
+            where = named(blob) if blob.bytes == recording.total_bytes else _first_part(blob)
+        except StorageFailed as error:
+            where = unkept(error)
     return cut(recording.head, recording.tail, recording.total_bytes, recording.lines, where), blob
 
 

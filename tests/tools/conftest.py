@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flowchat.errors import StorageFailed
 from flowchat.tools.policy import Verdict, judge
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.tool import Desk, Outcome, Reach, Tool
@@ -22,6 +23,8 @@ class Bench:
         self.blobs: dict[str, bytes] = {}
         self.heard: list[str] = []
         self.on_output: Callable[[str], None] = self.heard.append
+        self.full = ""
+        """Why nothing can be kept; empty: it can."""
 
     async def call(self, name: str, **args: object) -> Outcome:
         """Parse, reach and run, as a session does; what the call saw is seen from then on."""
@@ -50,6 +53,8 @@ class Bench:
         return Desk(self.workspace, self.seen, lambda text: self.on_output(text), self.keep, self.blob, reach)
 
     async def keep(self, content: bytes, media: str) -> BlobRef:
+        if self.full:
+            raise StorageFailed(self.full)
         sha256 = hashlib.sha256(content).hexdigest()
         self.blobs[sha256] = content
         return BlobRef(sha256, len(content), media)

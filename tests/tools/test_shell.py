@@ -57,6 +57,15 @@ async def test_output_longer_than_memory_is_cut_and_whole_in_its_blob(bench: Ben
     assert lines[middle].startswith(f"[{400_000 - len(lines) + 2:,} lines, ")
 
 
+async def test_a_command_that_ran_is_told_whole_in_its_exit_and_ends_where_the_disk_takes_no_blob(bench: Bench) -> None:
+    bench.full = "the disk is full"
+    outcome = await bench.call("shell", command="seq 1 400000; exit 2")
+    lines = outcome.content.splitlines()
+    assert (outcome.status, outcome.summary, outcome.blob) == ("error", "exit 2, 400,000 lines", None)
+    assert (lines[0], lines[-2:]) == ("1", ["400000", "[exit 2]"])
+    assert [line for line in lines if line.endswith("the whole could not be kept: the disk is full]")]
+
+
 async def test_output_is_heard_live(bench: Bench) -> None:
     await bench.call("shell", command="echo one; echo two")
     assert "".join(bench.heard) == "one\ntwo\n"
