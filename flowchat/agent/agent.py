@@ -21,7 +21,10 @@ Emit: TypeAlias = Callable[[AnyDelta], None]
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off."""
+    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off.
+
+    A server that asks for a wait over `longest_wait_seconds` ends the run; None: somebody is there who can end the wait.
+    """
 
     steps: int = 200
     soft_percent: int = 70
@@ -29,6 +32,7 @@ class Limits(Struct, frozen=True):
     attempts: int = 5
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
+    longest_wait_seconds: float | None = None
 
     def delay_seconds(self, attempt: int, error: ModelError) -> float | None:
         """How long to wait after failed attempt number `attempt` (from 1), or None to give up."""
@@ -36,8 +40,11 @@ class Limits(Struct, frozen=True):
             return None
         if attempt >= (2 if isinstance(error, EmptyResponse) else self.attempts):
             return None
+        asked = error.retry_after_seconds or 0.0
+        if self.longest_wait_seconds is not None and asked > self.longest_wait_seconds:
+            return None
         delay = min(self.first_delay_seconds * 2 ** (attempt - 1), self.longest_delay_seconds)
-        return max(delay, error.retry_after_seconds or 0.0)
+        return max(delay, asked)
 
 
 class Permits(Protocol):

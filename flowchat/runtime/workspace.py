@@ -46,6 +46,8 @@ from flowchat.transcript.transcript import Transcript
 
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
+LONGEST_WAIT_SECONDS = 60.0
+"""What a server may ask for between two attempts where nobody is there to choose."""
 
 
 class Workspace:
@@ -186,6 +188,7 @@ class Workspace:
             self._max_steps or self.settings.limits.steps,
             self.settings.compact.soft_percent,
             self.settings.compact.hard_percent,
+            longest_wait_seconds=None if self._attended else LONGEST_WAIT_SECONDS,
         )
 
         projection = Projection()
