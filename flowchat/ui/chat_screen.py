@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.screen import Screen
 
 from flowchat.errors import StorageFailed
-from flowchat.transcript.entries import Mode, Record, Seq, UserSaid, text_of
+from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
-from flowchat.ui import markdown
+from flowchat.ui import markdown, orders
 from flowchat.ui.commands import Act, Typed, UnknownCommand, read_command
 from flowchat.ui.completion import file_offers
 from flowchat.ui.composer import Composer
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from flowchat.ui.message_picker import Said
 
 _ACTS = acts_by_key(CHAT)
-_MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
 _ONCE = frozenset({Act.NEW, Act.FORK, Act.RESUME, Act.COMPACT, Act.RETRY})
 """Commands that are not begun again while they are carried out."""
 
@@ -190,11 +189,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._program.action_suspend_process()
 
     def _do_cycle_mode(self, event: events.Key) -> None:
-        async def cycle(session: "Session") -> None:
-            index = _MODES.index(session.mode) + 1 if session.mode in _MODES else 0
-            await session.set_mode(_MODES[index % len(_MODES)])
-
-        self._order(cycle)
+        self._order(orders.next_mode)
 
     def _do_redraw(self, event: events.Key) -> None:
         self._program.refresh(repaint=True, layout=True)
@@ -252,8 +247,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
                 self.errands.run(self._revise(text, "resend"), once="The edit")
             return
         if is_blank:
-            if self._panes.queue.items:
-                self._order(lambda session: session.release())
+            self._order(orders.go_on)
             return
         match read_command(text):
             case UnknownCommand(sentence):
@@ -332,7 +326,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
             case Act.COMPACT:
                 await session.compact(argument)
             case Act.RETRY:
-                await session.retry()
+                await orders.retry(session)
             case _:
                 assert_never(typed.command.act)
         self._show_standing()

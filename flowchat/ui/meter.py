@@ -83,9 +83,10 @@ class _Yields(IntEnum):
 
     PERCENT = 1
     STOP = auto()
+    TRY = auto()
+    REASON = auto()
     MODEL = auto()
     HELP = auto()
-    REASON = auto()
     COMPACTION = auto()
     SIZES = auto()
     DURATION = auto()
@@ -149,14 +150,14 @@ class Meter(Widget):
 def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
     """The line for a width; what does not fit goes in the order of _Yields."""
     words = _words(reading, palette, now)
-    hint = _Word(((_hint(reading), palette.dim),), _Yields.STOP if reading.busy or reading.unanswered else _Yields.HELP)
+    hints = _hints(reading, palette)
     space = SPACE if width >= NARROW else NARROW_SPACE
-    for level in sorted({word.yields for word in (*words, hint) if word.yields}, reverse=True):
-        if _width(words, space) + (GAP + _width([hint], space) if hint.pieces else 0) <= width:
+    for level in sorted({word.yields for word in (*words, *hints) if word.yields}, reverse=True):
+        if _width(words, space) + (GAP + _width(hints, space) if hints else 0) <= width:
             break
         words = [word for word in words if word.yields != level]
-        hint = hint if hint.yields != level else _Word(())
-    right = [*hint.pieces, ("  ", palette.text)] if hint.pieces else []
+        hints = [word for word in hints if word.yields != level]
+    right = [*_joined(hints, palette, space)[1:], ("  ", palette.text)] if hints else []
     return line(width, _joined(words, palette, space), right, palette.text)
 
 
@@ -240,12 +241,15 @@ def _mode_style(mode: Mode, palette: Palette) -> Style:
     return {"bypass": palette.bad, "plan": palette.accent, "accept-edits": palette.accent}.get(mode, palette.dim)
 
 
-def _hint(reading: Reading) -> str:
+def _hints(reading: Reading, palette: Palette) -> list[_Word]:
+    """The next keys."""
     if reading.busy:
-        return "Esc stop"
+        stop = _Word((("Esc stop", palette.dim),), _Yields.STOP)
+        waits = reading.retry is not None and reading.state.phase == "retry_wait"
+        return [_Word((("Enter try now", palette.dim),), _Yields.TRY), stop] if waits else [stop]
     if reading.unanswered:
-        return "Ctrl+U take it back"
-    return "Enter send its head" if reading.held and reading.queued else "F1 help"
+        return [_Word((("Ctrl+U take it back", palette.dim),), _Yields.STOP)]
+    return [_Word((("Enter send its head" if reading.held and reading.queued else "F1 help", palette.dim),), _Yields.HELP)]
 
 
 def _width(words: list[_Word], space: int) -> int:

@@ -191,7 +191,7 @@ class Panes(Vertical):
         if retry is not None and retry.delay_ms > LONG_WAIT_MS:
             wait = seconds(retry.delay_ms // 1000)
             self._waits = (
-                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). Esc stops; /retry asks again",
+                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). Enter tries now, Esc stops",
                 "warn",
             )
         if before != self._waits:

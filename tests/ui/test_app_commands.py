@@ -329,6 +329,41 @@ async def test_a_long_wait_is_said_at_once_with_what_one_can_do(tmp_path: Path) 
         await stage.app.close_session()
 
 
+@pytest.mark.parametrize("text", ["", "/retry"])
+async def test_a_wait_ends_with_enter_and_with_retry_and_the_meter_names_the_key(text: str, tmp_path: Path) -> None:
+    clock = HandClock()
+    stage = Stage(tmp_path, fails(RateLimited("rate limited", retry_after_seconds=300)), says("at last"), clock=clock)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, "first")
+        await until(stage.app, pilot, lambda: "wait of 5 min" in stage.drawn(Banner))
+        assert "Enter tries now, Esc stops" in stage.drawn(Banner)
+        assert "Enter try now   Esc stop" in stage.drawn(Meter)
+        await pilot.pause(IMPATIENT_SECONDS)
+        await stage.enter(pilot, text)
+        await session.idle()
+        assert (outcomes(session), clock.seconds(), len(stage.model.asked())) == (["completed"], 0.0, 2)
+        await until(stage.app, pilot, lambda: stage.drawn(Banner) == "")
+        assert (stage.composer.text, said(session)) == ("", ["first"])
+        await stage.app.close_session()
+
+
+async def test_enter_in_a_countdown_makes_the_attempt_and_leaves_the_queue_as_it_is(tmp_path: Path) -> None:
+    held = waits("part")
+    stage = Stage(tmp_path, fails(RateLimited("rate limited", retry_after_seconds=300)), held, clock=HandClock())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, "first")
+        await until(stage.app, pilot, lambda: session.state.phase == "retry_wait")
+        await stage.enter(pilot, "second")
+        await until(stage.app, pilot, lambda: bool(session.queue))
+        await pilot.pause(IMPATIENT_SECONDS)
+        await pilot.press("enter")
+        await held.reached.wait()
+        assert [item.deliver for item in session.queue] == ["queue"]
+        await stage.app.close_session()
+
+
 # --- the queue -------------------------------------------------------------------------------------------------------
 async def test_edits_of_the_queue_are_about_the_queue_as_it_is_now(tmp_path: Path) -> None:
     held = waits("part")

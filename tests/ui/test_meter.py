@@ -60,6 +60,8 @@ def test_a_retry_counts_down_with_its_reason() -> None:
     assert "· retry 2 in 4 s: rate limited" in line(waiting, 100, now=106.0)
     assert "· retry 2 in 1 s: rate limited" in line(waiting, 100, now=109.2)
     assert "· retry 2 in 4 s" in line(waiting, 40, now=106.0)
+    assert line(waiting, 80, now=106.0) == "  34 %   default   · retry 2 in 4 s: rate limited     Enter try now   Esc stop  "
+    assert line(waiting, 64, now=106.0) == "  34 %   default   · retry 2 in 4 s   Enter try now   Esc stop  "
 
 
 def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:

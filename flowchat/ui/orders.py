@@ -1,0 +1,28 @@
+"""What one key may ask of a session where it is not one thing: it is decided when the session is asked."""
+
+from typing import TYPE_CHECKING
+
+from flowchat.transcript.entries import Mode
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+
+_MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
+
+
+async def go_on(session: "Session") -> None:
+    """Enter alone: the next attempt is made now, or the head of the queue has its turn."""
+    if not session.retry_now() and session.queue:
+        await session.release()
+
+
+async def retry(session: "Session") -> None:
+    """Do not wait for the next attempt, or try again what failed. Raises Busy, NotFound."""
+    if not session.retry_now():
+        await session.retry()
+
+
+async def next_mode(session: "Session") -> None:
+    """The mode behind the present one; any other than these gives way to the first."""
+    index = _MODES.index(session.mode) + 1 if session.mode in _MODES else 0
+    await session.set_mode(_MODES[index % len(_MODES)])
