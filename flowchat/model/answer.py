@@ -1,5 +1,6 @@
 """litellm's chunks as our pieces, and the whole answer when they have all come."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -21,6 +22,8 @@ _FINISHES: dict[str, Finish] = {
 _WANT_REASONING_BACK = frozenset({"deepseek", "moonshot"})
 """Providers that refuse a tool's answer unless the reasoning before the call comes back with it."""
 ID_LIMIT_CHARS = 64
+COUNT_LIMIT = 10**12
+"""A server that counts more tokens than this does not count."""
 
 
 class _Words:
@@ -134,7 +137,7 @@ class Answer:
         function = fragment.function
         name, args = function.name or "", function.arguments or ""
         call = self._by_wire_index.get(fragment.index or 0)
-        if call is None or _begins_another(call, fragment.id or "", name):
+        if call is None or _begins_another(call, fragment.id or "", name, args):
             call = _CallInFlight(self._calls)
             self._calls += 1
             self._by_wire_index[fragment.index or 0] = call
@@ -152,7 +155,7 @@ class Answer:
 
 
 def usage_of(reported: Any) -> Usage | None:
-    """litellm's Usage as ours, None where it says nothing usable: missing, negative, or all zero.
+    """litellm's Usage as ours, None where it says nothing usable: missing, negative, beyond all measure, or all zero.
 
     `prompt_tokens` includes what came from the cache and what was written to it, for Anthropic too.
     """
@@ -173,13 +176,27 @@ def usage_of(reported: Any) -> Usage | None:
 
 
 def _count(holder: Any, name: str) -> int:
+    """0 where it is missing, -1 where it is no count."""
     value = getattr(holder, name, None)
-    return int(value) if isinstance(value, int | float) and value == value else 0
+    if not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 <= value <= COUNT_LIMIT else -1
 
 
-def _begins_another(call: _CallInFlight, id_: str, name: str) -> bool:
-    """Whether a fragment at the same index opens the next call: some servers number every call 0."""
-    return bool(name and call.name and id_ and call.id and id_ != call.id)
+def _begins_another(call: _CallInFlight, id_: str, name: str, args: str) -> bool:
+    """Whether a fragment at the same index opens the next call: some servers number every call 0, and some give no ids."""
+    if not (name and call.name):
+        return False
+    if id_ and call.id:
+        return id_ != call.id
+    return bool(args.strip()) and _is_whole("".join(call.args))
+
+
+def _is_whole(args: str) -> bool:
+    try:
+        return isinstance(json.loads(args), dict)
+    except ValueError:
+        return False
 
 
 def _distinct(id_: str, number: int, taken: set[str]) -> str:

@@ -53,6 +53,8 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     failure = _read(error)
     words = _quoted(place.redact(failure.words))
     overflow = _OVERFLOW.search(f"{failure.words} {failure.kind}") is not None or "ContextWindowExceededError" in failure.names
+    if "TooManyRedirects" in failure.names:
+        return Refused(f"{place.server} sends every request elsewhere (redirects without end): check its address")
     if failure.names & _TRANSPORT and failure.status is None:
         return _connection(failure, place)
     if failure.names & _UNREADABLE and failure.status is None:
@@ -63,7 +65,8 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
         return ContextOverflow(f"the request is longer than {place.model} takes{words}; /compact makes it shorter")
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
         wait = retry_after_seconds(failure.headers, failure.words)
-        return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}", wait)
+        asks = f"; it asks for a wait of {wait:,.0f} s" if wait and wait >= 1 else ""
+        return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}{asks}", wait)
     return _by_status(failure, place, words)
 
 
@@ -73,14 +76,16 @@ def missing_key(provider: str, names: tuple[str, ...]) -> AuthFailed:
 
 
 def retry_after_seconds(headers: Mapping[str, str], words: str = "", now: float | None = None) -> float | None:
-    """How long a server asks us to wait: Retry-After (RFC 9110 10.2.3: seconds or a date) or Gemini's retryDelay, else None."""
+    """How long a server asks us to wait: Retry-After (RFC 9110 10.2.3: seconds or a date), OpenAI's Retry-After-Ms or
+    Gemini's retryDelay, else None."""
     said = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(said)
-    except ValueError:
-        pass
-    else:
-        return seconds if isfinite(seconds) and seconds >= 0 else None
+    for text, unit in ((headers.get("retry-after-ms", ""), 0.001), (said, 1.0)):
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            continue
+        if isfinite(seconds):
+            return seconds if seconds >= 0 else None
     if said:
         from email.utils import parsedate_to_datetime
 
@@ -109,6 +114,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _read(error: BaseException) -> _Failure:
     chain = list(_chain(error))
     names = frozenset(kind.__name__ for link in chain for kind in type(link).__mro__)
+    if type(chain[-1]) in _STUMBLES:
+        names |= {_STUMBLED}
     body = next((found for link in chain if (found := _body(link))), dict[str, Any]())
     transported = "HTTPStatusError" in names
     statuses = [status for link in chain if isinstance(status := getattr(link, "status_code", None), int)]
@@ -122,6 +129,8 @@ def _read(error: BaseException) -> _Failure:
 def _body(link: BaseException) -> dict[str, Any]:
     """The error object a provider sent, wherever the libraries left it: {message, type or code or status, ...}."""
     found = getattr(link, "body", None)
+    if isinstance(found, str) and found.strip():
+        found = _parsed(found) or {"message": found}
     if not isinstance(found, dict):
         text = str(getattr(link, "message", None) or link)
         start, end = text.find("{"), text.rfind("}")
@@ -129,7 +138,8 @@ def _body(link: BaseException) -> dict[str, Any]:
     if isinstance(found, dict):
         inner = cast(dict[str, Any], found).get("error", cast(object, found))
         if isinstance(inner, dict):
-            return cast(dict[str, Any], inner)
+            said = cast(dict[str, Any], inner)
+            return said if "message" in said or "detail" not in said else {**said, "message": said["detail"]}
         if isinstance(inner, str):
             return {"message": inner}
     return {}
@@ -148,8 +158,7 @@ def _words(chain: list[BaseException], body: dict[str, Any]) -> str:
     if isinstance(message := body.get("message"), str) and message.strip():
         return message
     text = str(getattr(chain[0], "message", None) or chain[0])
-    text = text.split("Original exception:")[0].split("\nTraceback")[0].split("Handle with `litellm")[0]
-    return re.sub(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\w*\s*(?:-|:)\s*)+", "", text)
+    return _PREFIX.sub("", _CHATTER.split(text, maxsplit=1)[0])
 
 
 def _headers(chain: list[BaseException]) -> Mapping[str, str]:
@@ -226,7 +235,24 @@ _TRANSPORT = _SILENCES | {
     "gaierror",
     "SSLError",
 }
-_UNREADABLE = {"JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"}
+_STUMBLED = "stumbled"
+_STUMBLES = (AttributeError, TypeError, KeyError, IndexError)
+"""What litellm's parsers raise where an answer is JSON of another shape."""
+_UNREADABLE = {
+    "JSONDecodeError",
+    "UnicodeDecodeError",
+    "APIResponseValidationError",
+    "ValidationError",
+    "DecodingError",
+    _STUMBLED,
+}
+_CHATTER = re.compile(
+    r"Original exception:|\nTraceback|Handle with `litellm|,?\s+Received chunk|\s+For further information visit", re.I
+)
+"""Where what litellm and pydantic add to a message begins."""
+_PREFIX = re.compile(
+    r"(?:(?:litellm\.)?(?:Timeout )?\w*(?:Error|Exception|Timeout)\w*\s*[-:]\s*|Error code: \d+(?: - |$)|Error parsing chunk: )+"
+)
 _KEY_SHAPES = re.compile(r"(?i)\b(?:sk|pk|rk|xai|gsk|key)-[\w*.-]{4,}|(?<=bearer )[\w*.~+/=-]{4,}|(?<=key=)[^\s&\"')]+")
 """What providers repeat of a key: masked in the middle, in a header, in an address."""
 _QUOTA_KINDS = {"insufficient_quota insufficient_quota", "insufficient_quota", "billing_error", "payment_required"}
@@ -242,6 +268,8 @@ _OVERFLOW = re.compile(
     r"|exceeds? (?:the |this )?(?:model'?s? )?(?:available context|max(?:imum)? (?:context|input|prompt|number of tokens))"
     r"|maximum (?:prompt|input) length|reduce the length of|request too large"
     r"|(?:number of|input) tokens? (?:count )?(?:\(\d+\) )?(?:exceeds?|must be)|`inputs` tokens"
-    r"|too large for model|greater than the context|n_ctx|longer than the (?:maximum )?model",
+    r"|too large for model|greater than the context|n_ctx|longer than the (?:maximum )?model"
+    r"|must have less than \d+ tokens|tokens in the prompt cannot exceed|exceeded model token limit|prompt exceeds max length"
+    r"|range of input length|prompt.tokens.exceeded|token count of \d+ exceeds|max_tokens must be at least 1, got -",
     re.I,
 )

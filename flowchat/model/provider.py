@@ -27,6 +27,7 @@ from flowchat.model.failures import Place, as_wire_error, missing_key
 from flowchat.model.model import ConnectionLost, EmptyResponse, Malformed, ModelFacts, ModelPiece, Refused, Request, WireError
 from flowchat.model.watch import Expired, Watch
 from flowchat.model.wire import arguments, blobs_of, family_of
+from flowchat.transcript.entries import Finish, Text
 
 YIELD_SECONDS = 0.004
 """How long a fast stream may keep the loop to itself."""
@@ -64,11 +65,13 @@ BlobReader = Callable[[str], Awaitable[bytes | None]]
 
 
 class Patience(Struct, frozen=True, gc=False):
-    """How long a stream may take, in seconds: without a byte, without a piece although bytes come, and in all."""
+    """How long a stream may take, in seconds: without a byte, without a piece although bytes come, in all, and from the end of
+    the answer to that of the stream, where the usage is told."""
 
     idle_seconds: float = 90.0
     pieceless_seconds: float = 600.0
     total_seconds: float = 3_600.0
+    usage_seconds: float = 5.0
 
 
 class ProviderModel:
@@ -149,6 +152,10 @@ class ProviderModel:
                     chunk = await following()
             except StopAsyncIteration:
                 break
+            except Exception:
+                if not finish or not wrapper.finished(chunks):
+                    raise
+                break  # the answer is whole: what is lost is its usage
             for piece in take(chunk):
                 yield piece
             if (now := perf_counter()) - breath >= YIELD_SECONDS:
@@ -156,14 +163,27 @@ class ProviderModel:
                 breath = now
             if chunk.choices and (reason := chunk.choices[0].finish_reason):
                 finish = str(reason)
+                watch.hurry(self._patience.usage_seconds)
             if (usage := getattr(chunk, "usage", None)) is not None:
                 break
         self._check_end(chunks, answer)
         counted = usage_of(usage)
         reply = answer.reply(finish, counted, self._cost(usage) if counted else None)
-        if not reply.parts:
-            raise EmptyResponse(f"{self._facts.name} answered with nothing; try again, or another model with /model")
+        if all(isinstance(part, Text) and not part.text.strip() for part in reply.parts):
+            raise self._said_nothing(reply.finish)
         yield reply
+
+    def _said_nothing(self, finish: Finish) -> WireError:
+        name = self._facts.name
+        match finish:
+            case "filtered":
+                return Refused(f"{self._server} withheld the answer of {name} (content filter): say it differently, or /model")
+            case "length":
+                return EmptyResponse(
+                    f"{name} came to the end of its tokens before it said anything: /compact, or another model with /model"
+                )
+            case _:
+                return EmptyResponse(f"{name} answered with nothing; try again, or another model with /model")
 
     def _check_end(self, chunks: Any, answer: Answer) -> None:
         """litellm makes up a "stop" where a stream just ended: only what the server said counts."""
@@ -266,6 +286,8 @@ def _load(future: "Future[Any]") -> None:
 
 
 def _import_quietly() -> Any:
+    import importlib
+
     warnings.filterwarnings("ignore", module=r"(litellm|pydantic|openai|httpx|aiohttp)(\.|$)")  # they go to stderr: the screen
     import litellm
 
@@ -277,6 +299,7 @@ def _import_quietly() -> Any:
         logger.setLevel(logging.WARNING)
         logger.parent = ours
     sys.modules.setdefault(_GATEWAY, _no_gateway())
+    wrapper.mend(importlib.import_module("litellm.llms.base_llm.base_model_iterator").BaseModelResponseIterator)
     settings: Any = litellm
     settings.suppress_debug_info = True
     settings.telemetry = False

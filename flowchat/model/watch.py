@@ -37,6 +37,13 @@ class Watch:
         if kind is asyncio.CancelledError and self.expired and task is not None and task.uncancel() <= self._cancelling:
             raise Expired from error
 
+    def hurry(self, seconds: float) -> None:
+        """From now on nothing may last longer than `seconds`, all together."""
+        self._ends = min(self._ends, self._loop.time() + seconds)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._ends, self._look)
+
     def close(self) -> None:
         """The stream is over."""
         if self._timer is not None:

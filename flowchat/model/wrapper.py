@@ -1,4 +1,4 @@
-"""What litellm's stream wrapper (CustomStreamWrapper, 1.106.2) knows beside its chunks, and how to end its connection."""
+"""What litellm's streams (1.106.2) know beside their chunks, how to end their connection, and where they lose words."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -40,6 +40,18 @@ async def hanging_up(chunks: Any) -> AsyncGenerator[None, None]:
             if hasattr(layer, "asend"):  # a bare generator over the response's lines
                 await layer.aclose()
             layer = getattr(layer, "streaming_response", None)
+
+
+def mend(parser: Any) -> None:
+    """Mend the parser most of litellm's providers share (the class BaseModelResponseIterator): it takes every line that holds
+    "[DONE]" for the end of the stream, so a piece of an answer that says it is lost. A line that is JSON is a piece."""
+    read: Any = parser._handle_string_chunk
+
+    def mended(self: Any, str_line: str) -> Any:
+        piece = self._string_to_dict_parser(str_line) if "[DONE]" in str_line else None
+        return self.chunk_parser(chunk=piece) if isinstance(piece, dict) else read(self, str_line)
+
+    parser._handle_string_chunk = mended
 
 
 def _header(chunks: Any, name: str) -> str:

@@ -107,6 +107,19 @@ def recorded(name: str, **how: Any) -> Answer:
     return Answer((RECORDINGS / f"{name}.sse").read_bytes(), **how)
 
 
+def streamed(*deltas: Any, finish: str | None = "stop", after: bytes = b"", **how: Any) -> Answer:
+    """An OpenAI-shaped stream of these deltas, one an event (bytes: an event's data as it is), its end, and `after` behind it."""
+    ends = [] if finish is None else [_event({}, finish)]
+    events = [delta if isinstance(delta, bytes) else _event(delta, None) for delta in deltas]
+    return Answer(b"".join(b"data: %b\n\n" % event for event in [*events, *ends]) + after, **how)
+
+
+def _event(delta: Any, finish: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return json.dumps({**head, "choices": [choice]}).encode()
+
+
 def failing(status: int, body: Any, *headers: tuple[str, str]) -> Answer:
     return Answer(json.dumps(body).encode(), status, "application/json", headers)
 

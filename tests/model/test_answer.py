@@ -62,6 +62,23 @@ def test_a_call_that_never_had_a_name_is_dropped() -> None:
     assert answer.reply("tool_calls", None, None) == Reply((Text("Hm."),), "calls")
 
 
+def test_calls_that_share_an_index_and_have_no_ids_are_told_apart_where_one_is_whole() -> None:
+    answer = Answer("openai")
+    whole = ['{"path": "a"}', '{"path": "b"}']
+    for args in whole:
+        answer.take(chunk(tool_calls=[fragment(0, args, None, "tool")]))
+    assert answer.reply("stop", None, None) == Reply(
+        tuple(Call(f"call_{n}", "tool", args) for n, args in enumerate(whole)), "calls"
+    )
+
+
+def test_a_name_that_is_repeated_in_every_fragment_is_one_call() -> None:
+    answer = Answer("openai")
+    for args in ('{"path"', ': "a"}', ""):
+        answer.take(chunk(tool_calls=[fragment(0, args, None, "tool")]))
+    assert answer.reply("stop", None, None) == Reply((Call("call_0", "tool", '{"path": "a"}'),), "calls")
+
+
 def test_a_cut_answer_keeps_its_empty_arguments_empty() -> None:
     answer = Answer("openai")
     answer.take(chunk(tool_calls=[fragment(0, "", "x", "tool")]))
@@ -116,5 +133,7 @@ def test_usage_that_says_nothing_usable_is_none() -> None:
         SimpleNamespace(prompt_tokens=0, completion_tokens=0),
         SimpleNamespace(prompt_tokens=-1, completion_tokens=5),
         SimpleNamespace(prompt_tokens=float("nan"), completion_tokens=0),
+        SimpleNamespace(prompt_tokens=10**30, completion_tokens=5),
+        SimpleNamespace(prompt_tokens=5, completion_tokens=float("inf")),
     ]
-    assert [usage_of(reported) for reported in useless] == [None] * 5
+    assert [usage_of(reported) for reported in useless] == [None] * 7

@@ -30,6 +30,11 @@ def test_retry_after_is_seconds_or_a_date_or_nothing(header: str, seconds: float
     assert retry_after_seconds({"retry-after": header}, now=NOW) == seconds
 
 
+@pytest.mark.parametrize(("header", "seconds"), [("1500", 1.5), ("-1", None), ("soon", 7.0)])
+def test_a_wait_in_milliseconds_is_the_more_exact_one(header: str, seconds: float | None) -> None:
+    assert retry_after_seconds({"retry-after": "7", "retry-after-ms": header}) == seconds
+
+
 def test_gemini_says_its_wait_in_the_body() -> None:
     assert retry_after_seconds({}, 'quota exceeded "retryDelay": "17s"') == 17.0
 

@@ -21,7 +21,7 @@ from flowchat.model.model import (
 )
 from flowchat.model.provider import Patience
 from tests.model.asking import ANTHROPIC, KEY, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at
-from tests.model.playing import Answer, failing, playing, recorded
+from tests.model.playing import Answer, failing, playing, recorded, streamed
 
 pytestmark = OVER_THE_WIRE
 
@@ -215,6 +215,93 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
     ("dropped", VLLM, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
     ("dropped", ANTHROPIC, recorded("anthropic-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
     ("dropped at once", OPENAI, Answer(b"", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+    (
+        "401 without a word",
+        OPENAI,
+        Answer(b"", 401, "text/plain"),
+        AuthFailed,
+        "SERVER refused the key in OPENAI_API_KEY: set a valid one, or choose another model with /model",
+    ),
+    (
+        "another API's 404",
+        OPENAI,
+        failing(404, {"detail": "Not Found"}),
+        UnknownModel,
+        "SERVER does not serve 'openai/bench-model' to this key (Not Found): choose another with /model",
+    ),
+    (
+        "an error that is a text",
+        OPENAI,
+        failing(400, {"error": "Model unloaded."}),
+        Refused,
+        "SERVER refused the request with HTTP 400 (Model unloaded)",
+    ),
+    ("504", OPENAI, Answer(HTML, 504, "text/html"), Overloaded, "SERVER is overloaded or failing with HTTP 504 (an HTML page)"),
+    (
+        "a text as the error inside 200",
+        OPENAI,
+        streamed({"content": "Hi"}, b'{"error": "CUDA out of memory"}', finish=None),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (CUDA out of memory)",
+    ),
+    (
+        "error as the finish reason",
+        OPENAI,
+        streamed({"content": "Hi"}, finish="error"),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (openai raised a streaming error - finish_reason: error, no content string"
+        " given)",
+    ),
+    (
+        "not what it says it is packed with",
+        OPENAI,
+        streamed({"content": "Hi"}, headers=[("content-encoding", "gzip")]),
+        Malformed,
+        "SERVER sent something that is no answer of a model (3 while decompressing data: incorrect header check)",
+    ),
+    (
+        "JSON of another shape",
+        OPENAI,
+        streamed(b"[]"),
+        Malformed,
+        "SERVER sent something that is no answer of a model ('list' object has no attribute 'choices')",
+    ),
+    (
+        "JSON of another shape",
+        VLLM,
+        streamed(b'{"choices": null}'),
+        Malformed,
+        "SERVER sent something that is no answer of a model ('NoneType' object is not iterable)",
+    ),
+    (
+        "a call of another shape",
+        VLLM,
+        streamed({"tool_calls": [{"index": 0, "id": 7, "type": "function", "function": {"name": "a", "arguments": ""}}]}),
+        Malformed,
+        "SERVER sent something that is no answer of a model (1 validation error for ChatCompletionDeltaToolCall id Input should"
+        " be a valid string [type=string_type, input_value=7, input_type=int])",
+    ),
+    (
+        "only blanks",
+        OPENAI,
+        streamed({"content": " \n"}, {"content": "\t"}),
+        EmptyResponse,
+        "openai/bench-model answered with nothing; try again, or another model with /model",
+    ),
+    (
+        "the end of its tokens before a word",
+        OPENAI,
+        streamed(finish="length"),
+        EmptyResponse,
+        "openai/bench-model came to the end of its tokens before it said anything: /compact, or another model with /model",
+    ),
+    (
+        "filtered before a word",
+        OPENAI,
+        streamed(finish="content_filter"),
+        Refused,
+        "SERVER withheld the answer of openai/bench-model (content filter): say it differently, or /model",
+    ),
 ]
 
 
@@ -260,6 +347,14 @@ OVERFLOWS = [
         anthropic(400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000"),
     ),
     (ANTHROPIC, anthropic(413, "request_too_large", "Request exceeds the maximum size")),
+    (OPENAI, failing(400, {"error": "The model is loaded with context length of only 4096 tokens, which is not enough."})),
+    (OPENAI, failing(422, {"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"})),
+    (OPENAI, openai(400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4292")),
+    (OPENAI, openai(400, "Invalid request: Your request exceeded model token limit: 8192")),
+    (OPENAI, failing(400, {"error": {"code": "1261", "message": "Prompt exceeds max length"}})),
+    (OPENAI, openai(400, "Range of input length should be [1, 30720]")),
+    (OPENAI, openai(400, "prompt token count of 130000 exceeds the limit of 128000", code="model_max_prompt_tokens_exceeded")),
+    (VLLM, openai(400, "max_tokens must be at least 1, got -900.", "BadRequestError")),
 ]
 
 
@@ -268,6 +363,29 @@ async def test_every_wording_of_too_long_is_a_context_overflow(model: str, answe
     async with playing(answer) as server:
         with pytest.raises(ContextOverflow):
             await heard(model_at(server, model))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 99999. This model supports at most 16384 completion tokens, whereas you provided 99999.",
+        "image exceeds the maximum allowed size of 5 MB",
+        "'max_tokens' must be at least 1",
+    ],
+)
+async def test_other_things_that_are_too_large_are_no_context_overflow(message: str) -> None:
+    async with playing(openai(400, message)) as server:
+        with pytest.raises(Refused):
+            await heard(model_at(server))
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM])
+async def test_a_server_that_only_sends_elsewhere_is_told_once(model: str) -> None:
+    async with playing(*[Answer(b"", 307, headers=[("location", "/v1/chat/completions")])] * 30) as server:
+        with pytest.raises(Refused) as raised:
+            await heard(model_at(server, model))
+        place = f"127.0.0.1:{server.port}"
+    assert str(raised.value) == f"{place} sends every request elsewhere (redirects without end): check its address"
 
 
 @pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])

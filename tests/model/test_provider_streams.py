@@ -7,9 +7,10 @@ from itertools import groupby
 import pytest
 
 from flowchat.model.model import CallPiece, ModelPiece, Reply, TextPiece, ThinkingPiece
+from flowchat.model.provider import Patience
 from flowchat.transcript.entries import Call, Text, Thinking, Usage
 from tests.model.asking import ANTHROPIC, HELLO, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at, reply_of
-from tests.model.playing import Answer, playing, recorded
+from tests.model.playing import Answer, playing, recorded, streamed
 
 pytestmark = OVER_THE_WIRE
 
@@ -166,6 +167,38 @@ async def test_a_hundred_and_fifty_equal_chunks_are_an_answer_like_any_other() -
     body = chunk % b'"delta":{"content":"ab----"},"finish_reason":null' * 150 + chunk % b'"delta":{},"finish_reason":"stop"'
     async with playing(Answer(body)) as server:
         assert await reply_of(model_at(server)) == Reply((Text("ab----" * 150),), "stop")
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM, "openrouter/some/model", "deepseek/some-model"])
+async def test_the_sign_for_the_end_is_a_word_like_any_other_inside_an_answer(model: str) -> None:
+    start = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "write_file", "arguments": '{"content": "'}}
+    rest = {"index": 0, "function": {"arguments": 'data: [DONE]"}'}}
+    answer = streamed(
+        {"content": "It ends with "}, {"content": "[DONE]"}, {"content": "."}, {"tool_calls": [start]}, {"tool_calls": [rest]},
+        finish="tool_calls", after=b"data: [DONE]\n\n",
+    )  # fmt: skip
+    async with playing(answer) as server:
+        reply = await reply_of(model_at(server, model))
+    assert reply == Reply((Text("It ends with [DONE]."), Call("call_a", "write_file", '{"content": "data: [DONE]"}')), "calls")
+
+
+NONSENSE = b'data: {"choices": [], "usage": {"prompt_tokens": "many", "completion_tokens": 1, "total_tokens": 1}}\n\n'
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        streamed({"content": "Hi."}, held=True),
+        streamed({"content": "Hi."}, beat=b": keep-alive\n\n"),
+        streamed({"content": "Hi."}, drop=True),
+        streamed({"content": "Hi."}, after=NONSENSE),
+    ],
+    ids=["held open", "kept alive", "cut off", "a usage that is none"],
+)
+async def test_what_goes_wrong_behind_a_finished_answer_costs_only_its_usage(model: str, answer: Answer) -> None:
+    async with playing(answer) as server:
+        assert await reply_of(model_at(server, model, Patience(usage_seconds=0.1))) == Reply((Text("Hi."),), "stop")
 
 
 def rounded(pieces: list[ModelPiece]) -> list[ModelPiece]:

@@ -22,6 +22,15 @@ async def test_the_total_ends_a_wait_that_is_not_silent_for_long() -> None:
         await asyncio.Event().wait()
 
 
+async def test_a_wait_that_is_hurried_ends_sooner() -> None:
+    watch = Watch(60, 60)
+    with watch:
+        await asyncio.sleep(0)
+    watch.hurry(0.01)
+    with pytest.raises(Expired), watch:
+        await asyncio.Event().wait()
+
+
 async def test_time_between_two_waits_does_not_count() -> None:
     watch = Watch(0.01, 60)
     for _ in range(3):
