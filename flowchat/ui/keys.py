@@ -24,7 +24,7 @@ class Key(Struct, frozen=True):
 
 
 CHAT: tuple[Key, ...] = (
-    Key("submit", ("enter",), "Send; while a run goes on: queue. On an empty line: steer with, or release, the queue's head; or try again now"),
+    Key("submit", ("enter",), "Send; while a run goes on: queue. On an empty line: steer with, or release, the queue's head"),
     Key("newline", ("ctrl+j", "shift+enter", "alt+enter"), "New line; also \\ and Enter"),
     Key("escape", ("escape",), "Stop the run. Twice, with nothing written: edit an earlier message"),
     Key("cancel", ("ctrl+c",), "Clear what is written, or stop the run; twice when idle: leave"),
