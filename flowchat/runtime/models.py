@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from flowchat.config import Settings
-from flowchat.errors import NoModel
+from flowchat.errors import ModelError, NoModel
 from flowchat.model import catalogue, discover
-from flowchat.model.model import Model, ModelFacts
+from flowchat.model.model import Model
 from flowchat.transcript.entries import Noticed, Record
 
 ReadBlob = Callable[[str], Awaitable[bytes | None]]
@@ -35,14 +35,24 @@ class AskedBlobs:
 
 
 class Models:
-    """One session's models by name; `read_blob` reads the session's blobs. `make` takes the place of the wire in tests."""
+    """One session's models by name; `read_blob` reads the session's blobs. `make` takes the place of the wire in tests.
+
+    Once warm, each is looked up better in the background when it is first named: window and prices. `learned` hears of it.
+    """
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], read_blob: ReadBlob, make: Callable[[str], Model] | None = None
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        read_blob: ReadBlob,
+        learned: Callable[[], None],
+        make: Callable[[str], Model] | None = None,
     ) -> None:
-        self._settings, self._environ, self._read_blob = settings, environ, read_blob
+        self._settings, self._environ, self._read_blob, self._learned = settings, environ, read_blob, learned
         self._make = make or self._at_the_wire
         self._made: dict[str, Model] = {}
+        self._warm = False
+        self._learning: set[asyncio.Task[None]] = set()
 
     def named(self, name: str) -> Model:
         """Raises NoModel for the empty name."""
@@ -50,23 +60,48 @@ class Models:
             raise NoModel(discover.found(self._environ, self._settings.model).sentence)
         if name not in self._made:
             self._made[name] = self._make(name)
+            if self._warm:
+                self._learn(name)
         return self._made[name]
 
-    async def refine(self, name: str) -> ModelFacts | None:
-        """Look the model up better, once its library is loaded: window and prices; None where there is nothing to learn."""
-        model = self._made.get(name)
-        if name == discover.DEMO or self._make != self._at_the_wire:
-            return None
+    def warm(self, name: str) -> None:
+        """Begin to load what this model and those already named need, in a thread; the empty name needs nothing."""
+        if not self._warm:
+            self._warm = True
+            for known in self._made:
+                self._learn(known)
+        if name:
+            self.named(name)
+
+    @property
+    def learning(self) -> bool:
+        """Whether something is being looked up."""
+        return bool(self._learning)
+
+    async def close(self) -> None:
+        """Learn nothing any more."""
+        for task in self._learning:
+            task.cancel()
+        await asyncio.gather(*self._learning, return_exceptions=True)
+
+    def _learn(self, name: str) -> None:
+        if name != discover.DEMO and self._make == self._at_the_wire:
+            task = asyncio.create_task(self._refine(name))
+            self._learning.add(task)
+            task.add_done_callback(self._learning.discard)
+
+    async def _refine(self, name: str) -> None:
         from flowchat.model import provider
 
-        if not isinstance(model, provider.ProviderModel):
-            return None
-        await provider.loaded()
-        facts = await catalogue.refine(
-            model.facts, catalogue.settings_of(name, self._settings), model.api_base, provider.table_row
-        )  # fmt: skip
-        model.learn(facts)
-        return facts
+        model = self._made[name]
+        assert isinstance(model, provider.ProviderModel)
+        try:
+            await provider.loaded()
+        except ModelError:
+            return
+        settings = catalogue.settings_of(name, self._settings)
+        model.learn(await catalogue.refine(model.facts, settings, model.api_base, provider.table_row))
+        self._learned()
 
     def _at_the_wire(self, name: str) -> Model:
         if name == discover.DEMO:
@@ -93,14 +128,6 @@ def usable(name: str, environ: Mapping[str, str]) -> bool:
     needed = discover.key_names(provider)
     local = discover.is_loopback(discover.api_base(provider, environ))
     return bool(name) and (not needed or local or discover.key_set(provider, environ) is not None)
-
-
-def warm(name: str) -> None:
-    """Begin to load what the model needs, in a thread; nothing for the demo."""
-    if name and name != discover.DEMO:
-        from flowchat.model import provider
-
-        provider.warm_up()
 
 
 async def close() -> None:

@@ -22,6 +22,7 @@ from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.session import Session
 from flowchat.runtime.unsent import Shelf
+from flowchat.store.aside import aside
 from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
@@ -78,9 +79,8 @@ class Workspace:
         self._make_model = make_model
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
-        self._models: dict[str, Models] = {}
-        self._sessions: list[Session] = []
-        self._learning: set[asyncio.Task[None]] = set()
+        self._open: list[tuple[Session, Models]] = []
+        """Each session with its models; those that were closed are let go when another is opened."""
         self._warm = False
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -123,8 +123,9 @@ class Workspace:
             forked = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last))
             return [forked, ModeSet(begun), HeadMoved(head)]
 
-        sid = await asyncio.to_thread(store.fork, session.sid, last - len(unsaved), self._clock.now_ms(), first, unsaved)
-        opened = await asyncio.to_thread(store.open, sid)
+        now_ms, upto = self._clock.now_ms(), last - len(unsaved)
+        sid = await aside(lambda: store.fork(session.sid, upto, now_ms, first, unsaved))
+        opened = await aside(lambda: store.open(sid))
         copy = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
         left = recovery(copy, (), None, (), outcome="interrupted")
         if left:
@@ -132,7 +133,7 @@ class Workspace:
         return self._session(opened, copy, copy.facts.model, begun, [])
 
     async def _reopen(self, store: Sessions, sid: str, mode: Mode | None, model: str | None) -> Session:
-        opened = await asyncio.to_thread(store.open, sid)
+        opened = await aside(lambda: store.open(sid))
         transcript = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
         facts = transcript.facts
         where = Path(facts.cwd) if facts.cwd else self.path
@@ -180,7 +181,7 @@ class Workspace:
     ) -> Session:
         path = where or self.path
         blobs = AskedBlobs(opened.blobs.get)
-        models = self._models[opened.sid] = Models(self.settings, self._environ, blobs.get, self._make_model)
+        models = Models(self.settings, self._environ, blobs.get, lambda: session.tell_context(), self._make_model)
         surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
         private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
         permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
@@ -207,9 +208,10 @@ class Workspace:
         )  # fmt: skip
         shelf: Shelf = opened.shelf
         session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only)
-        self._sessions.append(session)
+        self._open = [pair for pair in self._open if pair[0].state.state != "closed" or pair[1].learning]
+        self._open.append((session, models))
         if self._warm:
-            self._learn(session)
+            models.warm(session.model)
         return session
 
     def _needed_store(self) -> Sessions:
@@ -238,31 +240,13 @@ class Workspace:
     def warm(self) -> None:
         """Begin to load what the sessions' models need, in a thread. Call it after the first paint."""
         self._warm = True
-        for session in self._sessions:
-            known_models.warm(session.model)
-            self._learn(session)
-
-    def _learn(self, session: Session) -> None:
-        """Find out window and prices of a session's model in the background."""
-
-        async def learn() -> None:
-            try:
-                known = self._models[session.sid]
-                known.named(session.model)
-                if await known.refine(session.model) is not None:
-                    session.tell_context()
-            except CommandRefused:
-                return
-
-        task = asyncio.create_task(learn())
-        self._learning.add(task)
-        task.add_done_callback(self._learning.discard)
+        for session, models in self._open:
+            models.warm(session.model)
 
     async def close(self) -> None:
         """Close what is open: an error while one thing is closed keeps no other from it."""
-        for task in tuple(self._learning):
-            task.cancel()
-        results = await asyncio.gather(*(session.close() for session in self._sessions), return_exceptions=True)
+        closing = [thing.close() for pair in self._open for thing in pair]
+        results = await asyncio.gather(*closing, return_exceptions=True)
         await known_models.close()
         for result in results:
             if isinstance(result, Exception):
