@@ -205,10 +205,10 @@ class PaperShelf:
     def composer_text(self) -> str:
         return self.text
 
-    def keep_composer(self, text: str) -> None:
+    async def keep_composer(self, text: str) -> None:
         self.text = text
 
-    def write_meta(self, transcript: Transcript) -> None:
+    async def write_meta(self, transcript: Transcript) -> None:
         self.metas += 1
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Literal, TypeVar
 
 from flowchat.store.disk import Disk
@@ -19,7 +20,7 @@ class SiteDisk(Disk):
 
     def __init__(self, arrive: Callable[[Site], None] = lambda site: None) -> None:
         self.sites: list[str] = []
-        self._arrive = arrive
+        self._arrive, self._numbering = arrive, Lock()
 
     def open(self, path: Path, flags: int) -> int:
         changes = flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR)
@@ -46,9 +47,14 @@ class SiteDisk(Disk):
     def lock(self, fd: int) -> None:
         self._at("flock", lambda: super(SiteDisk, self).lock(fd))
 
+    def _number(self, name: str) -> int:
+        """Threads arrive at once, and each at a site of its own."""
+        with self._numbering:
+            self.sites.append(name)
+            return len(self.sites)
+
     def _at(self, name: str, call: Callable[[], T]) -> T:
-        self.sites.append(name)
-        self._arrive((len(self.sites), name))
+        self._arrive((self._number(name), name))
         return call()
 
 
@@ -107,8 +113,7 @@ class DeadlyDisk(SiteDisk):
         return super().write(fd, content)
 
     def _at(self, name: str, call: Callable[[], T]) -> T:
-        self.sites.append(name)
-        deadly = len(self.sites) == self._deadly
+        deadly = self._number(name) == self._deadly
         if deadly and self._when == "before":
             _die()
         result = call()

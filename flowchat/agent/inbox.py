@@ -23,6 +23,12 @@ def joined(queue: Queue, item: QueueItem) -> Queue:
     return (*queue, item)
 
 
+def placed(queue: Queue, item: QueueItem, place: int) -> Queue:
+    """The queue with an item behind `place` others, wherever it was before; raises QueueFull."""
+    others, place = joined(without(queue, item.client_id), item)[:-1], max(0, place)
+    return (*others[:place], item, *others[place:])
+
+
 def without(queue: Queue, client_id: str) -> Queue:
     """The queue less one item; unchanged if it is not in it."""
     return tuple(item for item in queue if item.client_id != client_id)

@@ -80,16 +80,25 @@ class Activity:
         return self.state.state not in ("idle", "closed")
 
     # --- orders ------------------------------------------------------------------------------------------------------
-    def start(self, start: Start) -> None:
-        """Begin a run; only while idle. What it says has its place and the state is `running` when this returns.
+    async def begin(self, start: Start) -> None:
+        """Begin a run; only while idle. What it says has its place and the state is `running` before this waits.
 
-        Raises CommandRefused and StorageFailed with nothing begun.
+        Done when it is durable. Raises CommandRefused and StorageFailed with nothing begun.
         """
         assert not self.busy
         agent = self._agent()
         written = self._write(start, agent)
         self._to("running", "preparing")
         self._work = asyncio.create_task(self._go(start, agent, written))
+        await asyncio.shield(start.done)
+
+    async def instead(self, start: Start) -> None:
+        """Begin a run instead of what is under way, which is interrupted unless it is being so already; as `begin`."""
+        self._agent()
+        self.next = start
+        if self.state.state != "interrupting":
+            self.interrupt(Stop())
+        await asyncio.shield(start.done)
 
     def compact(self, instructions: str) -> "asyncio.Future[Record]":
         """Begin a compaction outside a run; only while idle. The future has its checkpoint, or CompactionFailed."""

@@ -61,13 +61,13 @@ def retried_from(branch: Sequence[Record]) -> Seq | None:
     return branch[before].seq
 
 
-def taken_back(branch: Sequence[Record]) -> Record:
-    """The user message of a last run that ended without a word of an answer. Raises NotFound where there is no such thing."""
+def unanswered(branch: Sequence[Record]) -> Record | None:
+    """The user message of a last run that ended without a word of an answer; None where there is no such thing."""
     for record in reversed(branch):
         if record.type == "user_said":
             return record
         if record.type in ("assistant_said", "tool_answered"):
-            break
+            return None
         if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
-            break
-    raise NotFound("there is no unanswered message to take back")
+            return None
+    return None

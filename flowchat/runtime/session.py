@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -11,20 +10,19 @@ import msgspec
 from flowchat.agent.agent import Agent
 from flowchat.agent.budget import measure
 from flowchat.agent.clock import Clock
-from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, without
-from flowchat.agent.prompt import project
-from flowchat.errors import BlankMessage, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
+from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, placed, without
+from flowchat.errors import AlreadyExists, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
-from flowchat.model.model import Request
 from flowchat.runtime.activity import Activity, Stop, said_of, unsteered
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.branches import newest_leaf, replayed, retried_from, taken_back
-from flowchat.runtime.drafting import Drafting
+from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
 from flowchat.runtime.hearing import Hear, Hearing
-from flowchat.runtime.saving import Saving
+from flowchat.runtime.keeping import Keeping
+from flowchat.runtime.manner import Manner
+from flowchat.runtime.outlook import request_text
 from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import Titling
-from flowchat.runtime.unsent import Shelf, Unsent
+from flowchat.runtime.unsent import Shelf
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
@@ -32,14 +30,11 @@ from flowchat.transcript.entries import (
     Entry,
     HeadMoved,
     Mode,
-    ModelSet,
-    ModeSet,
     Outcome,
     QueueItem,
     QueueSet,
     Record,
     Seq,
-    TitleSet,
     Trigger,
     UserPart,
     UserSaid,
@@ -49,6 +44,8 @@ from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, Que
 from flowchat.transcript.transcript import Transcript
 
 CLOSE_SECONDS = 5.0
+STOP_SECONDS = 4.0
+"""Of these, what the run may take to stop."""
 
 
 class Session:
@@ -66,18 +63,19 @@ class Session:
         """`agent` builds a run's means from the session's model and mode, or raises NoModel."""
         self.transcript = transcript
         self.read_only = read_only
-        self._beginning, self._shelf = beginning, shelf
+        self._beginning = beginning
         self._make_agent: Callable[[], Agent] = lambda: agent(self)
-        self._hearing, self._drafting = Hearing(clock), Drafting(transcript, clock)
+        self._hearing = Hearing(clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
         self._titling = Titling(transcript)
-        self._unsent = Unsent(shelf, writes=read_only is None)
-        self._saving = Saving(transcript, clock, self._activity.saving_changed)
+        changed = self._activity.saving_changed
+        self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
+        self._manner = Manner(beginning, transcript, self._keeping.card_changed)
+        self._is_closed = False
         self.idle = self._activity.idle
-        self._closed = False
-        transcript.publish_to(self._published, self._saving.look)
-        self._saving.look()
+        transcript.publish_to(self._published, self._keeping.saving.look)
+        self._keeping.saving.look()
 
     # --- what a front end reads --------------------------------------------------------------------------------------
     @property
@@ -90,11 +88,11 @@ class Session:
 
     @property
     def title(self) -> str:
-        return self.transcript.facts.title or self._beginning.title
+        return self._manner.title
 
     @property
     def model(self) -> str:
-        return self.transcript.facts.model or self._beginning.model
+        return self._manner.model
 
     @property
     def demo(self) -> bool:
@@ -102,7 +100,7 @@ class Session:
 
     @property
     def mode(self) -> Mode:
-        return self.transcript.facts.mode if self.transcript.head else self._beginning.mode
+        return self._manner.mode
 
     @property
     def state(self) -> StateDelta:
@@ -115,6 +113,11 @@ class Session:
     @property
     def held(self) -> bool:
         return self.transcript.facts.held
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether the last message is one that `take_back` would undo now."""
+        return not self._activity.busy and self.read_only is None and unanswered(self.transcript.branch()) is not None
 
     @property
     def approval(self) -> ApprovalAsked | None:
@@ -133,7 +136,7 @@ class Session:
 
     @property
     def composer_text(self) -> str:
-        return self._unsent.text
+        return self._keeping.unsent.text
 
     def watch(self, hear: Hear) -> Callable[[], None]:
         """Hear every event from now on; gives the way to stop."""
@@ -149,9 +152,7 @@ class Session:
 
     def request_text(self) -> str:
         """The exact next request as readable JSON. Raises NoModel."""
-        sight = project(self.transcript.branch(), self.transcript.facts, self._make_agent().model.facts.provider)
-        request = Request("run", sight.system, sight.tools, sight.messages, sight.marks)
-        return msgspec.json.format(msgspec.json.encode(request), indent=2).decode()
+        return request_text(self.transcript, self._make_agent())
 
     # --- saying things -----------------------------------------------------------------------------------------------
     async def send(
@@ -188,11 +189,18 @@ class Session:
         await self.transcript.append_or_withdraw(QueueSet(tuple(items), held))
 
     async def unqueue(self, client_id: str) -> QueueItem | None:
-        """Take a message out of the queue; gives it, or None where it is not in it (any more)."""
+        """Take a message out of the queue, the unsent text on disk first; gives it, or None where it is not in it (any more)."""
+        await self._keeping.unsent.kept()
         item = next((item for item in self.queue if item.client_id == client_id), None)
         if item is not None:
             await self.set_queue(without(self.queue, client_id), self.held)
         return item
+
+    async def requeue(self, item: QueueItem, place: int) -> None:
+        """Put a message (back) into the queue, behind `place` others. Raises QueueFull, AlreadyExists."""
+        if item.client_id in self.transcript.facts.said:
+            raise AlreadyExists(f"message {item.client_id!r} has been sent already")
+        await self.set_queue(placed(self.queue, item, place), self.held)
 
     async def promote(self, client_id: str) -> None:
         """Say a queued message now; what runs is interrupted first. Raises NotFound."""
@@ -242,9 +250,12 @@ class Session:
     async def take_back(self) -> str:
         """Undo a message nothing has answered: it leaves the branch, its text is unsent again. Raises Busy, NotFound."""
         self._may_write(while_busy=False)
-        record = taken_back(self.transcript.branch())
-        assert isinstance(record.entry, UserSaid)
-        with self._unsent.returned(text_of(record.entry.parts)):
+        record = unanswered(self.transcript.branch())
+        if record is None or not isinstance(record.entry, UserSaid):
+            raise NotFound("there is no unanswered message to take back")
+        async with self._keeping.unsent.returned(text_of(record.entry.parts)):
+            if self._activity.busy or unanswered(self.transcript.branch()) is not record:
+                raise Busy("something else was said or ordered meanwhile")
             await self.transcript.append_or_withdraw(HeadMoved(record.parent or 0))
         self.tell_context()
         return self.composer_text
@@ -268,9 +279,11 @@ class Session:
             await self.transcript.append_or_withdraw(Edited(node, said.parts))
             self.tell_context()
             return
-        returned = [text_of(item.parts) for item in self.queue]
+        waiting = self.queue
         moved: list[Entry] = [HeadMoved(record.parent or 0), said]
-        with self._unsent.returned(*returned):
+        async with self._keeping.unsent.returned(*(text_of(item.parts) for item in waiting)):
+            if self._activity.busy or self.queue != waiting:
+                raise Busy("something else was said or queued meanwhile; edit again")
             await self._start(lambda: [QueueSet((), held=False), *moved] if self.queue else moved, "edit", said)
 
     async def walk_to(self, node: Seq) -> None:
@@ -282,31 +295,20 @@ class Session:
     # --- settings of the session -------------------------------------------------------------------------------------
     async def rename(self, title: str) -> None:
         self._may_write()
-        words = " ".join(title.split())
-        if not words:
-            raise BlankMessage("a title needs at least one letter: /rename TITLE")
-        self._beginning.title = words
-        if self.transcript.head:
-            await self.transcript.append_or_withdraw(TitleSet(words, "user"))
-            self._shelf.write_meta(self.transcript)
+        await self._manner.set_title(title)
 
     async def set_model(self, name: str) -> None:
         """From the next run on. A compaction under way is cancelled."""
         self._may_write()
         if self.state.state == "compacting":
             await self._activity.come_to_rest()
-        self._beginning.model = name
-        if self.transcript.head:
-            await self.transcript.append_or_withdraw(ModelSet(name))
-            self._shelf.write_meta(self.transcript)
+        await self._manner.set_model(name)
         self.tell_context()
 
     async def set_mode(self, mode: Mode) -> None:
         """For calls not yet judged; it holds at once, even while the log cannot be written."""
         self._may_write()
-        self._beginning.mode = mode
-        if self.transcript.head:
-            await self.transcript.append(ModeSet(mode))
+        await self._manner.set_mode(mode)
 
     async def compact(self, instructions: str = "") -> None:
         """Fold the older part of the conversation now. Raises Busy, CompactionFailed, NoModel."""
@@ -320,61 +322,54 @@ class Session:
         await asyncio.shield(self._activity.compact(instructions))
 
     def keep_composer(self, text: str) -> None:
-        """Unsent text, on disk when this returns."""
-        self._unsent.keep(text)
+        """Unsent text: on disk soon, or as soon as the disk takes it, of which watchers hear a toast. Never waits or raises."""
+        self._keeping.unsent.keep(text)
+
+    async def composer_kept(self) -> None:
+        """Until the unsent text is on disk. Raises StorageFailed."""
+        await self._keeping.unsent.kept()
 
     async def close(self) -> None:
         """Interrupt, commit, write what is derived, release the lock; after 5 s without waiting any longer. Idempotent.
 
         An error in one of these keeps no other from being done.
         """
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_closed = True
+        ends_at = asyncio.get_running_loop().time() + CLOSE_SECONDS
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(STOP_SECONDS):
                 await self._activity.close()
         except TimeoutError:
             self._activity.abandon()
         await self._titling.stop()
-        await self._saving.stop()
+        self._hearing.flush()
         try:
-            if self.read_only is None and self.transcript.head:
-                self._shelf.write_meta(self.transcript)
-            self._hearing.flush()
-            self._drafting.flush()
+            await self._keeping.put_away(ends_at - asyncio.get_running_loop().time())
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self.transcript.close()
             await settled()
             self._activity.closed()
 
     # --- inside ------------------------------------------------------------------------------------------------------
     def _emit(self, delta: AnyDelta) -> None:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
-        self._drafting.take(delta)
+        self._keeping.drafting.take(delta)
         self._hearing.emit(delta)
 
     def _may_write(self, while_busy: bool = True) -> None:
-        if self.read_only is not None or self._closed:
+        if self.read_only is not None or self._is_closed:
             raise ReadOnly(self.read_only or "this session is closed")
         if self._activity.busy and not while_busy:
             raise Busy("a run is under way; stop it first")
 
     async def _start(self, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None = None) -> None:
         """Reserve the run now, write it down, and let it go."""
-        start = self._beginning.start(self.transcript, before, trigger, said)
-        self._activity.start(start)
-        await asyncio.shield(start.done)
+        await self._activity.begin(self._beginning.start(self.transcript, before, trigger, said))
 
     async def _instead(self, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None = None) -> None:
         """Say it instead of what is under way, which is interrupted unless it is being so already."""
-        self._make_agent()
-        self._activity.next = start = self._beginning.start(self.transcript, before, trigger, said)
-        if self.state.state != "interrupting":
-            self._activity.interrupt(Stop())
-        await asyncio.shield(start.done)
+        await self._activity.instead(self._beginning.start(self.transcript, before, trigger, said))
 
     def _from_queue(self, client_id: str) -> list[Entry]:
         """A queued message as it is said, the queue no longer held. Raises NotFound where it was deleted meanwhile."""
@@ -382,15 +377,15 @@ class Session:
         return [QueueSet(self.queue, held=False), said] if self.held else [said]
 
     def _published(self, record: Record) -> None:
-        self._drafting.settle(record)
+        self._keeping.drafting.settle(record)
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))
         elif record.type == "title_set" and self.state.state == "idle":
-            self._shelf.write_meta(self.transcript)
+            self._keeping.card_changed()
 
     def _run_ended(self, outcome: Outcome) -> None:
-        self._shelf.write_meta(self.transcript)
+        self._keeping.card_changed()
         if outcome == "completed":
             self._titling.begin(self._make_agent().compact_model)
 

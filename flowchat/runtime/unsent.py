@@ -1,11 +1,18 @@
-"""Text that was written and not yet sent: on disk before anything moves that it came from."""
+"""Text that was written and not yet sent: on disk soon, and before anything moves that it came from."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
-from flowchat.errors import FlowchatError
+from flowchat.agent.clock import Clock, Timer
+from flowchat.errors import FlowchatError, StorageFailed
+from flowchat.runtime.again import Again
+from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
+
+KEEP_AGAIN_SECONDS = 2.0
+SLOW_SECONDS = 5.0
+"""A disk that takes longer over a text is told of."""
 
 
 class Shelf(Protocol):
@@ -13,33 +20,84 @@ class Shelf(Protocol):
 
     def composer_text(self) -> str: ...
 
-    def keep_composer(self, text: str) -> None: ...
+    async def keep_composer(self, text: str) -> None:
+        """Durable when it returns; raises StorageFailed."""
+        ...
 
-    def write_meta(self, transcript: Transcript) -> None: ...
+    async def write_meta(self, transcript: Transcript) -> None:
+        """As the transcript is now; best effort."""
+        ...
 
 
 class Unsent:
-    """The composer's text of one session; `writes` False: nothing reaches the disk."""
+    """The composer's text of one session; `writes` False: nothing reaches the disk.
 
-    def __init__(self, shelf: Shelf, writes: bool) -> None:
+    Only the newest text is written. What a disk does not take is tried again until it does, and `tell` hears of it once.
+    """
+
+    def __init__(self, shelf: Shelf, writes: bool, clock: Clock, tell: Callable[[Toast], None]) -> None:
         self.text = shelf.composer_text()
-        self._shelf, self._writes = shelf, writes
+        self._shelf, self._writes, self._clock, self._tell = shelf, writes, clock, tell
+        self._writing = Again(self._write)
+        self._failure: StorageFailed | None = None
+        self._told = False
+        self._timer: Timer | None = None
 
     def keep(self, text: str) -> None:
-        """On disk when this returns; raises StorageFailed."""
+        """Remember it now and write it in the background; raises nothing."""
         self.text = text
         if self._writes:
-            self._shelf.keep_composer(text)
+            self._writing.ask()
 
-    @contextmanager
-    def returned(self, *more: str) -> Generator[None]:
+    async def kept(self) -> None:
+        """Until the text is on disk; raises StorageFailed where it cannot be."""
+        if self._failure is not None:
+            self._writing.ask()
+        await self._writing.rest()
+        if self._failure is not None:
+            raise self._failure
+
+    @asynccontextmanager
+    async def returned(self, *more: str) -> AsyncGenerator[None]:
         """Texts go back to what is unsent, durably, before what follows; where that fails all is as before."""
+        if not any(more):
+            yield
+            return
         before = self.text
-        if any(more):
-            self.keep("\n\n".join(text for text in (before, *more) if text))
+        self.keep("\n\n".join(text for text in (before, *more) if text))
         try:
+            await self.kept()
             yield
         except FlowchatError:
-            if any(more):
-                self.keep(before)
+            self.keep(before)
             raise
+
+    def stop(self) -> None:
+        """Write nothing any more."""
+        self._writes = False
+        self._writing.abandon()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _write(self) -> None:
+        slow = self._clock.call_later(SLOW_SECONDS, lambda: self._say("the disk does not answer"))
+        try:
+            await self._shelf.keep_composer(self.text)
+        except StorageFailed as error:
+            self._failure = error
+            self._say(str(error))
+            if self._timer is None:
+                self._timer = self._clock.call_later(KEEP_AGAIN_SECONDS, self._again)
+        else:
+            self._failure, self._told = None, False
+        finally:
+            slow.cancel()
+
+    def _again(self) -> None:
+        self._timer = None
+        self._writing.ask()
+
+    def _say(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            self._tell(Toast("warning", f"What is written here is not on disk yet, it is tried again: {reason}"))

@@ -1,11 +1,12 @@
 """Bytes beside a log, each in a file named by the sha256 of its content."""
 
-import asyncio
 import hashlib
 import re
+from functools import partial
 from pathlib import Path
 
 from flowchat.errors import StorageFailed
+from flowchat.store.aside import aside
 from flowchat.store.disk import Disk
 from flowchat.transcript.entries import BlobRef
 
@@ -21,11 +22,11 @@ class FileBlobs:
 
     async def put(self, content: bytes, media: str, size: tuple[int, int] | None = None) -> BlobRef:
         sha256 = hashlib.sha256(content).hexdigest()
-        await asyncio.to_thread(self._put, sha256, content)
+        await aside(partial(self._put, sha256, content))
         return BlobRef(sha256, len(content), media, size)
 
     async def get(self, sha256: str) -> bytes | None:
-        return await asyncio.to_thread(self._get, sha256)
+        return await aside(partial(self._get, sha256))
 
     def _put(self, sha256: str, content: bytes) -> None:
         if self._get(sha256) is not None:

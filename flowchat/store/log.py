@@ -71,6 +71,11 @@ class FileLog:
         self._failure: StorageFailed | None = None
         self._forget_draft = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was ever written."""
+        return self._file.begun
+
     def write(self, lines: bytes, sync: bool) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closing is not None:
@@ -93,7 +98,7 @@ class FileLog:
 
         Blocks, so it is not for the loop's thread; raises TimeoutError. Whoever asks closes it.
         """
-        if self._closing is not None or not self._file.begun:
+        if self._closing is not None or not self._file.is_open:
             return None
         lent: Future[int | None] = Future()
         self._ask(_Lend(lent))
@@ -131,7 +136,7 @@ class FileLog:
                 case None:
                     pass
                 case _Draft(lines=lines):
-                    if self._file.begun:
+                    if self._file.is_open:
                         self._draft.append(lines)
                 case _ClearDraft():
                     self._clear_draft()
@@ -164,7 +169,7 @@ class FileLog:
     def _clear_draft(self) -> None:
         """What is in the draft alone is kept until the entries that say it can be written."""
         self._forget_draft = self._failure is not None
-        if not self._forget_draft and self._file.begun:
+        if not self._forget_draft and self._file.is_open:
             self._draft.clear()
 
     def _close(self) -> None:

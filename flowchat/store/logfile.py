@@ -37,8 +37,13 @@ class LogFile:
         self._ever_written, self._made_folder = fd is not None, False
 
     @property
-    def begun(self) -> bool:
+    def is_open(self) -> bool:
         return self._fd is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was ever written."""
+        return self._ever_written
 
     def write(self, lines: bytes, sync: bool) -> None:
         """Raises StorageFailed: the file then ends where the last good fsync was, or will before anything is written again.

@@ -52,8 +52,8 @@ class MemoryShelf:
     def composer_text(self) -> str:
         return self._text
 
-    def keep_composer(self, text: str) -> None:
+    async def keep_composer(self, text: str) -> None:
         self._text = text
 
-    def write_meta(self, transcript: Transcript) -> None:
+    async def write_meta(self, transcript: Transcript) -> None:
         return

@@ -59,8 +59,9 @@ class Sessions:
         """A session of which nothing is on disk until its first write."""
         sid = self._unused_sid(now_ms)
         folder = self._folder / sid
-        shelf = FileShelf(folder, self._disk, self._draft_of(workspace))
-        return Opened(sid, self._log(folder), FileBlobs(folder, self._disk), shelf)
+        log = self._log(folder)
+        shelf = FileShelf(folder, self._disk, self._draft_of(workspace), lambda: log.begun)
+        return Opened(sid, log, FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
         """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder mends what is torn."""

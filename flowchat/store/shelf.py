@@ -1,12 +1,15 @@
 """What lies beside a log: the unsent text of the composer, and the session's card."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from flowchat.errors import StorageFailed
+from flowchat.store.aside import aside
 from flowchat.store.cards import card_of, write_card
 from flowchat.store.disk import Disk
 from flowchat.store.logfile import LOG
@@ -24,16 +27,19 @@ _unsent = msgspec.json.Decoder(_Unsent)
 
 
 class FileShelf:
-    """Unsent text is in composer.json, or in `draft` as long as there is no log to lie beside."""
+    """Unsent text is in composer.json, or in `draft` as long as the log it would lie beside has not `begun`."""
 
-    def __init__(self, folder: Path, disk: Disk, draft: Path | None = None) -> None:
-        self._folder, self._disk, self._draft = folder, disk, draft
+    def __init__(self, folder: Path, disk: Disk, draft: Path | None = None, begun: Callable[[], bool] = lambda: True) -> None:
+        self._folder, self._disk, self._draft, self._begun = folder, disk, draft, begun
 
     def composer_text(self) -> str:
         return unsent_in(self._place())
 
-    def keep_composer(self, text: str) -> None:
-        """On disk when this returns; raises StorageFailed."""
+    async def keep_composer(self, text: str) -> None:
+        """On disk when this returns; raises StorageFailed. One at a time."""
+        await aside(partial(self._keep, text))
+
+    def _keep(self, text: str) -> None:
         place = self._place()
         keep_unsent(place, text, self._disk)
         if self._draft is not None and place != self._draft:
@@ -41,16 +47,17 @@ class FileShelf:
                 self._draft.unlink(missing_ok=True)
             self._draft = None
 
-    def write_meta(self, transcript: Transcript) -> None:
+    async def write_meta(self, transcript: Transcript) -> None:
         """Best effort: it is made anew from the log where it is missing. Not written while the log itself cannot be."""
         if transcript.unsaved is not None:
             return
         with suppress(OSError):
             size = (self._folder / LOG).stat().st_size
-            write_card(self._folder, card_of(self._folder.name, transcript.records(), transcript.facts, size), self._disk)
+            card = card_of(self._folder.name, transcript.records(), transcript.facts, size)
+            await aside(partial(write_card, self._folder, card, self._disk))
 
     def _place(self) -> Path:
-        if self._draft is None or (self._folder / LOG).exists():
+        if self._draft is None or self._begun():
             return self._folder / COMPOSER
         return self._draft
 

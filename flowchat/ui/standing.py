@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from flowchat.transcript.entries import AssistantSaid, Mode, QueueItem, RunEnded, ToolAnswered
+from flowchat.transcript.entries import Mode, QueueItem
 from flowchat.ui.banner import Role
 from flowchat.ui.meter import Limits
 
@@ -66,19 +66,5 @@ def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing
         unsaved=None if failure is None else str(failure),
         elsewhere=None if session.workspace_path == workspace.path else session.workspace_path,
         editing=editing,
-        unanswered=_is_unanswered(session),
+        unanswered=session.can_take_back,
     )
-
-
-def _is_unanswered(session: "Session") -> bool:
-    """Whether the last message's run ended without a word of an answer."""
-    if session.state.state != "idle" or session.read_only is not None:
-        return False
-    for record in reversed(session.transcript.branch()):
-        if record.type == "user_said":
-            return True
-        if isinstance(record.entry, AssistantSaid | ToolAnswered):
-            return False
-        if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
-            return False
-    return False

@@ -106,7 +106,7 @@ async def _write_session(where: Place) -> tuple[str, int]:
     turns = MESSAGES // 4
     for turn in range(turns):
         await transcript.append(*_turn(transcript.last_seq, f"t{turn}"))
-    opened.shelf.write_meta(transcript)
+    await opened.shelf.write_meta(transcript)
     await transcript.close()
     return f"ENDt{turns - 1}", os.stat(Sessions(folders.data, folders.state).path(opened.sid) / "log.jsonl").st_size
 

@@ -104,8 +104,7 @@ async def live(house: House, session: Session) -> list[str]:
     async def rest() -> None:
         await house.clock.hurry(session.idle())
 
-    with suppress(StorageFailed):
-        session.keep_composer("look at it")
+    session.keep_composer("look at it")
     await tried(session.send("look at it", client_id="one"))
     await tried(session.send("then go on", client_id="two"))
     await rest()
@@ -113,8 +112,7 @@ async def live(house: House, session: Session) -> list[str]:
     if session.transcript.head:
         await tried(session.edit(session.user_messages()[0].seq, "look again", "resend"))
         await rest()
-    with suppress(StorageFailed):
-        session.keep_composer("unsent")
+    session.keep_composer("unsent")
     await tried(session.send("at last", client_id="three"))
     await rest()
     return refused

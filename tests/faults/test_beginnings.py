@@ -20,6 +20,7 @@ async def test_a_session_that_could_not_begin_leaves_nothing_and_can_begin_later
         ear = Ear(session.watch)
         found = await _begun_later(house, there, session, disk)
         session.keep_composer("")
+        await session.composer_kept()
         found += await saved(house, session)
         found += [] if there.kept_draft() == "" else ["the text that was said is still kept"]
         await there.close()
@@ -41,6 +42,7 @@ async def _begun_later(house: House, there: Workspace, session: Session, disk: F
         found = [f"{path} is left" for path in (house.folders.data / "sessions").glob("*")]
         disk.mend()
         session.keep_composer("look at it")
+        await session.composer_kept()
         found += [] if there.kept_draft() == "look at it" else ["the text is not where the next session finds it"]
         await session.send("look at it")
     disk.mend()

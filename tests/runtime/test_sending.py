@@ -102,6 +102,32 @@ async def test_a_promoted_message_is_said_next_and_the_rest_keeps_its_order(desk
     assert next(ended.outcome for ended in sitting.branch(RunEnded)) == "interrupted"
 
 
+async def test_a_message_taken_out_of_the_queue_can_be_put_back_at_its_place(desk: Desk) -> None:
+    hold = waits("", says("one"))
+    sitting = desk.open(hold, *[says("ok")] * 22)
+    session = sitting.session
+    await session.send("now")
+    await hold.reached.wait()
+    for name in "abc":
+        await session.send(name, client_id=name)
+    taken = await session.unqueue("b")
+    assert taken is not None
+    places: list[str] = []
+    for place in (1, 0, 99, -1, 1):
+        await session.requeue(QueueItem("b", (Text("better"),)), place)
+        places.append("".join(item.client_id for item in session.queue))
+    assert places == ["abc", "bac", "acb", "bac", "abc"]
+    for number in range(17):
+        await session.send(f"and {number}", client_id=str(number))
+    with pytest.raises(QueueFull):
+        await session.requeue(QueueItem("one too many", (Text("x"),)), 0)
+    hold.gate.set()
+    await session.idle()
+    assert said(sitting.branch(UserSaid))[:4] == ["now", "a", "better", "c"]
+    with pytest.raises(AlreadyExists, match="sent already"):
+        await session.requeue(taken, 0)
+
+
 async def test_promoting_what_is_not_queued_is_refused_and_changes_nothing(desk: Desk) -> None:
     hold = waits("", says("x"))
     session = desk.open(hold, says("a")).session

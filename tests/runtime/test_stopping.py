@@ -47,9 +47,12 @@ async def test_a_message_nothing_has_answered_can_be_taken_back_into_the_compose
     await sitting.session.idle()
     with pytest.raises(NotFound, match="no unanswered message"):
         await sitting.session.take_back()
+    can = [sitting.session.can_take_back]
     await sitting.session.send("hasty words")
     await hold.reached.wait()
+    can.append(sitting.session.can_take_back)
     await sitting.session.interrupt()
+    assert [*can, sitting.session.can_take_back] == [False, False, True]
     assert await sitting.session.take_back() == "hasty words"
     assert desk.shelf.text == "hasty words"
     await sitting.session.send("better words")

@@ -37,6 +37,7 @@ async def test_nothing_is_on_disk_before_the_first_message(workspace: Workspace,
     assert not (tmp_path / "home" / "data").exists()
     await session.send("list .")
     await session.idle()
+    await session.close()
     kept = {path.name for path in (tmp_path / "home/data/sessions" / session.sid).iterdir()}
     assert kept >= {"lock", "log.jsonl", "meta.json"}
 

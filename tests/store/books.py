@@ -43,7 +43,7 @@ async def written(store: Sessions, *entries: Entry, cwd: str = "/w") -> str:
     opened = store.new(NOW_MS, WORK)
     book = transcript(opened)
     await book.append(started(opened.sid, cwd), *entries)
-    opened.shelf.write_meta(book)
+    await opened.shelf.write_meta(book)
     await book.close()
     return opened.sid
 

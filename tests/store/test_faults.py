@@ -62,7 +62,7 @@ async def converse(store: Sessions, told: Told) -> Transcript:
             if book.unsaved is None:
                 told.durable.append(f"answer {turn}")
             book.clear_draft()
-            opened.shelf.write_meta(book)
+            await opened.shelf.write_meta(book)
     return book
 
 

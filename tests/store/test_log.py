@@ -83,8 +83,8 @@ async def test_folders_and_files_are_private_whatever_the_umask(tmp_path: Path, 
         await book.append(started(), user("hi"))
         await book.blobs.put(b"x", "text/plain")
         opened.log.draft(b"x\n")
-        opened.shelf.write_meta(book)
-        opened.shelf.keep_composer("unsent")
+        await opened.shelf.write_meta(book)
+        await opened.shelf.keep_composer("unsent")
         await book.close()
         with log_of(store, opened.sid).open("ab") as log:
             log.write(b"torn")

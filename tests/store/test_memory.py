@@ -16,8 +16,8 @@ async def test_a_session_in_memory_writes_nothing(tmp_path: Path) -> None:
     blob = await book.blobs.put(b"content", "text/plain")
     book.draft(b"x")
     book.clear_draft()
-    shelf.keep_composer("unsent")
-    shelf.write_meta(book)
+    await shelf.keep_composer("unsent")
+    await shelf.write_meta(book)
     await book.close()
     assert said([record.entry for record in book.records()]) == ["one", "two"]
     assert (heard, shelf.composer_text(), await book.blobs.get(blob.sha256)) == ([1, 2, 3], "unsent", b"content")

@@ -43,8 +43,8 @@ async def converse(store: Sessions, acknowledged: int) -> None:
         await book.append(user(f"answer {turn}"))
         os.write(acknowledged, f"answer {turn}\n".encode())
         book.clear_draft()
-        opened.shelf.write_meta(book)
-        opened.shelf.keep_composer("unsent")
+        await opened.shelf.write_meta(book)
+        await opened.shelf.keep_composer("unsent")
     await book.close()
 
 

@@ -113,10 +113,10 @@ async def test_a_card_is_not_written_while_the_log_cannot_be(tmp_path: Path) -> 
     disk.fault = full
     await book.append(user("two"))
     disk.fault = lambda name, count: None
-    opened.shelf.write_meta(book)
+    await opened.shelf.write_meta(book)
     assert [card.messages for card in sessions(tmp_path).cards()] == [1]
     await book.close()
-    opened.shelf.write_meta(book)
+    await opened.shelf.write_meta(book)
     assert [card.messages for card in sessions(tmp_path).cards()] == [2]
 
 
@@ -132,7 +132,7 @@ async def test_the_card_of_a_very_long_log_is_made_of_its_ends_and_says_so(tmp_p
     [stale] = store.cards()
     size = log_of(store, sid).stat().st_size
     assert stale == SessionCard(sid, "kept in the middle", "/w", "late", NOW_MS, 2, 0, "first", size, at_least=True)
-    opened.shelf.write_meta(book)
+    await opened.shelf.write_meta(book)
     assert store.cards() == [
         SessionCard(sid, "kept in the middle", "/w", "late", NOW_MS, 2, 0, "first", size)
     ]  # fmt: skip
@@ -273,7 +273,7 @@ async def test_a_session_that_is_open_is_not_trashed(tmp_path: Path) -> None:
 async def test_unsent_text_moves_in_beside_the_log_once_there_is_one(tmp_path: Path) -> None:
     store = sessions(tmp_path)
     opened = store.new(NOW_MS, WORK)
-    opened.shelf.keep_composer("unsent \ud800")
+    await opened.shelf.keep_composer("unsent \ud800")
     assert store.kept_draft(WORK) == "unsent �"
     assert store.new(NOW_MS, WORK).shelf.composer_text() == "unsent �"
     assert store.new(NOW_MS, Path("/other")).shelf.composer_text() == ""
@@ -281,12 +281,12 @@ async def test_unsent_text_moves_in_beside_the_log_once_there_is_one(tmp_path: P
     await opened.blobs.put(b"x", "text/plain")
     assert opened.shelf.composer_text() == "unsent �"
     await book.append(started(), user("one"))
-    opened.shelf.keep_composer("next")
+    await opened.shelf.keep_composer("next")
     await book.close()
     again = store.open(opened.sid)
     await again.log.close()
     assert (again.shelf.composer_text(), store.kept_draft(WORK)) == ("next", "")
-    again.shelf.keep_composer("")
+    await again.shelf.keep_composer("")
     assert again.shelf.composer_text() == ""
 
 
