@@ -64,6 +64,9 @@ class Terminal(LinuxDriver):
 
     # --- modes -------------------------------------------------------------------------------------------------------
     def start_application_mode(self) -> None:
+        if self._entered:  # a SIGCONT behind a SIGSTOP, of which nobody hears: what the terminal is now, the shell knows
+            self._must_signal_resume = True
+            self.suspend_application_mode()
         _make_sane(self.fileno)
         _write_all(self.fileno, _KEYBOARD_RESET + MODES_OFF)
         self._caret_shown = False

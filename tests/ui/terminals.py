@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -16,8 +17,12 @@ import pyte
 
 WAIT_SECONDS = 20
 ENTERED, LEFT, CURSOR_SHOWN = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+KEYBOARD_ASKED, KEYBOARD_LEFT = b"\x1b[>25u", b"\x1b[<u"
+"""Kitty's keyboard protocol, pushed and popped."""
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TERM": "xterm-256color", "FLOWCHAT_MODEL": "demo", "PYTHONPATH": str(ROOT)}
+_KEYBOARD = re.compile(rb"\x1b\[[<>]\d*u")
+"""What pyte takes for another sequence."""
 
 
 class Terminal:
@@ -77,7 +82,7 @@ class Terminal:
     @property
     def rows(self) -> list[str]:
         """What is to be seen."""
-        self._stream.feed(self.seen[self._drawn :].replace(b"\x1b[<u", b"").replace(b"\x1b[<9u", b"").replace(b"\x1b[>1u", b""))
+        self._stream.feed(_KEYBOARD.sub(b"", self.seen[self._drawn :]))
         self._drawn = len(self.seen)
         return [row.rstrip() for row in self._picture.display]
 

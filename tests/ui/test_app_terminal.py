@@ -11,7 +11,7 @@ import pytest
 
 from flowchat.ui.app import LEAVE_SECONDS
 from flowchat.ui.terminal import in_ascii
-from tests.ui.terminals import CURSOR_SHOWN, ENTERED, LEFT, Terminal, modes_left
+from tests.ui.terminals import CURSOR_SHOWN, ENTERED, KEYBOARD_ASKED, KEYBOARD_LEFT, LEFT, Terminal, modes_left
 
 ASCII = """
 import sys
@@ -147,3 +147,19 @@ def test_suspended_it_gives_the_terminal_back_and_continued_it_paints_anew(start
         os.kill(program.pid, signal.SIGCONT)
         program.read_until(lambda seen: b"Write a message" in seen[seen.rfind(ENTERED) :] and ENTERED in seen)
         assert termios.tcgetattr(program.tty) != program.before
+
+
+def test_stopped_without_being_asked_it_goes_on_and_leaves_the_terminal_as_it_was(start: Callable[..., Terminal]) -> None:
+    program = start()
+    for _ in range(3):
+        before = len(program.seen)
+        os.kill(program.pid, signal.SIGSTOP)
+        os.waitpid(program.pid, os.WUNTRACED)
+        os.kill(program.pid, signal.SIGCONT)
+        program.read_until(lambda seen, before=before: b"Write a message" in seen[before:].partition(ENTERED)[2])
+    program.type(b"abc", b"abc")
+    program.write(b"\x03\x04")
+    assert program.wait() == 0
+    assert modes_left(program.seen) == []
+    assert program.seen.count(KEYBOARD_ASKED) == program.seen.count(KEYBOARD_LEFT)
+    assert termios.tcgetattr(program.tty) == program.before
