@@ -21,6 +21,7 @@ _FINISHES: dict[str, Finish] = {
 }
 _WANT_REASONING_BACK = frozenset({"deepseek", "moonshot"})
 """Providers that refuse a tool's answer unless the reasoning before the call comes back with it."""
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 ID_LIMIT_CHARS = 64
 COUNT_LIMIT = 10**12
 """A server that counts more tokens than this does not count."""
@@ -54,6 +55,8 @@ class Answer:
         self._segments: list[_Words | _CallInFlight] = []
         self._by_wire_index: dict[int, _CallInFlight] = {}
         self._calls = 0
+        self._halves: dict[str, str] = {}
+        """The first half of a character whose second is in the next piece of the same stretch: "text", "thinking"."""
 
     @property
     def spoken(self) -> bool:
@@ -67,11 +70,13 @@ class Answer:
         delta = chunk.choices[0].delta
         content, reasoning = getattr(delta, "content", None), getattr(delta, "reasoning_content", None)
         blocks, calls = getattr(delta, "thinking_blocks", None), getattr(delta, "tool_calls", None)
+        if content and (self._halves or _ends_in_half(content)):
+            content = self._joined("text", content)
         if content and not reasoning and not blocks and not calls:
             self._words(False).chunks.append(content)
             return (TextPiece(content),)
         pieces: list[ModelPiece] = []
-        if isinstance(reasoning, str) and reasoning:
+        if isinstance(reasoning, str) and reasoning and (reasoning := self._joined("thinking", reasoning)):
             self._words(True).chunks.append(reasoning)
             pieces.append(ThinkingPiece(reasoning))
         if blocks:
@@ -94,7 +99,7 @@ class Answer:
                 parts.append(self._settled(segment))
             elif segment.name:
                 number = len(ids)
-                args = "".join(segment.args)
+                args = _whole("".join(segment.args))
                 if not args.strip() and finish != "length":
                     args = "{}"
                 parts.append(Call(_distinct(segment.id, number, ids), segment.name, args))
@@ -105,6 +110,15 @@ class Answer:
         if ids and finish == "stop":
             finish = "calls"
         return Reply(tuple(parts), finish, usage, cost)
+
+    def _joined(self, stretch: str, piece: str) -> str:
+        """The piece in whole characters: some servers cut between the two halves JSON writes an emoji in."""
+        if half := self._halves.pop(stretch, ""):
+            piece = _whole(half + piece)
+        if _ends_in_half(piece):
+            self._halves[stretch] = piece[-1]
+            piece = piece[:-1]
+        return piece
 
     def _words(self, thinking: bool) -> _Words:
         last = self._segments[-1] if self._segments else None
@@ -135,7 +149,7 @@ class Answer:
 
     def _call(self, fragment: Any) -> Iterable[ModelPiece]:
         function = fragment.function
-        name, args = function.name or "", function.arguments or ""
+        name, args = (function.name or "").strip(), function.arguments or ""
         call = self._by_wire_index.get(fragment.index or 0)
         if call is None or _begins_another(call, fragment.id or "", name, args):
             call = _CallInFlight(self._calls)
@@ -206,6 +220,15 @@ def _distinct(id_: str, number: int, taken: set[str]) -> str:
         number += 1
     taken.add(legal)
     return legal
+
+
+def _ends_in_half(text: str) -> bool:
+    return "\ud800" <= text[-1] <= "\udbff"
+
+
+def _whole(text: str) -> str:
+    """Two halves of a character side by side as the one they mean; half a one stays what it is."""
+    return text if text.isascii() else _HALVES.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def _signature(fragment: Any) -> str:

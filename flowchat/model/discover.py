@@ -138,9 +138,19 @@ def api_base(provider: str, environ: Mapping[str, str]) -> str | None:
     return named or LOCAL_BASES.get(provider)
 
 
+def host_of(base: str) -> str:
+    """Host and port of an address, without the name and password it may hold; empty where it is no address of a server."""
+    try:
+        parts = urlsplit(base)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return ""
+    return parts.netloc.rpartition("@")[2] if whole and parts.netloc.isprintable() and " " not in parts.netloc else ""
+
+
 def is_loopback(base: str | None) -> bool:
     """Whether an address is on this machine."""
-    host = urlsplit(base or "").hostname or ""
+    host = (urlsplit(base or "").hostname or "") if base and host_of(base) else ""
     if host in ("localhost", "0.0.0.0"):
         return True
     try:

@@ -53,6 +53,8 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     failure = _read(error)
     words = _quoted(place.redact(failure.words))
     overflow = _OVERFLOW.search(f"{failure.words} {failure.kind}") is not None or "ContextWindowExceededError" in failure.names
+    if "credentials encoded in URL" in failure.words:
+        return Refused(f"the address of {place.server} holds a name and password, which cannot go with a key: take them out")
     if "TooManyRedirects" in failure.names:
         return Refused(f"{place.server} sends every request elsewhere (redirects without end): check its address")
     if failure.names & _TRANSPORT and failure.status is None:
@@ -73,6 +75,13 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
 def missing_key(provider: str, names: tuple[str, ...]) -> AuthFailed:
     """Said before anything is sent."""
     return AuthFailed(f"there is no key for {provider}: set {' or '.join(names)}, or choose another model with /model")
+
+
+def bad_address(base: str) -> Refused:
+    """Said before anything is sent."""
+    return Refused(
+        f"{base[:WORDS_LIMIT_CHARS]!r} is no address of a model's server: write http://HOST:PORT/v1 or https://HOST/v1"
+    )
 
 
 def retry_after_seconds(headers: Mapping[str, str], words: str = "", now: float | None = None) -> float | None:
@@ -158,6 +167,8 @@ def _words(chain: list[BaseException], body: dict[str, Any]) -> str:
     if isinstance(message := body.get("message"), str) and message.strip():
         return message
     text = str(getattr(chain[0], "message", None) or chain[0])
+    if "Connection error." in text or isinstance(chain[-1], OSError):
+        text = str(chain[-1])
     return _PREFIX.sub("", _CHATTER.split(text, maxsplit=1)[0])
 
 
@@ -201,12 +212,16 @@ def _by_status(failure: _Failure, place: Place, words: str) -> WireError:
 
 def _connection(failure: _Failure, place: Place) -> ConnectionLost:
     names = failure.names
+    if "ProxyError" in names:
+        return ConnectionLost(
+            f"the proxy on the way to {place.server} cannot be reached: check HTTP_PROXY and HTTPS_PROXY,"
+            " or name the server in NO_PROXY"
+        )
     if "ConnectionRefusedError" in names:
         return ConnectionLost(f"nothing answers at {place.server} (connection refused): is the server running?")
     if "SSLError" in names or "SSLCertVerificationError" in names:
-        return ConnectionLost(
-            f"{place.server} could not be reached safely{_quoted(place.redact(failure.words))}; see SSL_CERT_FILE"
-        )
+        why = _quoted(place.redact(_OPENSSL.sub("", failure.words)))
+        return ConnectionLost(f"{place.server} could not be reached safely{why}; see SSL_CERT_FILE")
     if names & {"ConnectError", "ConnectTimeout", "ClientConnectorError", "gaierror"}:
         return ConnectionLost(f"{place.server} cannot be reached: check the network and the address")
     if names & _SILENCES:
@@ -253,6 +268,7 @@ _CHATTER = re.compile(
 _PREFIX = re.compile(
     r"(?:(?:litellm\.)?(?:Timeout )?\w*(?:Error|Exception|Timeout)\w*\s*[-:]\s*|Error code: \d+(?: - |$)|Error parsing chunk: )+"
 )
+_OPENSSL = re.compile(r"\[SSL: \w+\] | \(_ssl\.c:\d+\)")
 _KEY_SHAPES = re.compile(r"(?i)\b(?:sk|pk|rk|xai|gsk|key)-[\w*.-]{4,}|(?<=bearer )[\w*.~+/=-]{4,}|(?<=key=)[^\s&\"')]+")
 """What providers repeat of a key: masked in the middle, in a header, in an address."""
 _QUOTA_KINDS = {"insufficient_quota insufficient_quota", "insufficient_quota", "billing_error", "payment_required"}

@@ -15,7 +15,6 @@ from functools import partial
 from time import perf_counter
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
@@ -23,7 +22,7 @@ from flowchat.config import redactor
 from flowchat.model import discover, wrapper
 from flowchat.model.answer import Answer, usage_of
 from flowchat.model.catalogue import TableRow
-from flowchat.model.failures import Place, as_wire_error, missing_key
+from flowchat.model.failures import Place, as_wire_error, bad_address, missing_key
 from flowchat.model.model import ConnectionLost, EmptyResponse, Malformed, ModelFacts, ModelPiece, Refused, Request, WireError
 from flowchat.model.watch import Expired, Watch
 from flowchat.model.wire import arguments, blobs_of, family_of
@@ -91,7 +90,7 @@ class ProviderModel:
         self._patience = patience or Patience()
         self._environ = environ
         self._base = api_base or discover.api_base(facts.provider, environ)
-        self._server = urlsplit(self._base).netloc if self._base else facts.provider or facts.name
+        self._server = discover.host_of(self._base) if self._base else facts.provider or facts.name
         self._family = family_of(facts.provider, facts.name)
 
     @property
@@ -109,6 +108,8 @@ class ProviderModel:
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
         """As in Model.stream. No retries here: one request, one connection, which ends with the generator."""
+        if not self._server:
+            raise bad_address(redactor(self._environ)(str(self._base)))
         key = discover.key_set(self._facts.provider, self._environ)
         local = discover.is_loopback(self._base)
         if key is None and not local and (names := discover.key_names(self._facts.provider)):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ Blobs = Mapping[str, bytes | None]
 CACHE = {"type": "ephemeral"}
 MISTRAL_ID_CHARS = 9
 """Mistral refuses other tool call ids: `^[a-zA-Z0-9]{9}$`."""
+NAME_LIMIT_CHARS = 64
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CLAUDE_HOSTS = ("bedrock", "vertex_ai", "openrouter", "azure_ai", "litellm_proxy")
 
@@ -74,6 +76,11 @@ def legal_id(call: str, family: Family) -> str:
     return "".join(digits)
 
 
+def legal_name(name: str) -> str:
+    """A tool's name as every provider takes it back; a model may have called for one that cannot exist."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:NAME_LIMIT_CHARS] or "_"
+
+
 def _message(message: Message, marked: bool, family: Family, blobs: Blobs) -> dict[str, Any]:
     match message:
         case UserMessage():
@@ -84,7 +91,7 @@ def _message(message: Message, marked: bool, family: Family, blobs: Blobs) -> di
             made: dict[str, Any] = {
                 "role": "tool",
                 "tool_call_id": legal_id(message.call_id, family),
-                "name": message.name,
+                "name": legal_name(message.name),
                 "content": message.text,
             }
             return {**made, "cache_control": CACHE} if marked and family.marks_calls else made
@@ -131,7 +138,7 @@ def _assistant(message: AssistantMessage, marked: bool, family: Family) -> dict[
         {
             "id": legal_id(call.id, family),
             "type": "function",
-            "function": {"name": call.name, "arguments": call.args},
+            "function": {"name": legal_name(call.name), "arguments": call.args},
         }
         for call in message.calls
     ]

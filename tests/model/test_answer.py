@@ -79,6 +79,24 @@ def test_a_name_that_is_repeated_in_every_fragment_is_one_call() -> None:
     assert answer.reply("stop", None, None) == Reply((Call("call_0", "tool", '{"path": "a"}'),), "calls")
 
 
+def test_a_character_cut_in_two_by_the_server_is_whole_again() -> None:
+    answer = Answer("openai")
+    halves = "\ud83d", "\ude00"
+    pieces = [piece for half in halves for piece in answer.take(chunk(reasoning_content=f"a{half}"[-1:], content=None))]
+    pieces += [piece for text in (f"a{halves[0]}", f"{halves[1]}b\ud83d", "c") for piece in answer.take(chunk(content=text))]
+    for args in (f'{{"a": "{halves[0]}', f'{halves[1]}"}}'):
+        answer.take(chunk(tool_calls=[fragment(0, args, "x", "tool")]))
+    reply = answer.reply("stop", None, None)
+    assert pieces == [ThinkingPiece("😀"), TextPiece("a"), TextPiece("😀b"), TextPiece("\ud83dc")]
+    assert reply.parts == (Thinking("😀", "openai"), Text("a😀b\ud83dc"), Call("x", "tool", '{"a": "😀"}'))
+
+
+def test_blanks_around_a_name_are_no_part_of_it() -> None:
+    answer = Answer("openai")
+    answer.take(chunk(tool_calls=[fragment(0, "{}", "x", " tool\n")]))
+    assert answer.reply("stop", None, None).parts == (Call("x", "tool", "{}"),)
+
+
 def test_a_cut_answer_keeps_its_empty_arguments_empty() -> None:
     answer = Answer("openai")
     answer.take(chunk(tool_calls=[fragment(0, "", "x", "tool")]))

@@ -431,6 +431,35 @@ async def test_keep_alives_hold_off_the_idle_limit_but_not_the_others(patience: 
         await server.hung_up()
 
 
+@pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
+async def test_a_dead_proxy_is_not_taken_for_the_server(model: str) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        os.environ |= {"HTTP_PROXY": f"http://127.0.0.1:{held.getsockname()[1]}", "NO_PROXY": ""}
+        with pytest.raises(ConnectionLost) as raised:
+            await heard(model_at("http://models.example/v1", model))
+    assert str(raised.value) == (
+        "the proxy on the way to models.example cannot be reached: check HTTP_PROXY and HTTPS_PROXY,"
+        " or name the server in NO_PROXY"
+    )
+
+
+@pytest.mark.parametrize("model", [OPENAI, VLLM])
+async def test_a_password_in_an_address_is_in_no_sentence(model: str) -> None:
+    with pytest.raises(Refused) as raised:
+        await heard(model_at("http://me:very-private@127.0.0.1:9/v1", model))
+    assert str(raised.value) == (
+        "the address of 127.0.0.1:9 holds a name and password, which cannot go with a key: take them out"
+    )
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:99999/v1", "http://[::1/v1", "http://a b/v1", "ftp://127.0.0.1/v1", "/v1"])
+async def test_what_is_no_address_is_told_before_anything_is_sent(base: str) -> None:
+    with pytest.raises(Refused) as raised:
+        await heard(model_at(base))
+    assert str(raised.value) == f"{base!r} is no address of a model's server: write http://HOST:PORT/v1 or https://HOST/v1"
+
+
 async def test_a_missing_key_is_told_before_anything_is_sent() -> None:
     del os.environ["OPENAI_API_KEY"]
     with pytest.raises(AuthFailed) as raised:

@@ -60,7 +60,11 @@ def test_litellm_is_loaded_quietly_once_and_leaves_things_as_they_were(tmp_path:
     ("trusted", "expected"),
     [
         (True, "(Text(text='Grüße, 世界 🌍.'),)"),
-        (False, "ConnectionLost models.example:8443 could not be reached safely (Connection error); see SSL_CERT_FILE"),
+        (
+            False,
+            "ConnectionLost models.example:8443 could not be reached safely"
+            " (certificate verify failed: self-signed certificate); see SSL_CERT_FILE",
+        ),
     ],
     ids=["certificate in SSL_CERT_FILE", "unknown certificate"],
 )

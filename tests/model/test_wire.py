@@ -17,7 +17,7 @@ from flowchat.model.model import (
     ToolMessage,
     UserMessage,
 )
-from flowchat.model.wire import arguments, family_of, legal_id
+from flowchat.model.wire import arguments, family_of, legal_id, legal_name
 
 OPENAI = family_of("openai", "openai/m")
 CLAUDE = family_of("anthropic", "anthropic/claude-x")
@@ -53,6 +53,16 @@ def without_marks(value: Any) -> Any:
 def test_marks_change_nothing_but_the_marks(said: tuple[Message, ...], marks: set[int]) -> None:
     marked = arguments(request_of(said, tuple(sorted(marks))), CLAUDE, {})
     assert without_marks(marked) == arguments(request_of(said), OPENAI, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "legal"),
+    [("read_file", "read_file"), ("functions.read file\x1b", "functions_read_file_"), ("x" * 70, "x" * 64), ("", "_")],
+)
+def test_a_name_no_tool_can_have_goes_back_in_one_every_provider_takes(name: str, legal: str) -> None:
+    said = (AssistantMessage("", (AssistantCall("a", name, "{}"),)), ToolMessage("a", name, "there is no such tool"))
+    asked, answered = arguments(request_of(said), OPENAI, {})["messages"][1:]
+    assert (legal_name(name), asked["tool_calls"][0]["function"]["name"], answered["name"]) == (legal, legal, legal)
 
 
 @given(messages, messages)
