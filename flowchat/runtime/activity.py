@@ -14,7 +14,7 @@ from flowchat.agent.inbox import Inbox, Queue
 from flowchat.agent.loop import run
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
-from flowchat.runtime.recovery import closing
+from flowchat.runtime.recovery import InFlight, closing
 from flowchat.transcript.entries import (
     AttemptUsed,
     Entry,
@@ -233,7 +233,8 @@ class Activity:
         entries += self._queue_after()
         outputs = {call: "".join(pieces) for call, pieces in flight.outputs.items()}
         branch, now = self._transcript.branch(), agent.clock.now_ms()
-        return entries + closing(branch, flight.run, outcome, now, partial, flight.answers, outputs, code, message)
+        ended = RunEnded(flight.run, outcome, code=code, message=message)
+        return entries + closing(branch, ended, now, InFlight(partial, flight.answers, outputs))
 
     # --- the queue behind a run --------------------------------------------------------------------------------------
     def _queue_after(self) -> list[QueueSet]:

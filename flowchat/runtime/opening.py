@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from flowchat.runtime.recovery import closing, open_runs, partial_of
+from flowchat.runtime.activity import unsteered
+from flowchat.runtime.recovery import InFlight, closing, open_runs, partial_of
 from flowchat.transcript.draft import AnyDraft, DraftLine, DraftOutput
 from flowchat.transcript.entries import (
     AssistantSaid,
@@ -33,18 +34,26 @@ def recovery(
     for run in runs:
         if run in on_branch and run == max(seq for seq in runs if seq in on_branch):
             last_ms = records[-1].at_ms
-            partial = drafted(branch, run, draft)
-            code = "forked" if outcome == "interrupted" else None
-            entries += closing(branch, run, outcome, last_ms, partial, None, outputs_of(draft), code)
+            left = InFlight(drafted(branch, run, draft), outputs=outputs_of(draft))
+            ended = RunEnded(run, outcome, code="forked" if outcome == "interrupted" else None)
+            entries += closing(branch, ended, last_ms, left)
         else:
             entries.append(RunEnded(run, outcome))
     known = {seq for record in records if record.type == "recovered" for seq in getattr(record.entry, "damaged", ())}
     new_damage = tuple(seq for seq in damaged if seq not in known)
-    if transcript.facts.queue and runs and not transcript.facts.held:
-        entries.append(QueueSet(transcript.facts.queue, held=True))
+    entries += _queue_left(transcript, was_cut=bool(runs))
     if runs or torn or new_damage:
         entries.append(Recovered(tuple(runs), torn, new_damage))
     return entries
+
+
+def _queue_left(transcript: Transcript, was_cut: bool) -> list[QueueSet]:
+    """What was about to be said by itself is held; a steer has no run to steer any more."""
+    facts = transcript.facts
+    ended = next((r.entry for r in reversed(transcript.records()) if r.type == "run_ended"), None)
+    was_next = was_cut or (isinstance(ended, RunEnded) and ended.outcome == "completed")
+    queue, held = unsteered(facts.queue), facts.held or (was_next and bool(facts.queue))
+    return [] if (queue, held) == (facts.queue, facts.held) else [QueueSet(queue, held)]
 
 
 def drafted(branch: Sequence[Record], run: Seq, draft: Sequence[AnyDraft]) -> AssistantSaid | None:

@@ -1,6 +1,9 @@
 """How a run that did not end by itself is closed: pure, from the branch and what was in flight to the entries to append."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from flowchat.transcript.entries import (
     AnswerStatus,
@@ -23,38 +26,37 @@ from flowchat.transcript.entries import (
 OUTPUT_LIMIT_BYTES = 16 * 1024
 
 
+@dataclass(frozen=True)
+class InFlight:
+    """What a run had come to that is in no entry: an answer, real answers of calls, what calls had printed."""
+
+    partial: AssistantSaid | None = None
+    answers: Mapping[CallId, ToolAnswered] = field(default_factory=dict[CallId, ToolAnswered])
+    outputs: Mapping[CallId, str] = field(default_factory=dict[CallId, str])
+
+
 def open_runs(records: Sequence[Record]) -> list[Seq]:
     """Runs without a run_ended anywhere in the file, in file order."""
     ended = {record.entry.run for record in records if record.type == "run_ended" and isinstance(record.entry, RunEnded)}
     return [record.seq for record in records if record.type == "run_started" and record.seq not in ended]
 
 
-def closing(
-    branch: Sequence[Record],
-    run: Seq,
-    outcome: Outcome,
-    now_ms: int,
-    partial: AssistantSaid | None = None,
-    answers: Mapping[CallId, ToolAnswered] | None = None,
-    outputs: Mapping[CallId, str] | None = None,
-    code: str | None = None,
-    message: str | None = None,
-) -> list[Entry]:
-    """The entries that close a run: what was streamed, one answer for each open call, RunEnded.
+def closing(branch: Sequence[Record], ended: RunEnded, now_ms: int, left: InFlight) -> list[Entry]:
+    """The entries that close a run: what was streamed, one answer for each open call, and `ended` with steps and duration.
 
-    A call that was never started is answered not_run; a started one with its real answer where `answers` has it, else
-    interrupted, or unknown where the program itself was ended (`outcome` crashed).
+    A call that was never started is answered not_run; a started one with its real answer where there is one, else
+    interrupted, or unknown where the program itself was ended (outcome crashed).
     """
-    said = _last_said(branch, run)
+    said = _last_said(branch, ended.run)
     entries: list[Entry] = []
     steps = 0 if said is None else said[1].step
-    if partial is not None and partial.step > steps:
-        entries.append(partial)
-        steps = partial.step
+    if left.partial is not None and left.partial.step > steps:
+        entries.append(left.partial)
+        steps = left.partial.step
     elif said is not None:
-        entries += _answers_left(branch, said, outcome, answers or {}, outputs or {})
-    duration = max(0, now_ms - _started_ms(branch, run, now_ms))
-    return [*entries, RunEnded(run, outcome, steps, duration, code, message)]
+        entries += _answers_left(branch, said, ended.outcome, left)
+    duration = max(0, now_ms - _started_ms(branch, ended.run, now_ms))
+    return [*entries, structs.replace(ended, steps=steps, duration_ms=duration)]
 
 
 def partial_of(
@@ -75,13 +77,7 @@ def _last_said(branch: Sequence[Record], run: Seq) -> tuple[Seq, AssistantSaid] 
     return None
 
 
-def _answers_left(
-    branch: Sequence[Record],
-    said: tuple[Seq, AssistantSaid],
-    outcome: Outcome,
-    answers: Mapping[CallId, ToolAnswered],
-    outputs: Mapping[CallId, str],
-) -> list[Entry]:
+def _answers_left(branch: Sequence[Record], said: tuple[Seq, AssistantSaid], outcome: Outcome, known: InFlight) -> list[Entry]:
     seq, entry = said
     after = [record.entry for record in branch if record.seq > seq and record.type in ("tool_started", "tool_answered")]
     answered = {node.call for node in after if isinstance(node, ToolAnswered)}
@@ -89,10 +85,10 @@ def _answers_left(
     left: list[Entry] = []
     for index in range(len(entry.calls)):
         call = f"{seq}.{index}"
-        if call in answers and call not in answered:
-            left.append(answers[call])
+        if call in known.answers and call not in answered:
+            left.append(known.answers[call])
         elif call not in answered:
-            left.append(_left_over(call, call in started, outcome, outputs.get(call, "")))
+            left.append(_left_over(call, call in started, outcome, known.outputs.get(call, "")))
     return left
 
 

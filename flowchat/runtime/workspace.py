@@ -32,7 +32,7 @@ from flowchat.tools.registry import standard_tools
 from flowchat.tools.walk import Walk
 from flowchat.transcript.entries import (
     ContextAdded,
-    FactEntry,
+    Entry,
     Forked,
     ForkPoint,
     HeadMoved,
@@ -42,6 +42,7 @@ from flowchat.transcript.entries import (
     Noticed,
     Record,
     Seq,
+    type_name,
 )
 from flowchat.transcript.transcript import Transcript
 
@@ -119,17 +120,18 @@ class Workspace:
         unsaved = [record for record in transcript.unsaved_records() if record.seq <= last]
         begun = self._restored_mode(transcript.facts.mode, None)
 
-        def first(sid: str) -> list[FactEntry]:
-            forked = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last))
-            return [forked, ModeSet(begun), HeadMoved(head)]
+        now_ms, upto, records = self._clock.now_ms(), last - len(unsaved), transcript.records()[:last]
 
-        now_ms, upto = self._clock.now_ms(), last - len(unsaved)
+        def first(sid: str) -> list[Entry]:
+            """What the copy begins with, a run that is open in it ended."""
+            facts = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last)), ModeSet(begun), HeadMoved(head)
+            placed = [Record(seq, now_ms, None, type_name(fact), fact) for seq, fact in enumerate(facts, last + 1)]
+            copy = Transcript(MemoryLog(), MemoryBlobs(), [*records, *placed])
+            return [*facts, *recovery(copy, (), None, (), outcome="interrupted")]
+
         sid = await aside(lambda: store.fork(session.sid, upto, now_ms, first, unsaved))
         opened = await aside(lambda: store.open(sid))
         copy = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
-        left = recovery(copy, (), None, (), outcome="interrupted")
-        if left:
-            await copy.append(*left)
         return self._session(opened, copy, copy.facts.model, begun, [])
 
     async def _reopen(self, store: Sessions, sid: str, mode: Mode | None, model: str | None) -> Session:

@@ -23,7 +23,7 @@ from flowchat.store.memory import MemoryLog, MemoryShelf
 from flowchat.store.scan import Scanned, scan
 from flowchat.store.shelf import FileShelf, keep_unsent, unsent_in
 from flowchat.transcript.draft import AnyDraft, decode_draft
-from flowchat.transcript.entries import FactEntry, Record, Seq, type_name
+from flowchat.transcript.entries import AnyEntry, Entry, HeadMoved, Node, Record, Seq, type_name
 from flowchat.transcript.transcript import Blobs, Log, encode_line
 
 NAMED_LIMIT = 5
@@ -213,18 +213,17 @@ class Sessions:
         sid: str,
         upto: Seq,
         now_ms: int,
-        first: Callable[[str], Sequence[FactEntry]] = lambda sid: (),
+        first: Callable[[str], Sequence[Entry]] = lambda sid: (),
         unsaved: Sequence[Record] = (),
     ) -> str:
         """A new session of the raw lines 1..upto of another, with the blobs they name; gives its sid.
 
-        In the same piece come `unsaved`, the records that follow but could not be written, at their places, and the facts
-        that `first` gives for that sid. A session that is open here is read from its open log, whatever stands at its path
-        by now. Raises NotFound, ReadOnly, StorageFailed.
+        In the same piece come `unsaved`, the records that follow but could not be written, at their places, and the entries
+        that `first` gives for that sid; before a node of them comes a head_moved. A session that is open here is read from
+        its open log, whatever stands at its path by now. Raises NotFound, ReadOnly, StorageFailed.
         """
         new, count = self._unused_sid(now_ms), upto + len(unsaved) + 1
-        facts = [Record(seq, now_ms, None, type_name(fact), fact) for seq, fact in enumerate(first(new), count)]
-        lines = b"".join(map(encode_line, (*unsaved, *facts)))
+        lines = b"".join(map(encode_line, (*unsaved, *_placed(first(new), count, now_ms))))
         log: int | None = None
         try:
             log = self._lent(sid)
@@ -268,6 +267,18 @@ def new_sid(now_ms: int) -> str:
     """`20261120-191503-k3f9`: UTC, and four random letters or digits."""
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{''.join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(4))}"
+
+
+def _placed(entries: Sequence[Entry], seq: Seq, now_ms: int) -> list[Record]:
+    """The records of entries whose first has this seq."""
+    records: list[Record] = []
+    head = 0
+    for entry in entries:
+        known: AnyEntry = entry  # pyright: ignore[reportAssignmentType]  # every Entry we make is of the closed union
+        records.append(Record(seq, now_ms, head if isinstance(entry, Node) else None, type_name(entry), known))
+        head = entry.to if isinstance(entry, HeadMoved) else seq if isinstance(entry, Node) else head
+        seq += 1
+    return records
 
 
 def _draft_in(folder: Path) -> list[AnyDraft]:
