@@ -177,7 +177,7 @@ def _workspace(chat: Chat) -> "Workspace":
     headless = chat.headless or Headless()
     rules = [parse_rule(rule) for rule in headless.rules]
     folders, notices = _folders_or_none()
-    settings, more = read_settings(folders.settings_file if folders else None, os.environ)
+    settings, more = read_settings(folders.settings_file if folders else None)
     start_log(folders.log_file if folders else None, os.environ)
     return Workspace(
         chat.folder,

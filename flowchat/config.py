@@ -72,8 +72,8 @@ MODE_ALIASES: dict[str, Mode] = {"acceptEdits": "accept-edits", "bypassPermissio
 """What other tools call the permission modes."""
 
 
-def read_settings(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
-    """The settings of a config.toml with FLOWCHAT_MODEL over them, and a sentence for each thing in the file that does not count.
+def read_settings(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of a config.toml, and a sentence for each thing in it that does not count.
 
     A missing file is all defaults. What cannot be understood stays at its default: a bad file never keeps flowchat from starting.
     """
@@ -84,8 +84,6 @@ def read_settings(file: Path | None, environ: Mapping[str, str]) -> tuple[Settin
     if settings.permission_mode == "auto":
         notices.append(f"{file}: permission_mode = 'auto' comes with the sandbox; 'default' is used until then")
         settings = msgspec.structs.replace(settings, permission_mode="default")
-    if model := environ.get("FLOWCHAT_MODEL", "").strip():
-        settings = msgspec.structs.replace(settings, model=model)
     return settings, tuple(notices)
 
 

@@ -43,8 +43,8 @@ def root_logger() -> Iterator[logging.Logger]:
 
 
 def test_no_file_is_all_defaults(file: Path) -> None:
-    assert read_settings(file, {}) == (Settings(), ())
-    assert read_settings(None, {}) == (Settings(), ())
+    assert read_settings(file) == (Settings(), ())
+    assert read_settings(None) == (Settings(), ())
 
 
 def test_every_setting_is_read(file: Path) -> None:
@@ -60,7 +60,7 @@ def test_every_setting_is_read(file: Path) -> None:
         max_output = 4096
         api_base = "http://127.0.0.1:8000/v1"
     """)
-    assert read_settings(file, {}) == (
+    assert read_settings(file) == (
         Settings(
             model="openai/gpt-5",
             permission_mode="accept-edits",
@@ -71,12 +71,6 @@ def test_every_setting_is_read(file: Path) -> None:
         ),
         (),
     )
-
-
-def test_the_variable_is_over_the_file(file: Path) -> None:
-    file.write_text('model = "from-the-file"')
-    assert read_settings(file, {"FLOWCHAT_MODEL": " from-the-variable "})[0].model == "from-the-variable"
-    assert read_settings(file, {"FLOWCHAT_MODEL": " "})[0].model == "from-the-file"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +99,7 @@ def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_i
     file: Path, text: str, sentence: str
 ) -> None:
     file.write_text('theme = "light"\n' + text)
-    settings, notices = read_settings(file, {})
+    settings, notices = read_settings(file)
     assert [sentence in notice and str(file) in notice for notice in notices] == [True]
     assert settings.theme == "light" or "not TOML" in sentence
     assert (settings.compact, settings.limits, settings.permission_mode) == (Compact(), Limits(), "default")
@@ -113,12 +107,12 @@ def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_i
 
 def test_a_long_value_is_not_repeated_whole(file: Path) -> None:
     file.write_text(f"limits.steps = '{'x' * 9999}'")
-    assert len(read_settings(file, {})[1][0]) < 300
+    assert len(read_settings(file)[1][0]) < 300
 
 
 def test_bytes_that_are_no_text_are_a_notice(file: Path) -> None:
     file.write_bytes(b"\xff\xfe")
-    settings, notices = read_settings(file, {})
+    settings, notices = read_settings(file)
     assert (settings, len(notices)) == (Settings(), 1)
 
 

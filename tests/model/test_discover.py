@@ -16,7 +16,8 @@ NOTHING = (
     [
         ({}, "", Found(None, NOTHING)),
         ({"OPENAI_API_KEY": "  "}, "", Found(None, NOTHING)),
-        ({"FLOWCHAT_MODEL": "xai/a"}, "openai/b", Found("xai/a", "FLOWCHAT_MODEL names xai/a")),
+        ({"FLOWCHAT_MODEL": " xai/a "}, "openai/b", Found("xai/a", "FLOWCHAT_MODEL names xai/a")),
+        ({"FLOWCHAT_MODEL": " "}, "openai/b", Found("openai/b", "the settings name openai/b")),
         ({"OPENAI_API_KEY": "k"}, "mistral/b", Found("mistral/b", "the settings name mistral/b")),
         (
             {"OPENAI_API_KEY": "k"},
