@@ -19,7 +19,7 @@ from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
 from flowchat.ui.in_turn import InTurn
 from flowchat.ui.opening import Start
-from flowchat.ui.terminal import HungUp, Terminal, guard
+from flowchat.ui.terminal import HungUp, Terminal, guard, say_behind
 from flowchat.ui.themes import load_palette, theme_files
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ async def _run(workspace: "Workspace", start: Start) -> int:
         await workspace.close()
     if app.crash is not None:
         log = f"; the story is in {start.log}" if start.log else ""
-        print(f"flowchat: the screen failed: {clean(str(app.crash)) or type(app.crash).__name__}{log}", file=sys.stderr)
+        say_behind(f"flowchat: the screen failed: {clean(str(app.crash)) or type(app.crash).__name__}{log}", sys.stderr)
         code = 1
     if app.resumable:
-        print(f"Go on with: flowchat -r {app.resumable}")
+        say_behind(f"Go on with: flowchat -r {app.resumable}", sys.stdout)
     return signals.code or code or 0
 
 

@@ -6,7 +6,8 @@ import termios
 import threading
 import time
 from codecs import getincrementaldecoder
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 from rich.cells import cell_len
 from textual.app import App
@@ -75,7 +76,6 @@ class Terminal(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         super().stop_application_mode()
-        self._entered = False
         self.write(MODES_OFF)
         self.flush()
 
@@ -83,11 +83,10 @@ class Terminal(LinuxDriver):
         """Leave the screen without the loop's or the writer's help; for an end that cannot wait."""
         if not self._entered:
             return
-        if self.attrs_before is not None:
-            try:
+        with suppress(termios.error):
+            termios.tcflush(self.fileno, termios.TCOFLUSH)  # a terminal that takes nothing would not take this either
+            if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-            except termios.error:
-                pass
         _write_all(self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
 
     def write(self, data: str) -> None:
@@ -102,6 +101,7 @@ class Terminal(LinuxDriver):
         writer = self._writer_thread
         if writer is not None and writer.is_alive():
             writer.stop()
+        self._entered = False
 
     # --- reading -----------------------------------------------------------------------------------------------------
     def disable_input(self) -> None:
@@ -152,6 +152,12 @@ def guard(terminal: Terminal | None, seconds: float, exit_code: int) -> threadin
     return timer
 
 
+def say_behind(line: str, out: TextIO) -> None:
+    """Write a line for who sees the terminal afterwards, if it is still there."""
+    with suppress(OSError):
+        os.write(out.fileno(), f"{line}\n".encode(out.encoding, "replace"))
+
+
 def in_ascii(text: str) -> str:
     """A text whose every character is as wide as it was, and ASCII: known marks by a sign that resembles them, others `?`."""
     return "".join(c if c.isascii() else _ASCII_SIGNS.get(c) or "?" * cell_len(c) for c in text)
@@ -172,7 +178,5 @@ def _make_sane(fileno: int) -> None:
 
 
 def _write_all(fileno: int, text: str) -> None:
-    try:
+    with suppress(OSError):
         os.write(fileno, text.encode())
-    except OSError:
-        pass

@@ -104,16 +104,32 @@ class Terminal:
         self.read_until(lambda seen: echo in seen[before:])
 
     # --- the end -----------------------------------------------------------------------------------------------------
-    def wait(self) -> int:
-        """Read to the end; the exit code."""
+    def wait(self, reads: bool = True) -> int:
+        """Read to the end, or leave unread what is written; the exit code."""
         end = time.monotonic() + WAIT_SECONDS
         while self.code is None and time.monotonic() < end:
-            self.read_some(0.05)
+            self.read_some(0.05) if reads else time.sleep(0.05)
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
                 self.code = os.waitstatus_to_exitcode(status)
         assert self.code is not None, self.seen[-2000:]
         return self.code
+
+    def fill_up(self) -> None:
+        """Read nothing until no more is written, since there is no room for it."""
+        end, before = time.monotonic() + WAIT_SECONDS, -1
+        while (unread := self._unread()) != before or not unread:
+            assert time.monotonic() < end
+            before = unread
+            time.sleep(0.2)
+
+    def _unread(self) -> int:
+        return int(struct.unpack("i", ioctl(self.tty, termios.FIONREAD, b"0000"))[0])
+
+    def hang_up(self) -> None:
+        """Take the terminal away, as a window that is closed."""
+        os.close(self.tty)
+        self.tty = os.open(os.devnull, os.O_RDWR)
 
     def close(self) -> None:
         if self.code is None:

@@ -163,3 +163,24 @@ def test_stopped_without_being_asked_it_goes_on_and_leaves_the_terminal_as_it_wa
     assert modes_left(program.seen) == []
     assert program.seen.count(KEYBOARD_ASKED) == program.seen.count(KEYBOARD_LEFT)
     assert termios.tcgetattr(program.tty) == program.before
+
+
+@pytest.mark.parametrize("asked", ["list", "long"])
+def test_a_terminal_that_is_gone_ends_the_program_as_a_hangup_does(start: Callable[..., Terminal], asked: str) -> None:
+    program = start()
+    program.type(asked.encode(), asked.encode())
+    program.write(b"\r")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    program.hang_up()
+    assert program.wait(reads=False) == 129
+
+
+def test_a_terminal_that_takes_nothing_more_is_restored_all_the_same(start: Callable[..., Terminal]) -> None:
+    program = start()
+    program.write(b"\x0c" * 500)
+    program.fill_up()
+    os.kill(program.pid, signal.SIGTERM)
+    assert program.wait(reads=False) == 143
+    program.read_until(lambda seen: modes_left(seen) == [])
+    assert modes_left(program.seen) == []
+    assert termios.tcgetattr(program.tty) == program.before
