@@ -8,6 +8,7 @@ from flowchat.model.model import ModelFacts
 from flowchat.model.scripted import ScriptedModel
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
+from flowchat.store.disk import Disk
 from flowchat.ui.app import FlowchatApp, Start
 from flowchat.ui.conversation import Conversation
 from tests.desk import HandClock, project_folder
@@ -22,7 +23,11 @@ def folders_at(tmp_path: Path) -> Folders:
 
 
 def workspace_at(
-    tmp_path: Path, model: ScriptedModel, clock: HandClock | None = None, settings: Settings | None = None
+    tmp_path: Path,
+    model: ScriptedModel,
+    clock: HandClock | None = None,
+    settings: Settings | None = None,
+    disk: Disk | None = None,
 ) -> Workspace:
     """A workspace whose every model is the script."""
     return Workspace(
@@ -32,6 +37,7 @@ def workspace_at(
         environ={},
         clock=clock or HandClock(),
         make_model=lambda name: model,
+        disk=disk,
     )
 
 

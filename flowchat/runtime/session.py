@@ -72,7 +72,7 @@ class Session:
         changed = self._activity.saving_changed
         self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
         self._manner = Manner(beginning, transcript, self._keeping.card_changed)
-        self._is_closed = False
+        self._closing: asyncio.Task[None] | None = None
         self.idle = self._activity.idle
         transcript.publish_to(self._published, self._keeping.saving.look)
         self._keeping.saving.look()
@@ -334,9 +334,12 @@ class Session:
 
         An error in one of these keeps no other from being done.
         """
-        if self._is_closed:
-            return
-        self._is_closed = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+    async def _close(self) -> None:
         ends_at = asyncio.get_running_loop().time() + CLOSE_SECONDS
         try:
             async with asyncio.timeout(STOP_SECONDS):
@@ -351,14 +354,13 @@ class Session:
             await settled()
             self._activity.closed()
 
-    # --- inside ------------------------------------------------------------------------------------------------------
     def _emit(self, delta: AnyDelta) -> None:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
         self._keeping.drafting.take(delta)
         self._hearing.emit(delta)
 
     def _may_write(self, while_busy: bool = True) -> None:
-        if self.read_only is not None or self._is_closed:
+        if self.read_only is not None or self._closing is not None:
             raise ReadOnly(self.read_only or "this session is closed")
         if self._activity.busy and not while_busy:
             raise Busy("a run is under way; stop it first")
@@ -381,7 +383,7 @@ class Session:
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))
-        elif record.type == "title_set" and self.state.state == "idle":
+        elif record.type == "session_started" or (record.type == "title_set" and self.state.state == "idle"):
             self._keeping.card_changed()
 
     def _run_ended(self, outcome: Outcome) -> None:

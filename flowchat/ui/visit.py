@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from flowchat.errors import Busy, FlowchatError, NotRunning
+from flowchat.errors import Busy, FlowchatError
 from flowchat.transcript.events import Heard
 from flowchat.ui import opening
 
@@ -83,15 +83,14 @@ class Visit:
             self._changing = False
 
     async def _adopt(self, session: "Session") -> None:
-        if (old := self.session) is not None:
-            try:
-                await old.interrupt()
-            except NotRunning:
-                pass
+        """Show it, and only then close the other: what is written while that takes its time is written here."""
+        old = self.session
+        if old is not None:
             self._leave()
             self._unwatch()
-            await old.close()
         self._show(session)
         self.session = session
         self._unwatch = session.watch(self._hear)
         self._opened.set()
+        if old is not None:
+            await old.close()

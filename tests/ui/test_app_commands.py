@@ -211,6 +211,7 @@ async def test_new_interrupts_the_run_keeps_what_came_of_it_and_opens_an_empty_s
         await held.reached.wait()
         await stage.enter(pilot, command)
         await until(stage.app, pilot, lambda: session_of(stage.app) is not old)
+        await old.close()
         assert outcomes(old) == ["interrupted"]
         assert text_of(old.transcript.branch()[-2].entry.parts) == "half an answer"  # type: ignore[union-attr]
         assert (said(session_of(stage.app)), stage.composer.text) == ([], "")
@@ -233,6 +234,7 @@ async def test_resuming_another_session_interrupts_the_run_and_naming_none_leave
         assert second.state.state == "running"
         await stage.enter(pilot, f"/resume {first.sid}")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid == first.sid)
+        await second.close()
         assert outcomes(second) == ["interrupted"]
         assert said(session_of(stage.app)) == ["first"]
         await stage.app.close_session()
@@ -248,6 +250,7 @@ async def test_a_fork_of_a_running_session_has_what_was_saved_and_the_run_ends_w
         await held.reached.wait()
         await stage.enter(pilot, "/fork")
         await until(stage.app, pilot, lambda: session_of(stage.app) is not old)
+        await old.close()
         assert outcomes(old) == ["completed", "interrupted"]
         assert said(session_of(stage.app)) == ["first", "second"]
         assert "copy of what was saved; the session it came from was interrupted" in stage.drawn(Edge)
