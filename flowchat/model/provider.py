@@ -274,7 +274,7 @@ def _load(future: "Future[Any]") -> None:
     try:
         module = _import_quietly()
         _first_call(module)
-    except Exception as error:
+    except BaseException as error:  # a panic of its native parts included: whoever waits for it must hear of its end
         failed = Refused(f"litellm cannot be loaded ({type(error).__name__}: {error}); reinstall flowchat, or use -m demo")
     gc.freeze()
     sys.setswitchinterval(interval)

@@ -30,6 +30,17 @@ async def main():
                       handlers, os.environ.get("LEAKED"), os.environ["LITELLM_MODE"], litellm.callbacks]))
 asyncio.run(main())
 """
+FAILING = """
+import asyncio, gc
+from flowchat.model import provider
+from flowchat.model.model import Refused
+async def main():
+    try:
+        await asyncio.wait_for(provider.loaded(), 20)
+    except Refused as error:
+        print(error, gc.isenabled())
+asyncio.run(main())
+"""
 ASKING = """
 import asyncio
 from tests.model.asking import heard, model_at
@@ -54,6 +65,18 @@ def test_litellm_is_loaded_quietly_once_and_leaves_things_as_they_were(tmp_path:
     (tmp_path / ".env").write_text("LEAKED=yes\n")
     done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert (json.loads(done.stdout), done.stderr) == ([None, True, True, True, 0.005, [], None, "PRODUCTION", []], "")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("import nonsense_", "ModuleNotFoundError: No module named 'nonsense_'"), ("raise SystemExit(7)", "SystemExit: 7")],
+)
+def test_a_litellm_that_cannot_be_loaded_is_told_and_waited_for_no_longer(tmp_path: Path, line: str, why: str) -> None:
+    (tmp_path / "litellm.py").write_text(line)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-c", FAILING]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}, timeout=60)
+    assert (done.stdout, done.stderr) == (f"litellm cannot be loaded ({why}); reinstall flowchat, or use -m demo True\n", "")
 
 
 @pytest.mark.parametrize(
