@@ -55,6 +55,10 @@ class Permits(Protocol):
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict: ...
 
+    def frees(self, tool: str, reach: Reach) -> str:
+        """What `grant` would allow, as the decision bar words it."""
+        ...
+
     def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed; gives the rule that says so."""
         ...

@@ -137,7 +137,7 @@ class _Bench:
         verdict = self._agent.permits.judge(name, args, reach)
         if verdict.decision == "ask":
             preview = await asyncio.to_thread(tool.preview, args, desk)
-            asked = ApprovalAsked(call_id, preview, verdict.reason or "")
+            asked = ApprovalAsked(call_id, preview, verdict.reason or "", self._agent.permits.frees(name, reach))
             decision = await self._inbox.decision(asked, self._announce)
             self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
             return await self._decided(call_id, name, reach, decision)

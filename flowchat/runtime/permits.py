@@ -35,6 +35,11 @@ class SessionPermits:
         verdict = judge(reach, tool, self.mode, self._grants, self._rules, self._workspace, self._private)
         return verdict if self._attended else unasked(verdict, tool, reach, self._workspace, self._private)
 
+    def frees(self, tool: str, reach: Reach) -> str:
+        """What `grant` would allow, in words."""
+        _, words = grant_for(reach, tool, self._workspace, self._private)
+        return words
+
     def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed."""
         rule, _ = grant_for(reach, tool, self._workspace, self._private)

@@ -87,6 +87,8 @@ class ApprovalAsked(Delta, frozen=True):
     call: CallId
     preview: Preview
     reason: str
+    grant: str
+    """What allowing it for the session would free, as it reads on the decision bar."""
 
 
 class CompactionDelta(Delta, frozen=True, tag="compaction"):

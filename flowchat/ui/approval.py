@@ -1,7 +1,9 @@
 """The decision bar: the whole of what is about to happen, then the choices; a stray key never decides."""
 
+import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 from textual import events
@@ -13,15 +15,20 @@ from textual.widget import Widget
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import CallId
 from flowchat.transcript.events import ApprovalAsked
-from flowchat.ui.figures import from_home, many
+from flowchat.ui.figures import many
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, cut, line, rule, wrapped
+from flowchat.ui.prose import Row
+from flowchat.ui.question import Question, lay_out
+from flowchat.ui.strips import cut, line, rule
+from flowchat.ui.wrapping import cells, rows_of
 
 GUARD_SECONDS = 0.3
 """A key decides only this long after the bar was painted, and after the last key typed, here or into the composer."""
+ROOM_FOR_CONTEXT = 4
+"""Rows a body must have for the row above a change to stand there too."""
 Decision = Literal["once", "session", "deny"]
 _DECISIONS: dict[str, Decision] = {"y": "once", "s": "session", "n": "deny"}
-_SCROLLS = {"up": -1, "down": 1}
+_SCROLLS = {"up": -1, "down": 1, "home": -sys.maxsize, "end": sys.maxsize}
 
 
 class Approval(Widget, can_focus=True):
@@ -55,6 +62,7 @@ class Approval(Widget, can_focus=True):
         self._reason: str | None = None
         self._scrolled: int | None = None
         self._rows_limit = 12
+        self._laid: tuple[int, Question] | None = None
 
     @property
     def asked(self) -> ApprovalAsked | None:
@@ -63,7 +71,7 @@ class Approval(Widget, can_focus=True):
     def show(self, asked: ApprovalAsked | None) -> None:
         """Ask, or (None) go away."""
         self._asked, self._reason, self._scrolled, self._painted = asked, None, None, None
-        self._last_key = float("-inf")
+        self._last_key, self._laid = float("-inf"), None
         self.display = asked is not None
         self.refresh(layout=True)
         if asked is not None:
@@ -76,7 +84,7 @@ class Approval(Widget, can_focus=True):
             self.refresh(layout=True)
 
     def use(self, palette: Palette) -> None:
-        self._palette = palette
+        self._palette, self._laid = palette, None
         self.refresh()
 
     def _note_painted(self, asked: ApprovalAsked) -> None:
@@ -158,50 +166,63 @@ class Approval(Widget, can_focus=True):
         """The cell of the caret while a reason is written."""
         if self._reason is None:
             return None
-        last = wrapped(f"No, because {self._reason}", self._text_width)
-        return Offset(2 + len(last[-1]), self.size.height - 1)
+        width = self._text_width(self.size.width)
+        return Offset(2 + min(cells(_reason_rows(self._reason, width)[-1]), width), self.size.height - 1)
 
-    @property
-    def _text_width(self) -> int:
-        return max(8, self.size.width - 4)
+    @staticmethod
+    def _text_width(width: int) -> int:
+        return max(8, width - 4)
+
+    def _question(self, width: int) -> Question:
+        """The question's rows, laid out once for a width."""
+        assert self._asked is not None
+        if self._laid is None or self._laid[0] != width:
+            self._laid = (width, lay_out(self._asked, width, self._palette))
+        return self._laid[1]
+
+    def _foot(self, width: int) -> list[Row]:
+        """What stands below the body and does not scroll; the choices, or the reason's end, are the last to go."""
+        question, palette = self._question(width), self._palette
+        rows = question.choices
+        if self._reason is not None:
+            texts = _reason_rows(self._reason, self._text_width(width))
+            rows = [[("  ", palette.text), (text, palette.text)] for text in texts]
+        return [*question.always, *rows][-max(1, self._rows_limit - 2) :]
 
     @property
     def _hidden_rows(self) -> int:
         width = self.size.width
-        return max(0, len(self._body(width)) - max(1, self._rows_limit - 1 - len(self._choices(width))))
+        return max(0, len(self._question(width).body) - max(1, self._rows_limit - 1 - len(self._foot(width))))
 
     @property
     def _top(self) -> int:
-        """The first row shown; until somebody scrolls, such that a change is among those that fit."""
-        hidden, body = self._hidden_rows, self._body(self.size.width)
+        """The first row shown; until somebody scrolls, such that a change is among those that fit, and what stands above it."""
+        hidden, question = self._hidden_rows, self._question(self.size.width)
         if self._scrolled is not None:
             return min(self._scrolled, hidden)
-        marks = [index for index, row in enumerate(body) if row[-1][1] in (self._palette.good, self._palette.bad)]
-        fits = not marks or marks[0] < len(body) - hidden - 1
-        return 0 if fits else min(marks[0] - 1, hidden)
+        room = len(question.body) - hidden
+        above = 1 if room >= ROOM_FOR_CONTEXT else 0
+        return 0 if question.change < room - 1 else max(0, min(question.change - above, hidden))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         if self._asked is None:
             return 0
-        return min(self._rows_limit, 1 + len(self._body(width)) + len(self._choices(width)))
+        return min(self._rows_limit, 1 + len(self._question(width).body) + len(self._foot(width)))
 
     def render_line(self, y: int) -> Strip:
         width, palette = self.size.width, self._palette
         if self._asked is None:
             return line(width, [])
-        choices = self._choices(width)
+        question, foot = self._question(width), self._foot(width)
         if y == 0:
-            return self._head(width)
-        if y >= self.size.height - len(choices):
-            return line(width, choices[y - self.size.height + len(choices)], fill=palette.text)
-        body = self._body(width)
+            return self._head(question.title, width)
+        if y >= self.size.height - len(foot):
+            return line(width, foot[y - self.size.height + len(foot)], fill=palette.text)
         index = self._top + y - 1
-        return line(width, body[index] if index < len(body) else [], fill=palette.text)
+        return line(width, question.body[index] if index < len(question.body) else [], fill=palette.text)
 
-    def _head(self, width: int) -> Strip:
-        assert self._asked is not None
-        palette = self._palette
-        title = f" {clean(self._asked.preview.title)} "
+    def _head(self, title: str, width: int) -> Strip:
+        palette, title = self._palette, f" {title} "
         above, below = self._top, self._hidden_rows - self._top
         places = ", ".join(f"{count} {where}" for count, where in ((above, "above"), (below, "below")) if count)
         long = f" {many(below, 'line')} below, Up and Down scroll " if not above else f" {places}, Up and Down scroll "
@@ -210,59 +231,9 @@ class Approval(Widget, can_focus=True):
         head = [(cut(title, width - len(more) - 6), palette.warn + palette.bold)]
         return rule(width, palette.warn, head, [(more, palette.dim)] if more else [], palette.glyphs.rule)
 
-    def _body(self, width: int) -> list[list[Piece]]:
-        """What a short bar must still show comes first: a command before where it runs, a change behind its size."""
-        assert self._asked is not None
-        preview = self._asked.preview
-        if preview.body_kind == "diff":
-            return self._told(width) + self._diff(width)
-        style = self._palette.text + self._palette.bold
-        texts = clean(preview.body).split("\n") if preview.body else []
-        lines = [row for text in texts for row in wrapped(text.expandtabs(4), max(8, width - 4))]
-        return [[("  ", style), (row, style)] for row in lines] + self._told(width)
 
-    def _told(self, width: int) -> list[list[Piece]]:
-        assert self._asked is not None
-        palette, preview = self._palette, self._asked.preview
-        told = (*preview.lines, *((("because", self._asked.reason),) if self._asked.reason else ()))
-        label_width = max((len(label) for label, _ in told), default=0)
-        rows: list[list[Piece]] = []
-        for label, value in told:
-            for index, text in enumerate(wrapped(clean(from_home(value)), max(8, width - label_width - 7))):
-                head = clean(label).ljust(label_width) if index == 0 else " " * label_width
-                rows.append([("  ", palette.text), (head, palette.dim), ("   ", palette.text), (text, palette.text)])
-        return rows
-
-    def _diff(self, width: int) -> list[list[Piece]]:
-        """The diff without its two lines of file names: the title asks about the file."""
-        assert self._asked is not None
-        palette = self._palette
-        texts = clean(self._asked.preview.body).split("\n")
-        if texts[0].startswith("--- ") and texts[1:2] and texts[1].startswith("+++ "):
-            texts = texts[2:]
-        rows: list[list[Piece]] = []
-        for text in texts:
-            style = {"+": palette.good, "-": palette.bad, "@": palette.dim}.get(text[:1], palette.text)
-            rows += [[("  ", palette.text), (piece, style)] for piece in wrapped(text.expandtabs(4), max(8, width - 4))]
-        return rows
-
-    def _choices(self, width: int) -> list[list[Piece]]:
-        palette = self._palette
-        if self._reason is not None:
-            lines = wrapped(f"No, because {self._reason}", self._text_width)
-            return [[("  ", palette.text), (text, palette.text)] for text in lines]
-        choices = (("y", "once"), ("s", "this session"), ("n", "no"), ("Tab", "no, because..."), ("Esc", "stop"))
-        rows: list[list[Piece]] = [[]]
-        used = 0
-        for key, word in choices:
-            size = len(key) + len(word) + 5
-            if used + size > width - 1 and rows[-1]:
-                rows.append([])
-                used = 0
-            rows[-1] += [
-                ("  " if not rows[-1] else "    ", palette.text),
-                (key, palette.accent + palette.bold),
-                (f" {word}", palette.text),
-            ]
-            used += size
-        return rows
+@lru_cache(maxsize=2)
+def _reason_rows(reason: str, width: int) -> tuple[str, ...]:
+    """What is being written, as the composer breaks it."""
+    text = f"No, because {reason}"
+    return tuple(text[start:end] for start, end in rows_of(text, width))

@@ -8,7 +8,8 @@ from textual.widget import Widget
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import line, wrapped
+from flowchat.ui.prose import wrapped
+from flowchat.ui.strips import line
 
 Role = Literal["warn", "bad", "accent", "text"]
 

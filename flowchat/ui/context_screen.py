@@ -12,8 +12,9 @@ from flowchat.transcript.facts import SessionFacts
 from flowchat.ui.figures import cost, size
 from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.palette import Palette
+from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, wrapped
+from flowchat.ui.strips import Piece, hint_lines
 
 _ACTS = acts_by_key(LIST)
 _SOURCES = {

@@ -11,7 +11,8 @@ from textual.widget import Widget
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import cut, rule, wrapped
+from flowchat.ui.prose import wrapped
+from flowchat.ui.strips import cut, rule
 
 Level = Literal["info", "warning", "error"]
 TOAST_SECONDS = {"info": 4.0, "warning": 6.0, "error": 10.0}

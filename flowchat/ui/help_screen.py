@@ -7,8 +7,9 @@ from textual.screen import Screen
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.keys import CHAT, COMPOSER, LIST, PANE, acts_by_key, shown
 from flowchat.ui.palette import Palette
+from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, wrapped
+from flowchat.ui.strips import Piece, hint_lines
 
 _ACTS = acts_by_key(LIST)
 _KEY_CELLS, _COMMAND_CELLS = 14, 26

@@ -14,8 +14,9 @@ from flowchat.ui.figures import many, moment
 from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
+from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import hint_lines, wrapped
+from flowchat.ui.strips import hint_lines
 
 PREVIEW_LINES = 5
 _ACTS = acts_by_key(LIST)

@@ -51,6 +51,11 @@ def wrap_text(text: str, style: Style, width: int) -> list[Row]:
     return [row for line in text.expandtabs(TAB_CELLS).split("\n") for row in wrap([(line, style)], width)]
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """As `wrap_text`, for who gives each row a look of its own."""
+    return [row_text(row) for row in wrap_text(text, _NULL, width)]
+
+
 def one_line(text: str) -> str:
     """A text of unknown origin as one line: clean, every run of blanks one space."""
     return " ".join(clean(text).split())
@@ -127,7 +132,7 @@ def _wide_spans(text: str, width: int, words: bool) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = used = place = 0
     for first, end, cells in split_graphemes(text)[0]:
-        is_space = words and text[first] == " "
+        is_space = words and text[first] == " " and end == first + 1
         if cells == 2 and first > start:
             place = first
         if used + cells > width and first > start and not is_space:

@@ -13,8 +13,9 @@ from flowchat.ui.figures import many, moment, size
 from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
+from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, pieces_width, wrapped
+from flowchat.ui.strips import Piece, hint_lines, pieces_width
 
 if TYPE_CHECKING:
     from flowchat.store.cards import SessionCard

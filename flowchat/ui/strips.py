@@ -86,27 +86,3 @@ def hint_lines(width: int, hints: Sequence[str], style: Style) -> list[list[Piec
         else:
             lines.append(f"  {hint}")
     return [[(text, style)] for text in lines]
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """A text on as many lines as it needs, each at most `width` cells, broken after a space where there is one."""
-    lines: list[str] = []
-    for paragraph in text.split("\n"):
-        while cell_len(paragraph) > width:
-            end = _fitting(paragraph, width)
-            space = paragraph.rfind(" ", 1, end + 1)
-            end = space if space > 0 and paragraph[:space].strip() else end
-            lines.append(paragraph[:end])
-            paragraph = paragraph[end:].removeprefix(" ")
-        lines.append(paragraph)
-    return lines
-
-
-def _fitting(text: str, width: int) -> int:
-    """How many leading characters fit, at least one."""
-    used = 0
-    for index, character in enumerate(text):
-        used += cell_len(character)
-        if used > width:
-            return max(1, index)
-    return len(text)

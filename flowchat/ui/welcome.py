@@ -11,7 +11,8 @@ from textual.widget import Widget
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import from_home, moment
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, cut, line, wrapped
+from flowchat.ui.prose import wrapped
+from flowchat.ui.strips import Piece, cut, line
 
 if TYPE_CHECKING:
     from flowchat.store.cards import SessionCard

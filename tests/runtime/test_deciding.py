@@ -50,6 +50,17 @@ async def test_a_denied_call_is_answered_with_the_reason_and_the_others_go_on(de
     assert sitting.branch(RunEnded)[0].outcome == "completed"
 
 
+async def test_a_question_says_what_allowing_it_for_the_session_frees(desk: Desk) -> None:
+    sitting = desk.open(says("", calls=[WRITE, LIST]), says("ok"))
+    await sitting.session.send("go")
+    asked = await sitting.ear.until(ApprovalAsked)
+    sitting.session.decide(asked.call, "once")
+    again = await sitting.ear.until(lambda event: isinstance(event, ApprovalAsked) and event.call != asked.call)
+    sitting.session.decide(again.call, "once")
+    await sitting.session.idle()
+    assert [told.grant for told in sitting.ear.entries(ApprovalAsked)] == ["write_file in this workspace", "this exact command"]
+
+
 async def test_a_session_grant_asks_once(desk: Desk) -> None:
     sitting = desk.open(says("", calls=[LIST]), says("", calls=[LIST]), says("ok"))
     await sitting.session.send("go")

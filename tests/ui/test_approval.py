@@ -1,21 +1,30 @@
 """The decision bar: what it shows, and which keys decide."""
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Literal
 
+import pytest
 from textual import events
 from textual.app import App, ComposeResult
 
 from flowchat.transcript.events import ApprovalAsked, Preview
 from flowchat.ui.approval import Approval
 from flowchat.ui.palette import DARK
+from flowchat.ui.question import BODY_LIMIT_CHARS, BODY_LIMIT_LINES, lay_out
 
+SLACK_CALLS = 4_000
+"""What Textual does beside, more or less of it from one frame to the next; a layout takes far more."""
+FREES = "this exact command"
 RUN = ApprovalAsked(
-    "7.0", Preview("Run this command?", (("shell", "pip install hypothesis"), ("in", "~/work"))), "no rule allows it"
+    "7.0", Preview("Run this command?", (("shell", "pip install hypothesis"), ("in", "~/work"))), "no rule allows it", FREES
 )
 DIFF = "@@ -1,2 +1,2 @@\n-old\n+new\n" + "\n".join(f" line {n}" for n in range(40))
-EDIT = ApprovalAsked("7.1", Preview("Edit total.py?", (), DIFF, "diff"), "")
+EDIT = ApprovalAsked("7.1", Preview("Edit total.py?", (), DIFF, "diff"), "", "edit_file in this workspace")
 
 
 class Desk(App[None]):
@@ -45,6 +54,21 @@ def rows(desk: Desk) -> list[str]:
     return [desk.bar.render_line(y).text.rstrip() for y in range(desk.bar.size.height)]
 
 
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """How many functions are called meanwhile."""
+    calls = [0]
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        calls[0] += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
 async def press(desk: Desk, pilot: Any, *keys: str, after: float = 1.0) -> None:
     """Press keys so many seconds after now, in the clock of events."""
     for name in keys:
@@ -70,8 +94,8 @@ async def test_the_whole_is_shown_with_the_choices_below() -> None:
             "  shell     pip install hypothesis",
             "  in        ~/work",
             "  because   no rule allows it",
-            "  y once    s this session    n no    Tab no, because...",
-            "  Esc stop",
+            "  y once    s this session: this exact command    n no",
+            "  Tab no, because...    Esc stop",
         ]
 
 
@@ -120,7 +144,9 @@ async def test_of_two_keys_in_one_burst_only_the_first_decides() -> None:
 
 async def test_a_command_stands_first_and_where_it_runs_below() -> None:
     desk = Desk()
-    asked = ApprovalAsked("7.0", Preview("Run this command?", (("in", str(Path.home() / "work")),), "make\ttest"), "it runs")
+    asked = ApprovalAsked(
+        "7.0", Preview("Run this command?", (("in", str(Path.home() / "work")),), "make\ttest"), "it runs", FREES
+    )
     async with desk.run_test(size=(64, 20)) as pilot:
         await shown(desk, pilot, asked)
         assert rows(desk)[1:4] == ["  make    test", "  in        ~/work", "  because   it runs"]
@@ -128,7 +154,12 @@ async def test_a_command_stands_first_and_where_it_runs_below() -> None:
 
 async def test_the_names_above_a_diff_are_left_out() -> None:
     desk = Desk()
-    asked = ApprovalAsked("7.1", Preview("Change a.py?", (), "--- a.py\n+++ a.py\n@@ -1 +1 @@\n-old\n+new", "diff"), "")
+    asked = ApprovalAsked(
+        "7.1",
+        Preview("Change a.py?", (), "--- a.py\n+++ a.py\n@@ -1 +1 @@\n-old\n+new", "diff"),
+        "",
+        "edit_file in this workspace",
+    )
     async with desk.run_test(size=(64, 20)) as pilot:
         await shown(desk, pilot, asked)
         assert rows(desk)[1:4] == ["  @@ -1 +1 @@", "  -old", "  +new"]
@@ -170,24 +201,139 @@ async def test_a_long_diff_scrolls_between_title_and_choices() -> None:
         desk.bar.limit_rows(7)
         await shown(desk, pilot, EDIT)
         assert rows(desk) == [
-            "── Edit total.py? ──── 39 lines below, Up and Down scroll ──",
+            "── Edit total.py? ──── 40 lines below, Up and Down scroll ──",
             "  @@ -1,2 +1,2 @@",
             "  -old",
             "  +new",
-            "   line 0",
+            "  s frees edit_file in this workspace",
             "  y once    s this session    n no    Tab no, because...",
             "  Esc stop",
         ]
         await press(desk, pilot, "down", "down", "down")
-        assert rows(desk)[1:5] == ["   line 0", "   line 1", "   line 2", "   line 3"]
+        assert rows(desk)[1:4] == ["   line 0", "   line 1", "   line 2"]
+        await press(desk, pilot, "end")
+        assert rows(desk)[:4] == [
+            "── Edit total.py? ────────── 40 above, Up and Down scroll ──",
+            "   line 37",
+            "   line 38",
+            "   line 39",
+        ]
+        await press(desk, pilot, "home")
+        assert rows(desk)[1:3] == ["  @@ -1,2 +1,2 @@", "  -old"]
 
 
 async def test_where_little_fits_the_change_itself_is_shown() -> None:
     desk = Desk()
     diff = "@@ -1,9 +1,9 @@\n" + "\n".join(f" line {n}" for n in range(9)) + "\n-old\n+new"
     async with desk.run_test(size=(40, 20)) as pilot:
-        desk.bar.limit_rows(6)
-        await shown(desk, pilot, ApprovalAsked("7.1", Preview("Change a.py?", (("lines", "+1 -1"),), diff, "diff"), ""))
+        desk.bar.limit_rows(7)
+        await shown(
+            desk,
+            pilot,
+            ApprovalAsked("7.1", Preview("Change a.py?", (("lines", "+1 -1"),), diff, "diff"), "", "edit_file in this workspace"),
+        )
         assert rows(desk)[:4] == ["── Change a.py? ──────────── 10 above ──", "   line 8", "  -old", "  +new"]
         await press(desk, pilot, "up")
         assert rows(desk)[:2] == ["── Change a.py? ──── 9 above, 1 below ──", "   line 7"]
+
+
+LONG = {
+    "a megabyte on one line": ("echo " + "QUJD" * 250_000 + " | base64 -d > x", "text"),
+    "a megabyte of wide characters on one line": ("echo " + "日本é" * 333_333, "text"),
+    "a hundred thousand lines": ("\n".join(f"echo {number}" for number in range(100_000)), "text"),
+    "a hundred thousand empty lines": ("\n" * 100_000, "text"),
+    "a diff of a hundred thousand lines": ("@@ -1 +1 @@\n" + "\n".join(f"+line {n}" for n in range(100_000)), "diff"),
+}
+
+
+KEYS = ("down", "end", "home", "tab", "a", "backspace")
+
+
+async def work_of(body: str, kind: Literal["text", "diff"]) -> list[int]:
+    """Calls made to show a question, then for each of some keys."""
+    desk = Desk()
+    async with desk.run_test(size=(80, 24)) as pilot:
+        with counted() as showing:
+            await shown(desk, pilot, ApprovalAsked("7.0", Preview("Go?", (("in", "~/work"),), body, kind), "it runs", FREES))
+        work = [showing[0]]
+        for key in KEYS:
+            with counted() as calls:
+                await press(desk, pilot, key)
+            work.append(calls[0])
+        return work
+
+
+@pytest.mark.parametrize(("body", "kind"), LONG.values(), ids=LONG)
+async def test_the_work_of_showing_a_question_is_bounded_and_a_key_lays_nothing_out(
+    body: str, kind: Literal["text", "diff"]
+) -> None:
+    short, long, longer = [await work_of(text, kind) for text in ("line\n" * 40, body, body * 2)]
+    assert longer[0] < long[0] + SLACK_CALLS
+    assert [more - less < SLACK_CALLS for more, less in zip(long[1:], short[1:], strict=True)] == [True] * len(KEYS)
+
+
+async def test_a_question_at_its_bound_is_laid_out_once() -> None:
+    body = "\n".join("word " * 6 for _ in range(2 * BODY_LIMIT_LINES))
+    with counted() as once:
+        lay_out(ApprovalAsked("7.0", Preview("Go?", (), body), "", FREES), 80, DARK)
+    assert (await work_of(body, "text"))[0] < (await work_of("", "text"))[0] + 1.5 * once[0] + SLACK_CALLS
+
+
+async def test_of_a_command_too_long_to_show_the_ends_are_shown_and_how_much_is_between() -> None:
+    desk = Desk()
+    size = 1_000_000
+    body = "first " + "x" * (size - 11) + " last"
+    async with desk.run_test(size=(80, 20)) as pilot:
+        desk.bar.limit_rows(5)
+        await shown(desk, pilot, ApprovalAsked("7.0", Preview("Run this command?", (), body), "", FREES))
+        gap = f"  {size - 2 * BODY_LIMIT_CHARS:,} characters in the middle are not shown"
+        assert rows(desk)[1:3] == ["  first", gap]
+        await press(desk, pilot, "end")
+        assert (rows(desk)[1][-6:], rows(desk)[2]) == ("x last", gap)
+        assert laid_out(body).count(gap) == 1
+
+
+def laid_out(body: str) -> list[str]:
+    question = lay_out(ApprovalAsked("7.0", Preview("Run this command?", (), body), "", FREES), 80, DARK)
+    return ["".join(text for text, _ in row) for row in question.body]
+
+
+def test_of_many_lines_the_first_and_the_last_are_shown() -> None:
+    lines = [f"  {number}" for number in range(100_000)]
+    hidden = "\n".join(str(number) for number in range(BODY_LIMIT_LINES, 100_000 - BODY_LIMIT_LINES))
+    gap = f"  {len(hidden) + 2:,} characters on 98,000 lines in the middle are not shown"
+    body = "\n".join(str(number) for number in range(100_000))
+    assert laid_out(body) == [*lines[:BODY_LIMIT_LINES], gap, *lines[-BODY_LIMIT_LINES:]]
+
+
+def test_a_command_within_the_bound_is_shown_to_its_last_character() -> None:
+    body = "x" * (2 * BODY_LIMIT_CHARS)
+    assert "".join(row[2:] for row in laid_out(body)) == body
+
+
+async def test_a_title_too_long_for_the_head_is_told_in_full_below() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(40, 20)) as pilot:
+        await shown(desk, pilot, ApprovalAsked("7.1", Preview("Read some/where/in/the/deep/of/keys.txt?"), "", FREES))
+        assert rows(desk)[:3] == [
+            "── Read some/where/in/the/deep/of/k…────",
+            "  Read",
+            "  some/where/in/the/deep/of/keys.txt?",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("width", "grant", "told"),
+    [
+        (80, "edit_file in this workspace", ["  y once    s this session: edit_file in this workspace    n no"]),
+        (40, "edit_file in this workspace", ["  s frees edit_file in this workspace", "  y once    s this session    n no"]),
+        (40, f"read_file for /{'long/' * 40}\x1bkeys", ["  s frees read_file for", "  … /long/long/long/long/␛eys"]),
+    ],
+)
+async def test_what_the_session_would_be_freed_for_is_said(width: int, grant: str, told: list[str]) -> None:
+    desk = Desk()
+    async with desk.run_test(size=(width, 12)) as pilot:
+        desk.bar.limit_rows(7)
+        await shown(desk, pilot, ApprovalAsked("7.0", Preview("Go?", (), "\n".join("abcdefgh")), "", grant))
+        first = rows(desk).index(told[0])
+        assert rows(desk)[first : first + len(told)] == told
