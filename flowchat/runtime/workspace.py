@@ -99,12 +99,14 @@ class Workspace:
     async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:
         """An earlier one, by id, its beginning, or title; what a crash left open is closed. Raises NotFound, StorageFailed."""
         store = self._needed_store()
-        return await self._reopen(store, store.find(wanted, self.path), mode, model)
+        return await self._reopen(store, await aside(lambda: store.find(wanted, self.path)), mode, model)
 
     async def open_newest(self, *, mode: Mode | None = None, model: str | None = None) -> Session | None:
         """The newest session of this workspace, or None. Raises StorageFailed."""
-        cards = self.cards()
-        return await self._reopen(self._needed_store(), cards[0].sid, mode, model) if cards else None
+        if (store := self._store) is None:
+            return None
+        sid = await aside(lambda: store.newest(self.path))
+        return None if sid is None else await self._reopen(store, sid, mode, model)
 
     async def fork(self, session: Session, at: Seq | None = None) -> Session:
         """A new session with everything up to node `at` (default: all) that stands there, what could not be saved included.

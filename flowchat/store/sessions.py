@@ -1,9 +1,9 @@
 """The folder of sessions: new ones, opened ones, lists, forks and the trash."""
 
-import hashlib
+import heapq
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from flowchat.store.lock import holder, take_lock
 from flowchat.store.log import FileLog
 from flowchat.store.logfile import LOG
 from flowchat.store.memory import MemoryLog, MemoryShelf
+from flowchat.store.recent import RECENT_LIMIT, Recent, name_of
 from flowchat.store.scan import Scanned, scan
 from flowchat.store.shelf import FileShelf, keep_unsent, unsent_in
 from flowchat.transcript.draft import AnyDraft, decode_draft
@@ -52,6 +53,7 @@ class Sessions:
     def __init__(self, data: Path, state: Path, disk: Disk | None = None) -> None:
         self._folder, self._trash, self._drafts = data / "sessions", data / "trash", state / "drafts"
         self._disk = disk or Disk()
+        self._recent = Recent(state / "recent", self._disk)
         self._logs: WeakValueDictionary[str, FileLog] = WeakValueDictionary()
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ class Sessions:
         sid = self._unused_sid(now_ms)
         folder = self._folder / sid
         log = self._log(folder)
-        shelf = FileShelf(folder, self._disk, self._draft_of(workspace), lambda: log.begun)
+        shelf = FileShelf(folder, self._disk, self._recent, self._draft_of(workspace), lambda: log.begun)
         return Opened(sid, log, FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
@@ -152,17 +154,29 @@ class Sessions:
         return name
 
     def _opened(self, folder: Path, scanned: Scanned, torn: str | None, reason: str | None) -> Opened:
-        blobs, shelf = FileBlobs(folder, self._disk), FileShelf(folder, self._disk)
+        blobs, shelf = FileBlobs(folder, self._disk), FileShelf(folder, self._disk, self._recent)
         draft = _draft_in(folder) if reason is None else ()
         return Opened(folder.name, MemoryLog(), blobs, shelf, scanned.records, draft, reason, torn, tuple(scanned.damaged))
 
     # --- lists -------------------------------------------------------------------------------------------------------
     def cards(self, cwd: Path | None = None) -> list[SessionCard]:
         """Newest first; those of one workspace, or all. A session that cannot be read hides no other."""
-        cards = [card for sid in self._sids() if (card := read_card(f"{self._folder}/{sid}")) is not None]
-        if cwd is not None:
-            cards = [card for card in cards if card.cwd == str(cwd)]
-        return sorted(cards, key=lambda card: (card.updated_ms, card.sid), reverse=True)
+        return sorted(self._cards_of(self._sids(), cwd), key=_age, reverse=True)
+
+    def _cards_of(self, sids: Iterable[str], cwd: Path | None) -> list[SessionCard]:
+        cards = [card for sid in sids if (card := read_card(f"{self._folder}/{sid}")) is not None]
+        return cards if cwd is None else [card for card in cards if card.cwd == str(cwd)]
+
+    def newest(self, cwd: Path) -> str | None:
+        """The session of a workspace that was used last: among those known to be recent and those begun last, else among all."""
+        recent = self._recent.of(cwd)
+        names = {*recent, *heapq.nlargest(RECENT_LIMIT, self._sids())} if recent else set[str]()
+        cards = self._cards_of(names, cwd) or self.cards(cwd)
+        if not cards:
+            return None
+        sid = max(cards, key=_age).sid
+        self._recent.used(cwd, sid)
+        return sid
 
     def find(self, wanted: str, cwd: Path | None = None) -> str:
         """The sid somebody means by an id, a unique prefix of one, or a title; raises NotFound naming what is near."""
@@ -205,7 +219,7 @@ class Sessions:
         keep_unsent(self._draft_of(workspace), text, self._disk)
 
     def _draft_of(self, workspace: Path) -> Path:
-        return self._drafts / (hashlib.sha256(os.fsencode(workspace)).hexdigest()[:32] + ".json")
+        return self._drafts / f"{name_of(workspace)}.json"
 
     # --- forks and the trash -----------------------------------------------------------------------------------------
     def fork(
@@ -261,6 +275,10 @@ class Sessions:
             if lock is not None:
                 os.close(lock)
         return target
+
+
+def _age(card: SessionCard) -> tuple[int, str]:
+    return card.updated_ms, card.sid
 
 
 def new_sid(now_ms: int) -> str:

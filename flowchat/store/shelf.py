@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from flowchat.errors import StorageFailed
 from flowchat.store.aside import aside
-from flowchat.store.cards import card_of, write_card
+from flowchat.store.cards import SessionCard, card_of, write_card
 from flowchat.store.disk import Disk
 from flowchat.store.logfile import LOG
+from flowchat.store.recent import Recent
 from flowchat.transcript.entries import UNREADABLE, sound
 from flowchat.transcript.transcript import Transcript
 
@@ -29,8 +30,11 @@ _unsent = msgspec.json.Decoder(_Unsent)
 class FileShelf:
     """Unsent text is in composer.json, or in `draft` as long as the log it would lie beside has not `begun`."""
 
-    def __init__(self, folder: Path, disk: Disk, draft: Path | None = None, begun: Callable[[], bool] = lambda: True) -> None:
-        self._folder, self._disk, self._draft, self._begun = folder, disk, draft, begun
+    def __init__(
+        self, folder: Path, disk: Disk, recent: Recent, draft: Path | None = None, begun: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._folder, self._disk, self._recent = folder, disk, recent
+        self._draft, self._begun = draft, begun
 
     def composer_text(self) -> str:
         return unsent_in(self._place())
@@ -54,7 +58,11 @@ class FileShelf:
         with suppress(OSError):
             size = (self._folder / LOG).stat().st_size
             card = card_of(self._folder.name, transcript.records(), transcript.facts, size)
-            await aside(partial(write_card, self._folder, card, self._disk))
+            await aside(partial(self._write_card, card))
+
+    def _write_card(self, card: SessionCard) -> None:
+        write_card(self._folder, card, self._disk)
+        self._recent.used(card.cwd, card.sid)
 
     def _place(self) -> Path:
         if self._draft is None or self._begun():
