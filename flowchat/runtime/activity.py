@@ -343,7 +343,8 @@ class Activity:
         if isinstance(delta, StateDelta):
             if self.state.state == "interrupting" and delta.phase not in (None, "preparing"):
                 return
-            delta = self.state = structs.replace(delta, unsaved=self._transcript.unsaved is not None)
+            unsaved = self._transcript.unsaved is not None
+            delta = self.state = structs.replace(delta, unsaved=unsaved, compaction_off=self.breaker.open)
         self._hear(delta)
 
 

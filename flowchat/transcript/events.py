@@ -16,13 +16,17 @@ class Delta(Struct, frozen=True, omit_defaults=True, gc=False, tag_field="type",
 
 
 class StateDelta(Delta, frozen=True, tag="state"):
-    """What the session is doing; `unsaved` while the log cannot be written."""
+    """What the session is doing; `unsaved` while the log cannot be written.
+
+    `compaction_off`: it failed so often that none begins by itself until a /compact succeeds.
+    """
 
     state: State
     phase: Phase | None = None
     run: Seq | None = None
     step: int = 0
     unsaved: bool = False
+    compaction_off: bool = False
 
 
 class TextDelta(Delta, frozen=True, tag="text"):

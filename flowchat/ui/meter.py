@@ -24,6 +24,7 @@ SPACE, NARROW_SPACE, NARROW = 3, 2, 60
 REASON_CELLS = 48
 """Of why an attempt failed; more of it would take the place of everything else."""
 _IDLE = StateDelta("idle")
+_WHY_OFF = ": failed 3 times, /compact tries again"
 _PHASES = {
     "preparing": "preparing",
     "compacting": "compacting",
@@ -82,6 +83,7 @@ class _Yields(IntEnum):
     """What goes when it is narrow, the highest first. State, mode and what is wrong never go."""
 
     PERCENT = 1
+    COMPACTION_OFF = auto()
     STOP = auto()
     TRY = auto()
     REASON = auto()
@@ -170,7 +172,10 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
         assumed = " assumed" if reading.used.window_source == "assumed" else ""
         weight = f"{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
         words.append(_Word(((weight, palette.text),), yields=_Yields.SIZES))
-        if warning := _compaction_word(reading):
+        if reading.state.compaction_off:
+            words.append(_Word((("compaction off", palette.warn),), yields=_Yields.COMPACTION_OFF))
+            words.append(_Word(((_WHY_OFF, palette.warn),), yields=_Yields.COMPACTION, joins=True))
+        elif warning := _compaction_word(reading):
             words.append(_Word(((warning, palette.warn),), yields=_Yields.COMPACTION))
     model = cut(clean(reading.model.rpartition("/")[2]) or "no model", 28)
     words.append(

@@ -10,7 +10,7 @@ from flowchat.errors import Busy
 from flowchat.model.model import ContextOverflow, ModelFacts, Refused
 from flowchat.model.scripted import fails, says, waits
 from flowchat.transcript.entries import AttemptUsed, Compacted, Noticed, Record, RunEnded, RunStarted, Usage, UserSaid
-from flowchat.transcript.events import CompactionDelta
+from flowchat.transcript.events import CompactionDelta, StateDelta
 from tests.desk import Desk
 
 SMALL = ModelFacts("small", "scripted", 20_000, "config", max_output=2_000)
@@ -146,9 +146,27 @@ async def test_three_failures_stop_automatic_compaction_until_one_by_hand_succee
     assert len(notices) == 3
     assert all("no summary today" in text for text in notices)
     assert len(sitting.model.asked("compact")) == 3
+    told = [event.compaction_off for event in sitting.ear.events if isinstance(event, StateDelta) and event.state == "idle"]
+    assert told == [False, False, False, True, True, True]
     await sitting.session.compact()
     assert len(checkpoints(sitting)) == 1
+    assert not sitting.session.state.compaction_off
     assert {ended.outcome for ended in sitting.branch(RunEnded)} == {"completed"}
+
+
+async def test_three_failures_stop_compaction_inside_a_run_too(desk: Desk) -> None:
+    """Over the hard limit, under the window: the run goes on, with a notice each time, and then asks for no more summaries."""
+    heavy = [says("a", usage=Usage(input=17_000, output=1)) for _ in range(6)]
+    failing = [fails(Refused("no summary today"))] * 3
+    limits = Limits(soft_percent=100)
+    sitting = desk.open(*heavy, others={"compact": failing, "title": []}, facts=SMALL, limits=limits)
+    await sitting.session.rename("x")
+    for number in range(6):
+        await sitting.session.send(f"u{number}")
+        await sitting.session.idle()
+    assert len(sitting.model.asked("compact")) == 3
+    assert [notice.source for notice in sitting.branch(Noticed)] == ["compaction"] * 3
+    assert [ended.outcome for ended in sitting.branch(RunEnded)] == ["completed"] * 6
 
 
 async def test_stopping_a_compaction_writes_no_checkpoint_and_holds_nothing(desk: Desk) -> None:

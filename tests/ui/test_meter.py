@@ -43,6 +43,14 @@ def test_the_words_tell_when_compaction_comes() -> None:
     assert "compacts" not in line(replace(WRITING, used=soft, limits=Limits(100, 100)), 120)
 
 
+def test_compaction_that_failed_too_often_is_said_to_be_off_and_what_tries_again() -> None:
+    soft = replace(USED, tokens=150_000)
+    off = replace(IDLE, used=soft, state=StateDelta("idle", compaction_off=True))
+    assert "75 %   150k of 200k   compaction off: failed 3 times, /compact tries again   sonnet-4-5" in line(off, 120)
+    assert line(off, 40).split() == ["75", "%", "compaction", "off", "default"]
+    assert "compacts" not in line(replace(off, state=StateDelta("running", "tools", 5, 1, compaction_off=True)), 120)
+
+
 def test_an_assumed_window_a_demo_and_what_is_wrong_are_said_in_words() -> None:
     assert "68k of 200k assumed" in line(replace(IDLE, used=replace(USED, window_source="assumed")), 120)
     assert "no model" in line(replace(IDLE, model=""), 80)
