@@ -158,7 +158,8 @@ class Messages:
         calls = tuple(
             AssistantCall(wire_id(f"{seq}.{index}"), call.name, object_text(call.args)) for index, call in enumerate(said.calls)
         )
-        if not text.strip() and not calls:
+        if not text.strip() and not calls:  # nothing to send back, but what it was asked has been sent
+            self._sent = bool(self._open)
             return
         reasoning = tuple(
             Reasoning(part.text, part.provider, part.data)

@@ -19,7 +19,17 @@ from flowchat.serve.pipe import BEHIND_LIMIT_BYTES, Outlet, Pipe
 from flowchat.serve.stream import OutputFormat, Result, Spent, event_line, json_line
 from flowchat.transcript import entries, events
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import AnyEntry, AssistantSaid, AttemptUsed, Noticed, Outcome, Record, RunEnded, text_of
+from flowchat.transcript.entries import (
+    AnyEntry,
+    AssistantSaid,
+    AttemptUsed,
+    Noticed,
+    Outcome,
+    Record,
+    RunEnded,
+    Usage,
+    text_of,
+)
 from flowchat.transcript.events import AnyDelta, ApprovalAsked, Heard, RetryScheduled, Toast
 
 STDIN_WAIT_SECONDS = 1.0
@@ -87,6 +97,9 @@ async def answer(session: Session, prompt: str, output_format: OutputFormat, out
         warn(FAR_BEHIND)
     if stop.done() and stop.result():
         return 128 + stop.result()
+    if outlet.failure is not None:
+        warn(f"stdout cannot be written: {outlet.failure.strerror}")
+        return 1
     return EXIT_CODES[printer.outcome]
 
 
@@ -156,7 +169,7 @@ class _Printer:
         self._i = 0
         self._text = ""
         self._ended: list[RunEnded] = []
-        self._spent = Spent()
+        self._spent = Usage()
         self._cost: float | None = None
 
     @property
@@ -232,14 +245,7 @@ class _Printer:
 
     def _spend(self, used: AttemptUsed) -> None:
         if used.usage is not None:
-            a, b = self._spent, used.usage
-            self._spent = Spent(
-                a.input + b.input,
-                a.cached + b.cached,
-                a.cache_write + b.cache_write,
-                a.output + b.output,
-                a.reasoning + b.reasoning,
-            )
+            self._spent += used.usage
         if used.cost is not None:
             self._cost = (self._cost or 0.0) + used.cost
 
@@ -253,7 +259,7 @@ class _Printer:
             outcome=self.outcome,
             num_steps=sum(ended.steps for ended in self._ended),
             duration_ms=sum(ended.duration_ms for ended in self._ended),
-            usage=self._spent,
+            usage=Spent(*msgspec.structs.astuple(self._spent)),
             total_cost_usd=self._cost,
         )
 

@@ -94,14 +94,7 @@ class SessionFacts:
         if used.usage is not None:
             if used.purpose == "run":
                 self.attempts[used.run, used.step, used.attempt] = used.usage
-            a, b = self.usage, used.usage
-            self.usage = Usage(
-                a.input + b.input,
-                a.cached + b.cached,
-                a.cache_write + b.cache_write,
-                a.output + b.output,
-                a.reasoning + b.reasoning,
-            )
+            self.usage += used.usage
         if used.cost is not None:
             self.cost = (self.cost or 0.0) + used.cost
 

@@ -107,6 +107,15 @@ class Usage(Value, frozen=True):
     output: int = 0
     reasoning: int = 0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.cache_write + other.cache_write,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+        )
+
 
 class FileCopy(Value, frozen=True):
     path: str

@@ -159,6 +159,15 @@ def test_an_answer_of_thoughts_alone_is_no_estimate() -> None:
     assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(107, "measured")
 
 
+def test_what_thoughts_alone_answered_is_not_counted_again_behind_a_steer() -> None:
+    grown = Grown().user("a long question " * 100).run()
+    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop"))
+    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=500, output=7)))
+    grown.user("four letters and more", delivery="steer")
+    no_answer = 4 + 6
+    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(507 + no_answer + 4 + 6, "extrapolated")
+
+
 def test_a_server_that_reports_nothing_is_weighed_whole_and_without_data() -> None:
     grown = long(2)
     sight = project(grown.branch(), grown.facts, "p")

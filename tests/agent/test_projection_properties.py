@@ -17,6 +17,7 @@ from flowchat.transcript.entries import (
     HeadMoved,
     Noticed,
     Text,
+    Thinking,
     ToolAnswered,
     ToolStarted,
 )
@@ -33,6 +34,12 @@ def step(grown: Grown, number: int, calls: int, order: list[int], lost: int) -> 
         grown.answers(index, f"answer {index}", STATUSES[(number + index) % len(STATUSES)])
 
 
+def thoughts_alone(grown: Grown, number: int) -> None:
+    """A step that would have ended its run, had nobody steered."""
+    grown.add(AssistantSaid(grown.started, number, 1, "m", (Thinking("hm"),), "stop"))
+    grown.user(f"steer behind thoughts {number}", delivery="steer")
+
+
 @st.composite
 def conversations(draw: Callable[..., object], sound: bool = True) -> tuple[Grown, list[int]]:
     """A grown tree, and the lengths of the branch at which a request was sent."""
@@ -47,6 +54,9 @@ def conversations(draw: Callable[..., object], sound: bool = True) -> tuple[Grow
         steps = draw(st.integers(0, 3))
         for number in range(1, steps + 1):
             sent.append(len(grown.branch()))
+            if draw(st.booleans()):
+                thoughts_alone(grown, number)
+                sent.append(len(grown.branch()))
             lost = 0 if sound else draw(st.integers(0, 2))
             step(grown, number, draw(st.integers(1, 3)), draw(st.permutations([0, 1, 2])), lost)
             if draw(st.booleans()):

@@ -106,6 +106,14 @@ def test_a_message_that_was_sent_is_never_extended() -> None:
     assert seen(grown)[:2] == ["user: one", "assistant: [no answer was given]"]
 
 
+def test_what_thoughts_alone_answered_is_not_extended_by_a_steer() -> None:
+    grown = Grown().user("one").run()
+    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop"))
+    assert seen(grown) == ["user: one"]
+    grown.user("two", delivery="steer")
+    assert seen(grown) == ["user: one", "assistant: [no answer was given]", "user: two"]
+
+
 def test_reasoning_goes_back_only_to_the_provider_it_came_from() -> None:
     grown = Grown().user("one").run()
     signed = Thinking("because", "anthropic", [{"signature": "s"}])
