@@ -77,9 +77,11 @@ async def test_an_edit_while_a_run_goes_on_needs_consent(desk: Desk) -> None:
     await session.send("u1")
     await hold.reached.wait()
     node = session.user_messages()[0].seq
+    before = (session.transcript.last_seq, session.transcript.head, session.queue, session.state)
     for action in ("resend", "save"):
-        with pytest.raises(Busy):
+        with pytest.raises(Busy, match=f"run {session.state.run} is under way"):
             await session.edit(node, "new", action)
+    assert (session.transcript.last_seq, session.transcript.head, session.queue, session.state) == before
     assert session.state.state == "running"
     await session.edit(node, "new", "resend", interrupt=True)
     await session.idle()

@@ -1,5 +1,6 @@
 """Workspaces: sessions kept, opened again, listed, forked and closed."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest_asyncio
 from flowchat.config import Folders, Settings
 from flowchat.errors import NoModel, NotFound, ReadOnly
 from flowchat.runtime.workspace import Workspace
+from flowchat.store.disk import Disk
 from flowchat.transcript.entries import AssistantSaid, Forked, Noticed, RunEnded, UserSaid, text_of
 from tests.desk import project_folder
 
@@ -208,3 +210,45 @@ async def test_quitting_while_a_run_goes_on_keeps_it_and_the_next_opening_finds_
 async def test_completion_offers_the_files_git_would_see(workspace: Workspace) -> None:
     (workspace.path / ".gitignore").write_text("b.txt\n")
     assert workspace.files() == [".gitignore", "a.txt"]
+
+
+class OddDisk(Disk):
+    """Raises what no disk raises at any file of one session."""
+
+    def __init__(self) -> None:
+        self.odd = ""
+
+    def replace(self, source: Path, target: Path) -> None:
+        if self.odd and self.odd in str(target):
+            raise RuntimeError("a bug")
+        super().replace(source, target)
+
+
+async def test_an_error_while_one_session_is_closed_keeps_no_other_from_being_closed(tmp_path: Path) -> None:
+    disk = OddDisk()
+    workspace = workspace_at(tmp_path, disk=disk)
+    bad, good = await workspace.new(), await workspace.new()
+    for session in (bad, good):
+        await session.send("list .")
+        await session.idle()
+    disk.odd = bad.sid
+    bad.keep_composer("unsent")
+    good.keep_composer("unsent")
+    with pytest.raises(RuntimeError, match="a bug"):
+        await workspace.close()
+    assert good.state.state == "closed"
+    again = workspace_at(tmp_path)
+    opened = [await again.open(sid) for sid in (bad.sid, good.sid)]
+    assert [(session.read_only, session.state.state) for session in opened] == [(None, "idle")] * 2
+    assert opened[1].composer_text == "unsent"
+    await again.close()
+
+
+async def test_whoever_waits_for_a_session_is_released_when_it_is_closed(workspace: Workspace) -> None:
+    session = await workspace.new()
+    await session.send("long")
+    waiting = asyncio.create_task(session.idle())
+    await session.close()
+    async with asyncio.timeout(5):
+        await waiting
+    assert [entry.entry.outcome for entry in session.transcript.branch() if isinstance(entry.entry, RunEnded)] == ["interrupted"]
