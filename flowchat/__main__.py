@@ -11,6 +11,7 @@ def main() -> int:
     Nothing is collected until a front end has begun: what loading makes is there to stay.
     """
     gc.disable()
+    _fill_closed_descriptors()
     try:
         here = os.getcwd()
     except FileNotFoundError:
@@ -21,6 +22,18 @@ def main() -> int:
     code = cli.main(sys.argv[1:])
     gc.freeze()  # a last collection over all that litellm loads would cost half a second
     return code
+
+
+def _fill_closed_descriptors() -> None:
+    """Put /dev/null, for reading only, where stdin, stdout or stderr is closed.
+
+    Else the next file opened would get its number, and with that what is printed. Printing still fails, as it should.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def open_folders(environ: Mapping[str, str]) -> Folders:
     Raises StorageFailed when HOME is not set or one of them cannot be made or written.
     """
     if home := environ.get("FLOWCHAT_HOME"):
-        root = Path(home).expanduser().absolute()
+        root = _home(home)
         folders = Folders(*(root / name for name in ("data", "config", "cache", "state")))
     elif not environ.get("HOME"):
         raise StorageFailed("HOME is not set, so there is no place to keep anything; set HOME or FLOWCHAT_HOME")
@@ -190,6 +190,13 @@ def open_folders(environ: Mapping[str, str]) -> Folders:
     for folder in (folders.data, folders.config, folders.cache, folders.state):
         make_private(folder)
     return folders
+
+
+def _home(value: str) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise StorageFailed(f"FLOWCHAT_HOME is {value!r}, and there is no such user: set it to a folder") from error
 
 
 def make_private(folder: Path) -> None:

@@ -1,8 +1,12 @@
+"""What the words behind `flowchat` mean, and how those that mean nothing are refused."""
+
+import os
 from pathlib import Path
 
 import pytest
 
-from flowchat.cli import PICK, Chat, Headless, Sessions, Version, parse
+from flowchat import __version__
+from flowchat.arguments import PICK, Chat, Headless, Page, Sessions, parse
 from flowchat.errors import UsageError
 
 HERE = Path.cwd().resolve()
@@ -55,43 +59,79 @@ HERE = Path.cwd().resolve()
         (["sessions", "list", "--json"], Sessions("list", as_json=True)),
         (["sessions", "show", "k3f9"], Sessions("show", "k3f9")),
         (["sessions", "path", "--json", "k3f9"], Sessions("path", "k3f9", as_json=True)),
-        (["--version"], Version()),
+        (["--version"], Page(f"flowchat {__version__}\n")),
+        (["-C", "~", "hi"], Chat(Path.home().resolve(), prompt="hi")),
+        (["--yolo", "--permission-mode", "bypass"], Chat(HERE, mode="bypass")),
+        (["-p", "--allow", "", "hi"], Chat(HERE, prompt="hi", headless=Headless(rules=("",)))),
     ],
 )
 def test_words_are_a_command(words: list[str], command: object) -> None:
     assert parse(words) == command
 
 
+@pytest.mark.parametrize("words", [["-h"], ["--help"], ["-p", "-h"], ["sessions", "--help"], ["sessions", "list", "-h"]])
+def test_help_is_a_page_that_shows_how_to_call_it(words: list[str]) -> None:
+    page = parse(words)
+    assert isinstance(page, Page)
+    assert page.text.startswith("usage: flowchat")
+    assert page.text.endswith("\n")
+
+
+MODES = "use default, accept-edits, plan or bypass"
+HELP = "`flowchat --help` shows what there is"
+STEPS = "is no number of steps: use a whole number from 1 to 999,999,999"
+ACTIONS = "`flowchat sessions` is followed by list, show ID or path ID, not by"
+FOR_A_PROMPT = "and a prompt that begins with - goes behind --"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--permission-mode", "auto"], "'auto' comes with the sandbox"),
-        (["--permission-mode", "fast"], "'fast' is no permission mode: use default, accept-edits, plan or bypass"),
-        (["-C", "/no/such/folder"], "'/no/such/folder' is no folder: name one that exists"),
+        (["--permission-mode", "auto"], f"--permission-mode auto comes with the sandbox: until then {MODES}"),
+        (["--permission-mode", "fast"], f"'fast' is no permission mode: {MODES}"),
+        (["-C", "/no/such/folder"], "-C '/no/such/folder': there is no such folder"),
+        (["-C", "~nobody-of-this-name/x"], "-C '~nobody-of-this-name/x': there is no such folder"),
+        (["-C", "x" * 300], f"-C '{'x' * 300}': there is no such folder"),
+        (["-C", __file__], f"-C {__file__!r} is no folder"),
         (["-p", "a", "--output-format", "yaml"], "'yaml' is no output format: use text, json or stream-json"),
-        (["-p", "a", "--max-steps", "0"], "'0' is no number of steps: use a whole number from 1"),
-        (["-p", "a", "--max-steps", "-1"], "-1"),
-        (["-p", "a", "--max-steps", "9" * 5000], "use a whole number from 1"),
-        (["-p", "a", "--max-steps", "٣"], "use a whole number from 1"),
-        (["-m"], "--model"),
-        (["-m", " "], "it is empty"),
-        (["--frobnicate"], "--frobnicate; `flowchat --help` shows what there is"),
-        (["--perm", "plan"], "--perm"),
-        (["--max-steps", "3", "a"], "--max-steps goes with -p"),
-        (["--allow", "grep", "a"], "--allow goes with -p"),
-        (["--output-format", "json", "a"], "--output-format goes with -p"),
-        (["-c", "-r", "k3f9"], "use one of them"),
-        (["-c", "--no-session"], "leave one of them out"),
-        (["--yolo", "--permission-mode", "plan"], "not plan: use one of them"),
-        (["-p", "a", "-r"], "`flowchat sessions list` shows them"),
-        (["sessions"], "action"),
-        (["sessions", "burn"], "'burn'"),
-        (["sessions", "show"], "`flowchat sessions list` shows them"),
-        (["sessions", "list", "k3f9"], "use `sessions show k3f9`"),
+        (["-p", "a", "--max-steps", "0"], f"'0' {STEPS}"),
+        (["-p", "a", "--max-steps", "-1"], f"'-1' {STEPS}"),
+        (["-p", "a", "--max-steps", "9" * 5000], f"'{'9' * 20}...' {STEPS}"),
+        (["-p", "a", "--max-steps", "٣"], f"'٣' {STEPS}"),
+        (["-m"], f"-m/--model: expected one argument; {HELP}"),
+        (["-m", " "], "-m is empty: name a model, as in `-m openai/gpt-5`, or leave it out"),
+        (["--frobnicate"], f"unrecognized arguments: --frobnicate; {HELP}, {FOR_A_PROMPT}"),
+        (["--perm", "plan"], f"unrecognized arguments: --perm; {HELP}, {FOR_A_PROMPT}"),
+        (["--max-steps", "3", "a"], "--max-steps goes with -p: add it, or leave the flag out"),
+        (["--allow", "grep", "a"], "--allow goes with -p: add it, or leave the flag out"),
+        (["--output-format", "json", "a"], "--output-format goes with -p: add it, or leave the flag out"),
+        (["-c", "-r", "k3f9"], "-c and -r each name a session: use one of them"),
+        (
+            ["-c", "--no-session"],
+            "--no-session keeps nothing, so there is nothing to continue with -c or -r: leave one of them out",
+        ),
+        (["--yolo", "--permission-mode", "plan"], "--yolo is --permission-mode bypass, not plan: use one of them"),
+        (["-p", "a", "-r"], "-r with -p needs the id or the title of a session: `flowchat sessions list` shows them"),
+        (["sessions"], f"{ACTIONS} nothing"),
+        (["sessions", "--json"], f"{ACTIONS} nothing"),
+        (["sessions", "burn"], f"{ACTIONS} 'burn'"),
+        (["sessions", "show"], "`sessions show` needs the id of a session: `flowchat sessions list` shows them"),
+        (["sessions", "list", "k3f9"], "`sessions list` takes no id, and 'k3f9' was given: use `sessions show k3f9`"),
     ],
 )
 def test_words_that_are_no_command_are_refused_in_one_sentence_that_names_them(words: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse(words)
-    assert sentence in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(refusal.value) == sentence
+
+
+def test_a_folder_that_went_away_under_the_shell_is_told(tmp_path: Path) -> None:
+    before = Path.cwd()
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    try:
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(UsageError, match="the folder you stand in is gone: go to another one, or name it with -C"):
+            parse(["hi"])
+    finally:
+        os.chdir(before)

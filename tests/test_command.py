@@ -119,3 +119,36 @@ def test_little_is_loaded_for_little_and_what_runs_on_collects_its_garbage(tmp_p
     command = [sys.executable, "-c", f"import gc, sys; from flowchat import cli; {code}"]
     done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert (done.stdout.splitlines()[-1], done.stderr) == (printed, "")
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", "--help", "-p -m demo hello", "-p -m demo hello --output-format json", "sessions list --json"]
+)
+@pytest.mark.parametrize(("out", "reason"), [("/dev/full", "No space left on device"), ("&-", "Bad file descriptor")])
+def test_output_that_cannot_be_written_is_1_and_one_sentence(tmp_path: Path, words: str, out: str, reason: str) -> None:
+    flowchat("-p", "-m", "demo", "hello", cwd=tmp_path)
+    command = f"'{sys.executable}' -m flowchat {words} </dev/null >{out}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, f"flowchat: stdout cannot be written: {reason}\n")
+
+
+def test_with_all_three_streams_closed_nothing_is_printed_into_a_file_of_ours(tmp_path: Path, home: Path) -> None:
+    command = f"'{sys.executable}' -m flowchat -p -m demo hello <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=60).returncode == 1
+    [log] = home.glob("data/sessions/*/log.jsonl")
+    assert [json.loads(line)["type"] for line in log.open()][-1] == "run_ended"
+    printed = [path for path in home.rglob("*") if path.is_file() and path.read_bytes().startswith(b"Demo model")]
+    assert printed == []
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+def test_a_complaint_nobody_can_read_stays_out_of_the_answer(tmp_path: Path, closed: str) -> None:
+    command = f"'{sys.executable}' -m flowchat --frobnicate {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_home_of_nobody_is_told_and_kept_out_of(tmp_path: Path) -> None:
+    done = flowchat("sessions", "list", cwd=tmp_path, FLOWCHAT_HOME="~nobody-of-this-name/x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "flowchat: FLOWCHAT_HOME is '~nobody-of-this-name/x', and there is no such user: set it to a folder\n"

@@ -13,11 +13,15 @@ BEHIND_LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class Pipe:
-    """Writes all of a text and waits where the reader is slow; once it has gone, `gone` is told and everything more dropped."""
+    """Writes all of a text and waits where the reader is slow; once it has gone, `gone` is told and everything more dropped.
+
+    `failure` is what kept it from writing, as on a full disk; None too for a reader that has simply left.
+    """
 
     def __init__(self, out: int, gone: Callable[[], None] = lambda: None) -> None:
         self._out: int | None = out
         self._gone = gone
+        self.failure: OSError | None = None
 
     def write(self, text: str) -> None:
         self.write_bytes(text.encode("utf-8", "replace"))
@@ -28,8 +32,9 @@ class Pipe:
                 content = content[os.write(self._out, content) :]
             except BlockingIOError:
                 select.select([], [self._out], [])
-            except OSError:
+            except OSError as error:
                 self._out = None
+                self.failure = None if isinstance(error, BrokenPipeError) else error
                 self._gone()
 
 
@@ -58,6 +63,11 @@ class Outlet:
             return
         self._taken_bytes += len(content)
         self._waiting.put(content)
+
+    @property
+    def failure(self) -> OSError | None:
+        """The pipe's, for what is written by now."""
+        return self._pipe.failure
 
     async def written(self) -> None:
         """Until everything has been written, or dropped."""

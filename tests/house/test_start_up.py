@@ -15,7 +15,7 @@ def loaded_by(code: str) -> str:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    assert loaded_by("import flowchat.__main__, flowchat.cli; flowchat.cli.parse(['-c'])") == "[]"
+    assert loaded_by("import flowchat.__main__, flowchat.cli; flowchat.arguments.parse(['-c'])") == "[]"
 
 
 def test_the_version_does_not_even_load_the_screen() -> None:

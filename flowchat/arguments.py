@@ -1,0 +1,211 @@
+"""The words of the command line, and the one command they are."""
+
+import os
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias, cast, get_args
+
+from flowchat import __version__
+from flowchat.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowchat.serve.stream import OutputFormat
+    from flowchat.transcript.entries import Mode
+
+HERE = "."
+PICK = ""
+"""The value of `-r` without one: the user picks in the resume screen."""
+
+
+class Headless(NamedTuple):
+    """What `-p` adds: how to print, after how many steps to stop (None: the setting), which calls are allowed."""
+
+    output_format: "OutputFormat" = "text"
+    max_steps: int | None = None
+    rules: tuple[str, ...] = ()
+
+
+class Chat(NamedTuple):
+    """A conversation in `folder`: a new one, the newest (`newest`), or the one named by `resume`. None: not said."""
+
+    folder: Path
+    prompt: str = ""
+    newest: bool = False
+    resume: str | None = None
+    saved: bool = True
+    model: str | None = None
+    mode: "Mode | None" = None
+    headless: Headless | None = None
+
+
+class Sessions(NamedTuple):
+    """`flowchat sessions list`, `show ID`, `path ID`."""
+
+    action: Literal["list", "show", "path"]
+    wanted: str = ""
+    as_json: bool = False
+
+
+class Page(NamedTuple):
+    """Something to read, as `--version` and `--help` ask for; it ends with a newline."""
+
+    text: str
+
+
+Command: TypeAlias = Chat | Sessions | Page
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command these words are. Raises UsageError."""
+    words = [_readable(word) for word in words]
+    if words[:1] == ["sessions"]:
+        return _parse_sessions(words[1:])
+    if words[:1] == ["run"]:
+        words[0] = "--print"
+    end = words.index("--") if "--" in words else len(words)
+    parser = _chat_parser()
+    said = vars(parser.parse_intermixed_args(words[:end]))
+    if said["help"]:
+        return Page(parser.format_help())
+    if said["version"]:
+        return Page(f"flowchat {__version__}\n")
+    _check_together(said)
+    headless = None
+    if said["print"]:
+        headless = Headless(said["output_format"] or "text", said["max_steps"], tuple(said["allow"]))
+    return Chat(
+        folder=said["cwd"] or _folder(HERE),
+        prompt=" ".join([*said["prompt"], *words[end + 1 :]]),
+        newest=said["continue"],
+        resume=said["resume"],
+        saved=not said["no_session"],
+        model=said["model"],
+        mode=said["permission_mode"] or ("bypass" if said["yolo"] else None),
+        headless=headless,
+    )
+
+
+def _check_together(said: dict[str, object]) -> None:
+    """Refuse flags that contradict each other or would go unheard."""
+    if said["continue"] and said["resume"] is not None:
+        raise UsageError("-c and -r each name a session: use one of them")
+    if said["no_session"] and (said["continue"] or said["resume"] is not None):
+        raise UsageError("--no-session keeps nothing, so there is nothing to continue with -c or -r: leave one of them out")
+    if said["yolo"] and said["permission_mode"] not in (None, "bypass"):
+        raise UsageError(f"--yolo is --permission-mode bypass, not {said['permission_mode']}: use one of them")
+    if not said["print"]:
+        for flag in ("output_format", "max_steps", "allow"):
+            if said[flag]:
+                raise UsageError(f"--{flag.replace('_', '-')} goes with -p: add it, or leave the flag out")
+    elif said["resume"] == PICK:
+        raise UsageError("-r with -p needs the id or the title of a session: `flowchat sessions list` shows them")
+
+
+def _chat_parser() -> "_Parser":
+    parser = _Parser(
+        prog="flowchat",
+        description="A terminal chat for developers. Without -p it opens the screen; with -p it prints one answer.",
+        epilog="flowchat sessions list | show ID | path ID   [--json]      the sessions that are kept\n"
+        "flowchat run [PROMPT]                                  the same as flowchat -p [PROMPT]\n\n"
+        "Exit codes of -p: 0 completed, 1 error, 2 usage, 53 step limit, 130/143/129 signals.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("prompt", nargs="*", metavar="PROMPT", help="the first message")
+    add("-m", "--model", type=_model, metavar="MODEL", help="a litellm model name or demo; else FLOWCHAT_MODEL, then the setting")
+    add("-c", "--continue", action="store_true", help="go on with the newest session of this folder")
+    add("-r", "--resume", nargs="?", const=PICK, metavar="ID|TITLE", help="go on with that session; without a value, pick one")
+    add("-C", "--cwd", type=_folder, metavar="DIR", help="work in DIR")
+    add("--no-session", action="store_true", help="keep nothing on disk")
+    add("--permission-mode", type=_mode, metavar="MODE", help="default, accept-edits, plan or bypass")
+    add("--yolo", action="store_true", help="--permission-mode bypass: no call asks")
+    add("-p", "--print", action="store_true", help="print the answer and leave; what is not allowed is denied")
+    add("--output-format", type=_output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")
+    add("--max-steps", "--max-turns", type=_steps, metavar="N", help="with -p: stop after N steps")
+    add("--allow", action="append", default=[], metavar="RULE",
+        help="with -p, repeatable: a tool name, TOOL(path glob) or shell(exact command)")  # fmt: skip
+    add("--version", action="store_true", help="print the version")
+    return parser
+
+
+def _parse_sessions(words: list[str]) -> Sessions | Page:
+    parser = _Parser(prog="flowchat sessions", description="Look at the sessions that are kept.")
+    parser.add_argument("action", nargs="?", metavar="list|show|path", help="all of them, what was said in one, or its folder")
+    parser.add_argument("wanted", nargs="?", default="", metavar="ID", help="an id, the start of one, or a title")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    said = parser.parse_intermixed_args(words)
+    if said.help:
+        return Page(parser.format_help())
+    if said.action not in ("list", "show", "path"):
+        asked = "nothing" if said.action is None else repr(said.action)
+        raise UsageError(f"`flowchat sessions` is followed by list, show ID or path ID, not by {asked}")
+    if said.action == "list" and said.wanted:
+        raise UsageError(f"`sessions list` takes no id, and {said.wanted!r} was given: use `sessions show {said.wanted}`")
+    if said.action != "list" and not said.wanted:
+        raise UsageError(f"`sessions {said.action}` needs the id of a session: `flowchat sessions list` shows them")
+    return Sessions(said.action, said.wanted, said.json)
+
+
+class _Parser(ArgumentParser):
+    """Refuses with UsageError; abbreviates nothing; takes -h and --help as flags like any other."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, allow_abbrev=False, add_help=False)
+        self.add_argument("-h", "--help", action="store_true", help="print this page")
+
+    def error(self, message: str) -> NoReturn:
+        hint = ", and a prompt that begins with - goes behind --" if message.startswith("unrecognized") else ""
+        raise UsageError(f"{message.removeprefix('argument ')}; `{self.prog} --help` shows what there is{hint}")
+
+
+def _readable(word: str) -> str:
+    """An argument as Unicode: bytes that are none become U+FFFD."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _model(value: str) -> str:
+    if not value.strip():
+        raise UsageError("-m is empty: name a model, as in `-m openai/gpt-5`, or leave it out")
+    return value
+
+
+def _folder(value: str) -> Path:
+    try:
+        folder = Path(value).expanduser().resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no such user, or links in a circle
+        if value == HERE:
+            raise UsageError("the folder you stand in is gone: go to another one, or name it with -C") from error
+        raise UsageError(f"-C {value!r}: there is no such folder") from error
+    if not folder.is_dir():
+        raise UsageError(f"-C {value!r} is no folder")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(f"{str(folder)!r} cannot be read: ask for the right to, or name another folder with -C")
+    return folder
+
+
+def _mode(value: str) -> "Mode":
+    from flowchat.config import MODE_ALIASES
+    from flowchat.transcript.entries import Mode
+
+    mode = MODE_ALIASES.get(value, value)
+    if mode == "auto":
+        raise UsageError("--permission-mode auto comes with the sandbox: until then use default, accept-edits, plan or bypass")
+    if mode not in get_args(Mode):
+        raise UsageError(f"{value!r} is no permission mode: use default, accept-edits, plan or bypass")
+    return cast(Mode, mode)
+
+
+def _output_format(value: str) -> "OutputFormat":
+    from flowchat.serve.stream import OutputFormat
+
+    if value not in get_args(OutputFormat):
+        raise UsageError(f"{value!r} is no output format: use text, json or stream-json")
+    return cast(OutputFormat, value)
+
+
+def _steps(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) <= 9 and int(value) > 0):
+        shown = value if len(value) <= 20 else f"{value[:20]}..."
+        raise UsageError(f"{shown!r} is no number of steps: use a whole number from 1 to 999,999,999")
+    return int(value)
