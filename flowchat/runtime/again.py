@@ -17,6 +17,10 @@ class Again:
         if self._task is None:
             self._task = asyncio.create_task(self._go())
 
+    @property
+    def is_busy(self) -> bool:
+        return self._task is not None
+
     async def rest(self) -> None:
         """Until all that was asked for is done."""
         while self._task is not None:

@@ -45,9 +45,8 @@ class Drafting:
                 self._stream(delta, delta.args)
             case OutputDelta():
                 self._outputs.setdefault(delta.call, []).append(delta.text)
-            case AttemptWithdrawn():  # what the timer may have written since the loop cleared the draft goes, too
+            case AttemptWithdrawn():  # what is on disk of it the loop itself clears
                 self._streamed.clear()
-                self._transcript.clear_draft()
                 return
             case StateDelta() | RetryScheduled() | ApprovalAsked() | CompactionDelta() | ContextUsed() | QueueChanged() | Toast():
                 return

@@ -40,7 +40,7 @@ from flowchat.transcript.entries import (
     UserSaid,
     text_of,
 )
-from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, QueueChanged, StateDelta
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, QueueChanged, StateDelta, Toast
 from flowchat.transcript.transcript import Transcript
 
 CLOSE_SECONDS = 5.0
@@ -390,6 +390,9 @@ class Session:
         self._keeping.card_changed()
         if outcome == "completed":
             self._titling.begin(self._make_agent().compact_model)
+
+    def tell(self, toast: Toast) -> None:
+        self._hearing.emit(toast)
 
     def tell_context(self) -> None:
         """Let watchers hear what the next request would weigh."""

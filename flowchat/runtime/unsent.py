@@ -43,6 +43,12 @@ class Unsent:
         self._told = False
         self._timer: Timer | None = None
 
+    def look(self) -> str:
+        """The text as it is now: what is on its way to the disk, else what lies there; others may have changed that."""
+        if not self._writing.is_busy and self._failure is None:
+            self.text = self._shelf.composer_text()
+        return self.text
+
     def keep(self, text: str) -> None:
         """Remember it now and write it in the background; raises nothing."""
         self.text = text

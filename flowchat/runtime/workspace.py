@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.projection import Projection
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
-from flowchat.errors import CommandRefused, NotFound
+from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
@@ -21,7 +22,7 @@ from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.session import Session
-from flowchat.runtime.unsent import Shelf
+from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.store.aside import aside
 from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
@@ -44,10 +45,13 @@ from flowchat.transcript.entries import (
     Seq,
     type_name,
 )
+from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
+DRAFT_SECONDS = 1.0
+"""Leaving waits so long for the unsent text of no session."""
 LONGEST_WAIT_SECONDS = 60.0
 """What a server may ask for between two attempts where nobody is there to choose."""
 
@@ -79,6 +83,8 @@ class Workspace:
         self._clock = clock or SystemClock()
         self._make_model = make_model
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
+        draft = self._store.draft(self.path) if self._store else MemoryShelf()
+        self._unsent = Unsent(draft, True, self._clock, self._tell)
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
@@ -234,12 +240,19 @@ class Workspace:
 
     def kept_draft(self) -> str:
         """Unsent text of no session."""
-        return "" if self._store is None else self._store.kept_draft(self.path)
+        return self._unsent.look()
 
     def keep_draft(self, text: str) -> None:
-        """Unsent text of no session, on disk when this returns. Raises StorageFailed."""
-        if self._store is not None:
-            self._store.keep_draft(self.path, text)
+        """Unsent text of no session; as Session.keep_composer."""
+        self._unsent.keep(text)
+
+    async def draft_kept(self) -> None:
+        """Until it is on disk. Raises StorageFailed."""
+        await self._unsent.kept()
+
+    def _tell(self, toast: Toast) -> None:
+        for session, _ in self._open:
+            session.tell(toast)
 
     def warm(self) -> None:
         """Begin to load what the sessions' models need, in a thread. Call it after the first paint."""
@@ -249,9 +262,15 @@ class Workspace:
 
     async def close(self) -> None:
         """Close what is open: an error while one thing is closed keeps no other from it."""
-        closing = [thing.close() for pair in self._open for thing in pair]
+        closing = [self._put_draft_away(), *(thing.close() for pair in self._open for thing in pair)]
         results = await asyncio.gather(*closing, return_exceptions=True)
         await known_models.close()
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    async def _put_draft_away(self) -> None:
+        with suppress(StorageFailed, TimeoutError):
+            async with asyncio.timeout(DRAFT_SECONDS):
+                await self._unsent.kept()
+        self._unsent.stop()

@@ -22,7 +22,7 @@ from flowchat.store.logfile import LOG
 from flowchat.store.memory import MemoryLog, MemoryShelf
 from flowchat.store.recent import RECENT_LIMIT, Recent, name_of
 from flowchat.store.scan import Scanned, scan
-from flowchat.store.shelf import FileShelf, keep_unsent, unsent_in
+from flowchat.store.shelf import FileShelf
 from flowchat.transcript.draft import AnyDraft, decode_draft
 from flowchat.transcript.entries import AnyEntry, Entry, HeadMoved, Node, Record, Seq, type_name
 from flowchat.transcript.transcript import Blobs, Log, encode_line
@@ -211,12 +211,9 @@ class Sessions:
             return []
 
     # --- unsent text of no session -----------------------------------------------------------------------------------
-    def kept_draft(self, workspace: Path) -> str:
-        return unsent_in(self._draft_of(workspace))
-
-    def keep_draft(self, workspace: Path, text: str) -> None:
-        """On disk when this returns; raises StorageFailed."""
-        keep_unsent(self._draft_of(workspace), text, self._disk)
+    def draft(self, workspace: Path) -> FileShelf:
+        """Where it lies."""
+        return FileShelf(self._folder, self._disk, self._recent, self._draft_of(workspace), lambda: False)
 
     def _draft_of(self, workspace: Path) -> Path:
         return self._drafts / f"{name_of(workspace)}.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowchat.errors import StorageFailed
-from flowchat.model.scripted import ScriptedModel, says
+from flowchat.model.scripted import ScriptedModel, Step, says, waits
 from flowchat.runtime.session import Session
 from flowchat.transcript.entries import QueueItem, Text, UserSaid
 from flowchat.transcript.events import Toast
@@ -17,9 +17,9 @@ from tests.faults.house import House
 from tests.faulty import FailingDisk, Site, SiteDisk
 
 
-async def begun(house: House, disk: SiteDisk, *script: str) -> Session:
+async def begun(house: House, disk: SiteDisk, then: Step | None = None) -> Session:
     """A session in which one message was answered."""
-    session = await house.workspace(ScriptedModel(*map(says, script or ("Hello.",)), says("On.")), disk).new(model="scripted")
+    session = await house.workspace(ScriptedModel(says("Hello."), then or says("On.")), disk).new(model="scripted")
     await session.send("hi")
     await house.clock.hurry(session.idle())
     return session
@@ -116,8 +116,8 @@ async def test_an_edit_whose_queue_cannot_be_kept_changes_nothing(house: House) 
 
 async def test_what_was_said_while_an_edit_kept_the_queue_is_not_run_over(house: House) -> None:
     """The queue's text takes a moment to reach the disk; who sends meanwhile comes first."""
-    disk = HangingDisk()
-    session = await begun(house, disk)
+    disk, hold = HangingDisk(), waits("", says("On."))
+    session = await begun(house, disk, hold)
     await _queued(session)
     disk.free.clear()
     editing = asyncio.create_task(session.edit(session.user_messages()[0].seq, "hello", "resend"))
@@ -127,6 +127,7 @@ async def test_what_was_said_while_an_edit_kept_the_queue_is_not_run_over(house:
     disk.free.set()
     results = await asyncio.gather(editing, sending, return_exceptions=True)
     assert [type(result).__name__ for result in results] == ["Busy", "str"]
+    hold.gate.set()
     await house.clock.hurry(session.idle())
     assert (session.composer_text, [item.client_id for item in session.queue]) == ("", ["q"])
     await session.close()
@@ -161,3 +162,17 @@ async def test_every_kind_of_session_is_left_while_the_disk_does_not_answer(hous
     forking.cancel()
     assert [session.state.state for session in (*sessions, fork, read)] == ["closed"] * 4
     disk.free.set()
+
+
+async def test_before_the_first_message_text_is_kept_for_the_workspace_in_the_same_way(house: House) -> None:
+    disk = FailingDisk(1, "EIO", count=None, names=("fsync",))
+    there = house.workspace(ScriptedModel(), disk)
+    ear = Ear((await there.new(model="scripted")).watch)
+    for text in ("a", "ab"):
+        there.keep_draft(text)
+        with pytest.raises(StorageFailed, match="Input/output error"):
+            await there.draft_kept()
+    assert (len(ear.entries(Toast)), there.kept_draft(), house.workspace(ScriptedModel()).kept_draft()) == (1, "ab", "")
+    disk.mend()
+    await eventually(house, lambda: house.workspace(ScriptedModel()).kept_draft() == "ab")
+    await there.close()

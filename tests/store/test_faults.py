@@ -178,14 +178,14 @@ async def test_unsent_text_is_the_old_or_the_new(tmp_path: Path) -> None:
     call, fired = 0, True
     while fired:
         call += 1
-        sessions(tmp_path).keep_draft(WORK, "old")
+        await sessions(tmp_path).draft(WORK).keep_composer("old")
         disk = FaultyDisk(failing_at(call, ENOSPC))
         store = sessions(tmp_path, disk)
         try:
-            store.keep_draft(WORK, "new")
-            assert sessions(tmp_path).kept_draft(WORK) == "new"
+            await store.draft(WORK).keep_composer("new")
+            assert sessions(tmp_path).draft(WORK).composer_text() == "new"
         except StorageFailed:
-            assert sessions(tmp_path).kept_draft(WORK) in ("old", "new")
+            assert sessions(tmp_path).draft(WORK).composer_text() in ("old", "new")
         fired = len(disk.calls) >= call
         assert leftovers(tmp_path) == []
     assert call > 4

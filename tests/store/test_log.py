@@ -77,7 +77,7 @@ async def test_folders_and_files_are_private_whatever_the_umask(tmp_path: Path, 
     before = os.umask(umask)
     try:
         store = sessions(tmp_path)
-        store.keep_draft(WORK, "unsent")
+        await store.draft(WORK).keep_composer("unsent")
         opened = store.new(NOW_MS, WORK)
         book = transcript(opened)
         await book.append(started(), user("hi"))

@@ -274,7 +274,7 @@ async def test_unsent_text_moves_in_beside_the_log_once_there_is_one(tmp_path: P
     store = sessions(tmp_path)
     opened = store.new(NOW_MS, WORK)
     await opened.shelf.keep_composer("unsent \ud800")
-    assert store.kept_draft(WORK) == "unsent �"
+    assert store.draft(WORK).composer_text() == "unsent �"
     assert store.new(NOW_MS, WORK).shelf.composer_text() == "unsent �"
     assert store.new(NOW_MS, Path("/other")).shelf.composer_text() == ""
     book = transcript(opened)
@@ -285,17 +285,17 @@ async def test_unsent_text_moves_in_beside_the_log_once_there_is_one(tmp_path: P
     await book.close()
     again = store.open(opened.sid)
     await again.log.close()
-    assert (again.shelf.composer_text(), store.kept_draft(WORK)) == ("next", "")
+    assert (again.shelf.composer_text(), store.draft(WORK).composer_text()) == ("next", "")
     await again.shelf.keep_composer("")
     assert again.shelf.composer_text() == ""
 
 
-def test_text_that_cannot_be_kept_says_where_and_why(tmp_path: Path) -> None:
+async def test_text_that_cannot_be_kept_says_where_and_why(tmp_path: Path) -> None:
     store = sessions(tmp_path)
     (tmp_path / "state").write_text("a file in the way")
     with pytest.raises(StorageFailed, match=r"drafts/.* \((Not a directory|File exists)\)"):
-        store.keep_draft(WORK, "text")
-    assert store.kept_draft(WORK) == ""
+        await store.draft(WORK).keep_composer("text")
+    assert store.draft(WORK).composer_text() == ""
 
 
 async def test_a_session_in_a_folder_that_cannot_be_written_is_only_read(tmp_path: Path) -> None:
