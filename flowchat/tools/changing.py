@@ -1,4 +1,4 @@
-"""One file changed: what must hold before, the snapshot of what is replaced, the write that is never half done, its story."""
+"""A tool that changes one file: what must hold before, the snapshot of what is replaced, the write that is never half done."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,10 +8,11 @@ from typing import TypeVar
 from msgspec import Struct
 
 from flowchat.tools import files
+from flowchat.tools.arguments import fill
 from flowchat.tools.differences import Difference, difference
-from flowchat.tools.paths import refuse_unseen_characters, shown
-from flowchat.tools.tool import Desk, Outcome, Refused
-from flowchat.transcript.entries import FileTouched
+from flowchat.tools.paths import refuse_unseen_characters, resolve, resolve_judged, shown
+from flowchat.tools.tool import BadArguments, Desk, Outcome, Reach, Refused
+from flowchat.transcript.entries import FileTouched, ToolSchema
 from flowchat.transcript.events import Preview
 
 _T = TypeVar("_T")
@@ -29,7 +30,57 @@ class Change(Struct, frozen=True):
         return difference(before, self.after.decode("utf-8", "replace"), shown(self.path, workspace))
 
 
-def current(path: Path, seen: Mapping[str, str]) -> files.Found | None:
+class FileChange:
+    """A tool made of its schema, which has a `path`, and of `after`: what the file shall hold, from the call's arguments, the
+    path and the file as it stands (None: there is none). `after` raises ToolError where nothing should be changed."""
+
+    read_only = False
+
+    def __init__(self, schema: ToolSchema, after: Callable[[Mapping[str, object], Path, files.Found | None], bytes]) -> None:
+        self.schema = schema
+        self._after = after
+
+    def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
+        return Reach("write", (resolve(_named(args), workspace),))
+
+    def preview(self, args: Mapping[str, object], desk: Desk) -> Preview:
+        change = self._change(args, desk)
+        verb = "Create" if change.was is None else "Change"
+        changed = change.difference(desk.workspace)
+        return Preview(f"{verb} {shown(change.path, desk.workspace)}?", (("lines", changed.counts),), changed.diff, "diff")
+
+    async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
+        return await _carry_out(await asyncio.to_thread(self._change, args, desk), desk)
+
+    def _change(self, args: Mapping[str, object], desk: Desk) -> Change:
+        path = resolve_judged(_named(args), desk.workspace, desk.reach)
+        was = _current(path, desk.seen)
+        after = self._after(args, path, was)
+        if len(after) > files.CHANGE_LIMIT_BYTES:
+            raise BadArguments(f"{path} would have {len(after):,} bytes; a file may have {files.CHANGE_LIMIT_BYTES >> 20} MiB")
+        return Change(path, was, after)
+
+
+def as_bytes(text: str, what: str) -> bytes:
+    """A model's text in UTF-8; raises BadArguments where that cannot hold it."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadArguments(f"{what} holds half a character (a lone surrogate), which no UTF-8 file can") from None
+
+
+class _Named(Struct):
+    path: str
+
+
+def _named(args: Mapping[str, object]) -> str:
+    path = fill(_Named, args).path
+    if path.endswith("/"):
+        raise BadArguments(f"{path!r} names a folder: name a file")
+    return path
+
+
+def _current(path: Path, seen: Mapping[str, str]) -> files.Found | None:
     """The file as it stands, for a change; raises Refused unless the conversation has seen just these bytes."""
     refuse_unseen_characters(path)
     found = files.read(path)
@@ -43,14 +94,7 @@ def current(path: Path, seen: Mapping[str, str]) -> files.Found | None:
     return found
 
 
-def preview(change: Change, workspace: Path) -> Preview:
-    """The question and the whole difference."""
-    verb = "Create" if change.was is None else "Change"
-    changed = change.difference(workspace)
-    return Preview(f"{verb} {shown(change.path, workspace)}?", (("lines", changed.counts),), changed.diff, "diff")
-
-
-async def carry_out(change: Change, desk: Desk) -> Outcome:
+async def _carry_out(change: Change, desk: Desk) -> Outcome:
     """Write it. What is replaced is kept first. A cancel that comes once the write is under way waits for its answer."""
     changed = await asyncio.to_thread(change.difference, desk.workspace)
     before = await desk.keep(change.was.content, "application/octet-stream") if change.was is not None else None

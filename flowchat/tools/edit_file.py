@@ -1,17 +1,15 @@
 """edit_file: one exact piece of text for another, in a file the conversation has read."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from flowchat.tools.arguments import boolean, fill, schema, string
-from flowchat.tools.changing import Change, carry_out, current, preview
-from flowchat.tools.files import Missing
-from flowchat.tools.paths import resolve, resolve_judged
-from flowchat.tools.tool import BadArguments, Desk, Outcome, Reach, Refused
-from flowchat.transcript.events import Preview
+from flowchat.tools.changing import FileChange, as_bytes
+from flowchat.tools.files import CHANGE_LIMIT_BYTES, Found, Missing
+from flowchat.tools.line_ends import is_crlf, with_crlf
+from flowchat.tools.tool import BadArguments, Refused
 
 _PLACES_NAMED = 5
 _NEAREST_LINES_LIMIT = 2_000
@@ -26,69 +24,57 @@ class _Args(Struct):
     all: bool = False
 
 
-class EditFile:
-    schema = schema(
+def _edited(args: Mapping[str, object], path: Path, was: Found | None) -> bytes:
+    given = fill(_Args, args)
+    if was is None:
+        raise Missing(f"{path} does not exist: write_file creates files")
+    old, new = as_bytes(given.old, "old"), as_bytes(given.new, "new")
+    return edited(was.content, old, new, given.all)
+
+
+EDIT_FILE = FileChange(
+    schema(
         "edit_file",
         "Replace text in a file you have read. `old` must match exactly, whitespace included, and only once, unless all is true.",
         {"path": string(), "old": string("Text to replace, without line numbers"), "new": string("Text in its place")},
         {"all": boolean("Replace every occurrence")},
-    )
-    read_only = False
-
-    def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
-        return Reach("write", (resolve(fill(_Args, args).path, workspace),))
-
-    def preview(self, args: Mapping[str, object], desk: Desk) -> Preview:
-        return preview(self._change(args, desk), desk.workspace)
-
-    async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
-        return await carry_out(await asyncio.to_thread(self._change, args, desk), desk)
-
-    def _change(self, args: Mapping[str, object], desk: Desk) -> Change:
-        given = fill(_Args, args)
-        path = resolve_judged(given.path, desk.workspace, desk.reach)
-        was = current(path, desk.seen)
-        if was is None:
-            raise Missing(f"{path} does not exist: write_file creates files")
-        try:
-            old, new = given.old.encode(), given.new.encode()
-        except UnicodeEncodeError:
-            raise BadArguments("old or new holds half a character (a lone surrogate), which no UTF-8 file can") from None
-        return Change(path, was, edited(was.content, old, new, given.all))
+    ),
+    _edited,
+)
 
 
 def edited(content: bytes, old: bytes, new: bytes, everywhere: bool) -> bytes:
     """`content` with `old` replaced by `new`; every other byte, a BOM and foreign encodings included, stays as it is.
 
     In a file whose lines end in CRLF both are taken to mean that. Raises Refused, with the nearest text or the places, unless
-    `old` is there exactly once (or at least once, `everywhere`); BadArguments where nothing would change.
+    `old` is there exactly once (or at least once, `everywhere`); BadArguments where nothing would change, or too much.
     """
     if not old:
         raise BadArguments("old is empty: give the text to replace, or use write_file")
-    if content.count(b"\n") == content.count(b"\r\n") > 0:
-        old, new = _with_crlf(old), _with_crlf(new)
+    if is_crlf(content):
+        old, new = with_crlf(old), with_crlf(new)
     if old == new:
         raise BadArguments("old and new are the same: nothing would change")
     places = content.count(old)
     if places == 0:
         raise Refused(f"old is not in the file: {_nearest(content, old)}")
     if places > 1 and not everywhere:
-        raise Refused(f"old is in the file {places} times ({_lines_of(content, old)}): add lines around it, or set all")
+        raise Refused(f"old is in the file {places:,} times ({_lines_of(content, old)}): add lines around it, or set all")
+    if (size := len(content) + places * (len(new) - len(old))) > CHANGE_LIMIT_BYTES:
+        raise BadArguments(f"the file would have {size:,} bytes; one that is changed may have {CHANGE_LIMIT_BYTES >> 20} MiB")
     return content.replace(old, new)
 
 
-def _with_crlf(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-
-
 def _lines_of(content: bytes, old: bytes) -> str:
+    """The lines it begins in, each once."""
     numbers: list[str] = []
     at = content.find(old)
     while at >= 0 and len(numbers) < _PLACES_NAMED:
         numbers.append(str(content.count(b"\n", 0, at) + 1))
-        at = content.find(old, at + len(old))
+        line_end = content.find(b"\n", at)
+        at = content.find(old, max(line_end + 1, at + len(old))) if line_end >= 0 else -1
     more = ", …" if at >= 0 else ""
-    return f"lines {', '.join(numbers)}{more}"
+    return f"{'line' if len(numbers) == 1 else 'lines'} {', '.join(numbers)}{more}"
 
 
 def _nearest(content: bytes, old: bytes) -> str:

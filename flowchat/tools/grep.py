@@ -24,7 +24,7 @@ ENOUGH_BYTES = 1024 * 1024
 """Output after which the search is ended: far more than is shown."""
 LINE_LIMIT_CHARS = 500
 FILE_LIMIT = "20M"
-_FOUND = re.compile(r"(?P<path>[^\0\n]+)\0(?P<number>\d+)(?P<kind>[:-])(?P<text>.*)")
+_FOUND = re.compile(r"(?P<path>/[^\0\n]+)\0(?P<number>\d+)(?P<kind>[:-])(?P<text>.*)")
 
 
 class _Args(Struct):
@@ -117,7 +117,7 @@ def _candidates(target: Path, glob: str) -> list[str]:
 def _outcome(ended: Ended, given: _Args, workspace: Path) -> Outcome:
     printed = ended.recording.head
     if ended.timed_out:
-        raise NotDone(f"the search took more than {SEARCH_SECONDS:.0f} s: name a folder as path, or a glob")
+        raise NotDone(f"the search took more than {SEARCH_SECONDS:.0f} s: name a folder as path, a glob, or a simpler pattern")
     if ended.status == 2 and "\0" not in printed:
         raise BadArguments(f"{given.pattern!r} is no pattern: {' '.join(printed.split())[:500]}")
     found = [match for line in printed.split("\n") if (match := _FOUND.fullmatch(line.rstrip("\r"))) or line == "--"]

@@ -86,8 +86,10 @@ def window(stream: IO[bytes], name: str, offset: int, limit: int) -> Window:
     last_byte = b""
     first = True
     while chunk := stream.read(_CHUNK_BYTES):
+        if first and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise NotDone(f"{name} is UTF-16, not UTF-8: use shell (iconv -f UTF-16 -t UTF-8)")
         if first and (looks_binary(chunk[:8192]) or b"\0" in chunk[:8192]):
-            raise NotDone(f"{name} is not a text file")
+            raise NotDone(f"{name} is not a text file: use shell (file, xxd) to look into it")
         digest.update(chunk)
         shown_lines.take(chunk.removeprefix(codecs.BOM_UTF8) if first else chunk)
         first = False

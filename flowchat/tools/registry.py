@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from flowchat.tools.arguments import parse
 from flowchat.tools.bounds import bound as bound
-from flowchat.tools.edit_file import EditFile
+from flowchat.tools.edit_file import EDIT_FILE
 from flowchat.tools.glob import Glob
 from flowchat.tools.grep import Grep
 from flowchat.tools.list_dir import ListDir
 from flowchat.tools.read_file import ReadFile
 from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
 from flowchat.tools.tool import Tool
-from flowchat.tools.write_file import WriteFile
+from flowchat.tools.write_file import WRITE_FILE
 from flowchat.transcript.entries import ToolSchema
 
 
@@ -41,4 +41,4 @@ class Registry:
 def standard_tools(shell_timeout_seconds: float = TIMEOUT_SECONDS) -> Registry:
     """The tools every session has."""
     reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep()]
-    return Registry([*reading, WriteFile(), EditFile(), Shell(shell_timeout_seconds)])
+    return Registry([*reading, WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds)])

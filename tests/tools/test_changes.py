@@ -83,6 +83,8 @@ def test_an_edit_leaves_every_other_byte_alone(content: bytes, old: bytes, new: 
     ("content", "old", "new", "error", "said"),
     [
         (b"a\nb a\n", b"a", b"c", Refused, "2 times (lines 1, 2)"),
+        (b"aaa a\nb\na", b"a", b"c", Refused, "5 times (lines 1, 3)"),
+        (b"aa\n", b"a", b"c", Refused, "2 times (line 1)"),
         (b"a\n" * 9, b"a", b"c", Refused, "9 times (lines 1, 2, 3, 4, 5, …)"),
         (b"def total(items):\n    pass\n", b"def total(item):", b"", Refused, "the closest is line 1: def total(items):"),
         (b"if x:\n    y()\n", b"if x:\n  y()", b"", Refused, "its first line is, at line 1"),
@@ -97,6 +99,39 @@ def test_an_edit_that_does_not_fit_says_what_to_do(
     with pytest.raises(error) as refused:
         edited(content, old, new, False)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("was", "content", "after"),
+    [
+        (b"a\r\nb\r\n", "x\ny\n", b"x\r\ny\r\n"),
+        (b"a\r\nb\r\n", "x\r\ny\n", b"x\r\ny\r\n"),
+        (b"a\r\nb\n", "x\ny\n", b"x\ny\n"),
+        (b"a\nb\n", "x\r\n", b"x\r\n"),
+        (b"\xef\xbb\xbfa\n", "x\n", b"\xef\xbb\xbfx\n"),
+        (b"\xef\xbb\xbfa\n", "\ufeffx\n", b"\xef\xbb\xbfx\n"),
+    ],
+)
+async def test_a_file_replaced_keeps_what_reading_does_not_show(bench: Bench, was: bytes, content: str, after: bytes) -> None:
+    file = bench.file("a.txt", was)
+    await bench.call("read_file", path="a.txt")
+    await bench.call("write_file", path="a.txt", content=content)
+    assert file.read_bytes() == after
+
+
+async def test_an_edit_that_would_make_a_file_without_bounds_is_refused_before_it_is_made(bench: Bench) -> None:
+    file = bench.file("a.txt", "x" * 1_000_000)
+    await bench.call("read_file", path="a.txt")
+    with pytest.raises(BadArguments, match=r"the file would have 1,000,000,000,000 bytes; one that is changed may have 16 MiB"):
+        await bench.call("edit_file", path="a.txt", old="x", new="y" * 1_000_000, all=True)
+    assert file.read_text() == "x" * 1_000_000
+
+
+@pytest.mark.parametrize(("tool", "rest"), [("edit_file", {"old": "two", "new": "2"}), ("write_file", {"content": "new"})])
+async def test_a_path_that_names_a_folder_is_not_written_as_a_file(bench: Bench, tool: str, rest: dict[str, object]) -> None:
+    with pytest.raises(BadArguments, match="'new/' names a folder: name a file"):
+        await bench.call(tool, path="new/", **rest)
+    assert list(bench.workspace.iterdir()) == []
 
 
 @given(st.binary(max_size=60), st.binary(min_size=1, max_size=8), st.binary(max_size=8), st.binary(max_size=60))

@@ -96,6 +96,12 @@ def tree(bench: Bench) -> None:
     (bench.workspace / "linked").symlink_to(bench.workspace.parent)
 
 
+@pytest.mark.parametrize("program", RIPGREP)
+async def test_a_file_whose_name_is_two_lines_is_never_taken_for_another(bench: Bench, program: str) -> None:
+    bench.file("one\ntwo", "needle\n")
+    assert (await bench.run(Grep(program), {"pattern": "needle"}, Reach("read", (bench.workspace,)))).content == NOTHING
+
+
 @pytest.mark.parametrize(
     ("args", "found"),
     [
