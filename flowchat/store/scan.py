@@ -13,7 +13,7 @@ from typing import NamedTuple
 from flowchat.transcript.entries import UNREADABLE, VERSION, AnyEntry, Damaged, Header, Record, Seq, decode_entry, decode_header
 from flowchat.transcript.transcript import DAMAGED, RECORD_LIMIT_BYTES
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 LONGEST_GAP = 100_000
 """A line whose seq lies further ahead than this is not believed."""
 _CRC = b',"crc":'
@@ -104,15 +104,16 @@ class _Scanner:
             self._unread += line.length > 0
             self._unread_starts += line.text.startswith(_START)
             return
-        if header.seq < expected:
-            return
-        self._fill(header.seq - expected)
+        if header.seq != expected:
+            if header.seq < expected:
+                return
+            self._fill(header.seq - expected)
         self._unread = self._unread_starts = 0
         if header.v > VERSION:
             self.newer = max(header.v, self.newer or 0)
         self._places.add(line.at)
         type_ = sys.intern(header.type)
-        self.records.append(Record(header.seq, header.t, header.parent, type_, read=self._read, size=line.length))
+        self.records.append(Record(header.seq, header.t, header.parent, type_, None, self._read, line.length))
 
     def finish(self) -> None:
         """Lines at the end that could not be read have no line behind them to tell how many they were."""
@@ -149,10 +150,12 @@ def lines_of(fd: int, start: int = 0, end: int | None = None) -> Iterator[Line]:
     while chunk := os.pread(fd, CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - read), read):
         begin = 0
         while (newline := chunk.find(b"\n", begin)) >= 0:
-            pieces.append(chunk[begin:newline])
+            text = chunk[begin:newline]
+            if pieces:
+                text = b"".join((*pieces, text))
+                pieces.clear()
             length = read + newline - at
-            yield Line(at, length, b"".join(pieces) if length <= RECORD_LIMIT_BYTES else b"", True)
-            pieces.clear()
+            yield Line(at, length, text if length <= RECORD_LIMIT_BYTES else b"", True)
             at += length + 1
             begin = newline + 1
         read += len(chunk)

@@ -208,7 +208,8 @@ class Transcript:
     # --- how a record gets its place ---------------------------------------------------------------------------------
     def _sound(self, record: Record) -> Record:
         """A record as it was read; one that is damaged, or hangs on no node, is an empty node at the head as replayed here."""
-        if record.type != DAMAGED and (record.parent is None or self._stands(record.parent)):
+        parent = record.parent
+        if record.type != DAMAGED and (parent is None or parent == self._head or self._stands(parent)):
             return record
         entry = record.entry if record.type == DAMAGED else Damaged(f"line {record.seq} of the log follows no message")
         return Record(record.seq, record.at_ms, self._head, DAMAGED, entry, size=record.size)
