@@ -17,9 +17,12 @@ def main() -> int:
     except FileNotFoundError:
         here = ""
     sys.path[:] = [entry for entry in sys.path if entry not in ("", here)]
-    from flowchat import cli
+    try:
+        from flowchat import cli
 
-    code = cli.main(sys.argv[1:])
+        code = cli.main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
     gc.freeze()  # a last collection over all that litellm loads would cost half a second
     return code
 

@@ -28,8 +28,6 @@ def main(words: Sequence[str]) -> int:
         return _complain(str(error), 2)
     except FlowchatError as error:
         return _complain(str(error), 1)
-    except KeyboardInterrupt:
-        return 130
 
 
 def _do(command: Command) -> int:

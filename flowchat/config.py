@@ -89,7 +89,7 @@ def read_settings(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
 
 def _read_table(file: Path, notices: list[str]) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -108,10 +108,12 @@ def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices
     fitting: dict[str, object] = {}
     for key, value in table.items():
         if key not in known:
-            notices.append(f"{where}{_shown(key)} is no setting and is ignored; there are {', '.join(known)}")
+            notices.append(f"{where}{_key(key)} is no setting and is ignored; there are {', '.join(known)}")
         elif key == "models" and isinstance(value, dict):
             models = cast(dict[str, Any], value)
-            fitting[key] = {name: _fit_table(ModelSettings, models[name], f"{where}models.{name}", notices) for name in models}
+            fitting[key] = {
+                name: _fit_table(ModelSettings, models[name], f"{where}models.{_key(name)}", notices) for name in models
+            }
         elif isinstance(known[key].type, type) and issubclass(known[key].type, Struct):
             fitting[key] = _fit_table(known[key].type, value, f"{where}{key}", notices)
         else:
@@ -139,13 +141,18 @@ def _fit_value(
 
 
 _ALLOWED: dict[object, str] = {
-    Mode: f"one of {', '.join(get_args(Mode))}",
+    Mode: f"one of {', '.join(mode for mode in get_args(Mode) if mode != 'auto')}",
     Percent: "a whole number from 1 to 100",
     Count: "a whole number from 1",
     MaybeCount: "a whole number from 1",
     Seconds: "a number of seconds over 0",
     dict[str, ModelSettings]: "a table of models",
 }
+
+
+def _key(name: str) -> str:
+    """A key as TOML writes it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else _shown(name)
 
 
 def _shown(value: object) -> str:

@@ -152,3 +152,10 @@ def test_a_home_of_nobody_is_told_and_kept_out_of(tmp_path: Path) -> None:
     done = flowchat("sessions", "list", cwd=tmp_path, FLOWCHAT_HOME="~nobody-of-this-name/x")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "flowchat: FLOWCHAT_HOME is '~nobody-of-this-name/x', and there is no such user: set it to a folder\n"
+
+
+def test_ctrl_c_while_it_still_loads_is_130_without_a_word(tmp_path: Path) -> None:
+    interrupted = "lambda event, given: event == 'import' and given[0] == 'flowchat.cli' and signal.raise_signal(signal.SIGINT)"
+    code = f"import signal, sys; from flowchat.__main__ import main; sys.addaudithook({interrupted}); sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "-p", "hi"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

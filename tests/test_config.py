@@ -83,15 +83,17 @@ def test_every_setting_is_read(file: Path) -> None:
         ("compact.soft_percent = true", "compact.soft_percent = True is not allowed"),
         ("limits.steps = 0", "limits.steps = 0 is not allowed: it is a whole number from 1"),
         ("limits.idle_seconds = 'long'", "limits.idle_seconds = 'long' is not allowed: it is a number of seconds over 0"),
-        ("permission_mode = 'fast'", "'fast' is not allowed: it is one of default, accept-edits, plan, auto, bypass"),
+        ("permission_mode = 'fast'", "'fast' is not allowed: it is one of default, accept-edits, plan, bypass;"),
         ("permission_mode = 'auto'", "permission_mode = 'auto' comes with the sandbox"),
         ("model = 3", "model = 3 is not allowed: it is a text"),
         ("compact = 3", "compact = 3 is not allowed: it is a table of settings"),
         ("models = 3", "models = 3 is not allowed: it is a table of models"),
         ("models.a.window = 'big'", "models.a.window = 'big' is not allowed: it is a whole number from 1"),
         ("models.a = 'big'", "models.a = 'big' is not allowed"),
-        ("colour = 'red'", "'colour' is no setting and is ignored; there are model, permission_mode, theme"),
-        ("limits.turns = 3", "limits.'turns' is no setting and is ignored; there are steps, idle_seconds"),
+        ("colour = 'red'", "colour is no setting and is ignored; there are model, permission_mode, theme"),
+        ("limits.turns = 3", "limits.turns is no setting and is ignored; there are steps, idle_seconds"),
+        ('"\\u001b[2J" = 1', r"'\x1b[2J' is no setting and is ignored"),
+        ("models.'openai/qwen'.windo = 1", "models.'openai/qwen'.windo is no setting and is ignored; there are window,"),
         ("x = ", "is not TOML (Invalid value (at end of document))"),
     ],
 )
@@ -103,6 +105,11 @@ def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_i
     assert [sentence in notice and str(file) in notice for notice in notices] == [True]
     assert settings.theme == "light" or "not TOML" in sentence
     assert (settings.compact, settings.limits, settings.permission_mode) == (Compact(), Limits(), "default")
+
+
+def test_a_byte_order_mark_is_no_part_of_it(file: Path) -> None:
+    file.write_bytes(b'\xef\xbb\xbftheme = "light"')
+    assert read_settings(file) == (Settings(theme="light"), ())
 
 
 def test_a_long_value_is_not_repeated_whole(file: Path) -> None:

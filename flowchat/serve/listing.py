@@ -14,7 +14,7 @@ from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.store.scan import scan
 from flowchat.store.sessions import Sessions
 from flowchat.transcript.clean import Clean, clean
-from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
+from flowchat.transcript.entries import AssistantSaid, Damaged, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
 from flowchat.transcript.transcript import Transcript
 
 TITLE_CHARS = 50
@@ -28,7 +28,10 @@ def list_sessions(store: Sessions, as_json: bool) -> Iterator[str]:
 
 def show_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     """What was said on the session's branch; as JSON every record of its log. Raises NotFound, StorageFailed; writes nothing."""
-    records = _records(store, store.find(wanted))
+    sid = store.find(wanted)
+    records = _records(store, sid)
+    if not records:
+        raise StorageFailed(f"session {sid!r} holds nothing that can be read")
     if as_json:
         yield from map(record_line, records)
         return
@@ -79,6 +82,8 @@ def _said(record: Record) -> str | None:
         return f"[{entry.status}] {_one_line(entry.summary)}\n"
     if isinstance(entry, Noticed):
         return f"({_one_line(entry.text)})\n"
+    if isinstance(entry, Damaged):
+        return f"(a line that cannot be read: {_one_line(entry.reason)})\n"
     if isinstance(entry, RunEnded) and entry.outcome != "completed":
         return f"({entry.outcome}{': ' + _one_line(entry.message) if entry.message else ''})\n"
     return None
