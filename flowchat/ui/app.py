@@ -190,6 +190,9 @@ class FlowchatApp(App[int], inherit_bindings=False):
     def _watch_app_focus(self, focus: bool) -> None:
         """A terminal that lost the focus keeps its caret, and nothing is painted."""
 
+    def _set_pointer_shape(self, shape: Any) -> None:
+        """The mouse pointer stays as it is everywhere in this terminal; it would also stay as we left it."""
+
     def _fatal_error(self) -> None:
         """A bug: leave; the sentence is printed behind the screen, the story goes to the log."""
         self.crash = sys.exc_info()[1] or self._exception or RuntimeError("unknown")

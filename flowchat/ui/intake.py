@@ -15,14 +15,17 @@ from textual.message import Message
 from flowchat.ui.keys import ESCAPE_SECONDS
 
 PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
+SEQUENCE_SECONDS = 0.5
+"""A sequence no hand types may take so long from its beginning to its end: a slow line cuts it anywhere."""
 LONG_BURST_CHARS = 64
 """Text this long in one read was pasted, not typed."""
 _TOKEN = re.compile(
     r"(?P<mouse>\x1b\[(?:<[-\d;]+[Mm]|M[^\x1b]{3}))"
     r"|(?P<garbled>\x1b\[<(?:NaN|[-+.\d;])*[Mm])"
-    r"|(?P<partial>\x1b(?:\[[0-?]*[ -/]*|\[M[^\x1b]{0,2}|\[<(?:NaN|Na|N|[-+.\d;])*|O|[\]P_^X][^\x07\x1b]*\x1b?)?\Z)"
+    r"|(?P<partial>\x1b(?:\[[0-?]*[ -/]*|\[M[^\x1b]{0,2}|\[<(?:NaN|Na|N|[-+.\d;])*|O|[\]P_^X][^\x00-\x1f]*\x1b?)?\Z)"
+    r"|(?P<broken>\x1b\[[0-?]+[ -/]*(?=[\x00-\x1f])|\x1b\]\d[^\x00-\x1f]*(?=[\x00-\x06\x08-\x1a\x1c-\x1f]|\x1b[^\\]))"
     r"|(?P<report>\x1b\[[IO]|\x1b\[\?[\d;]*\$y|\x1b\[\??[\d;]+[Rctn]|\x1b\[\?[\d;]*u)"
-    r"|(?P<string>\x1b[\]P_^X][^\x07\x1b]+(?:\x07|\x1b\\))"
+    r"|(?P<string>\x1b[\]P_^X][^\x00-\x1f]+(?:\x07|\x1b\\))"
     r"|(?P<csi>\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[ -~])"
     r"|(?P<alt>\x1b[^\x1b\[])"
     r"|(?P<escape>\x1b)"
@@ -63,7 +66,7 @@ class Intake:
         return out
 
     def tick(self) -> list[Message]:
-        """The events of a sequence that nothing followed: Escape, or Alt and a character."""
+        """The events of a sequence that nothing followed: Escape, or Alt and a character; a longer one is dropped."""
         if self._due is None or self._due > time.monotonic():
             return []
         rest, self._rest, self._due = self._rest, "", None
@@ -104,7 +107,8 @@ class Intake:
                 case "escape":
                     yield events.Key("escape", "\x1b")
                 case "partial":
-                    self._rest, self._due = token, time.monotonic() + ESCAPE_SECONDS
+                    patience = SEQUENCE_SECONDS if len(token) > 2 else ESCAPE_SECONDS
+                    self._rest, self._due = token, time.monotonic() + patience
                 case _:
                     pass
 
@@ -112,9 +116,12 @@ class Intake:
         """A whole sequence by textual's parser, or nothing if that does not know it."""
         token = _OTHER_KEYS.sub(lambda found: f"\x1b[{found[2]};{found[1]}u", token)
         known = False
-        for event in self._parser.feed(token):
-            known = True
-            yield event
+        try:
+            for event in self._parser.feed(token):
+                known = True
+                yield event
+        except (ValueError, OverflowError):  # the number of no character
+            known = False
         if not known:
             old, self._parser = self._parser, XTermParser()
             self._parser.mouse_pixels = old.mouse_pixels

@@ -2,10 +2,12 @@
 
 import os
 import select
+import signal
 import termios
 import threading
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -20,6 +22,9 @@ READ_BYTES = 65536
 LONG_READ_BYTES = 1024
 """What follows so long a read at once belongs to the same burst."""
 BURST_GAP_SECONDS = 0.005
+GIVE_UP_WRITES = 100
+GIVE_UP_SECONDS = 0.01
+"""So often, and so long after each time, a terminal that takes nothing is emptied for what restores it."""
 MODES_OFF = (
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"
     "\x1b[?7h\x1b[?25h\x1b[0m"
@@ -63,6 +68,15 @@ class Terminal(LinuxDriver):
             self._caret_shown = shown
             self.write("\x1b[?25h" if shown else "\x1b[?25l")
 
+    # --- the size ----------------------------------------------------------------------------------------------------
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """What the terminal says itself, else what the environment says of it: that was so when a shell began."""
+        with suppress(OSError):
+            columns, rows = os.get_terminal_size(self.fileno)
+            if columns and rows:
+                return columns, rows
+        return super()._get_terminal_size()
+
     # --- modes -------------------------------------------------------------------------------------------------------
     def start_application_mode(self) -> None:
         if self._entered:  # a SIGCONT behind a SIGSTOP, of which nobody hears: what the terminal is now, the shell knows
@@ -84,10 +98,9 @@ class Terminal(LinuxDriver):
         if not self._entered:
             return
         with suppress(termios.error):
-            termios.tcflush(self.fileno, termios.TCOFLUSH)  # a terminal that takes nothing would not take this either
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-        _write_all(self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
+        _write_past(self._writer_thread, self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
 
     def write(self, data: str) -> None:
         """As textual's, but a terminal that is gone takes nothing and stops nothing, and one without Unicode gets none."""
@@ -158,6 +171,15 @@ def say_behind(line: str, out: TextIO) -> None:
         os.write(out.fileno(), f"{line}\n".encode(out.encoding, "replace"))
 
 
+def shows_ascii_alone(environ: Mapping[str, str], encoding: str) -> bool:
+    """Whether the user's locale is the one of ASCII, said outright, or the output takes no Unicode.
+
+    Python writes UTF-8 in the C locale (PEP 540), whatever the terminal; one that says nothing of its locale gets it.
+    """
+    said = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environ.get(name))), "")
+    return said in ("C", "POSIX") or "utf" not in encoding.lower()
+
+
 def in_ascii(text: str) -> str:
     """A text whose every character is as wide as it was, and ASCII: known marks by a sign that resembles them, others `?`."""
     return "".join(c if c.isascii() else _ASCII_SIGNS.get(c) or "?" * cell_len(c) for c in text)
@@ -175,6 +197,22 @@ def _make_sane(fileno: int) -> None:
     attributes[1] |= termios.OPOST | termios.ONLCR
     attributes[3] |= termios.ICANON | termios.ECHO | termios.ECHOE | termios.ECHOK | termios.ISIG | termios.IEXTEN
     termios.tcsetattr(fileno, termios.TCSANOW, attributes)
+
+
+def _write_past(writer: threading.Thread | None, fileno: int, text: str) -> None:
+    """Write even to a terminal that takes nothing: what waits there, and what `writer` is held up with, is given up for it."""
+    threading.excepthook = lambda _: None
+    with suppress(OSError, termios.error):
+        os.set_blocking(fileno, False)
+        for _ in range(GIVE_UP_WRITES):
+            if writer is not None and writer.is_alive() and writer.ident:
+                signal.pthread_kill(writer.ident, signal.SIGWINCH)  # any that has a handler ends the write it waits in
+            termios.tcflush(fileno, termios.TCOFLUSH)
+            with suppress(BlockingIOError):
+                if os.write(fileno, text.encode()) == len(text):
+                    break
+            select.select([], [], [], GIVE_UP_SECONDS)
+        os.set_blocking(fileno, True)
 
 
 def _write_all(fileno: int, text: str) -> None:

@@ -21,6 +21,10 @@ KEYBOARD_ASKED, KEYBOARD_LEFT = b"\x1b[>25u", b"\x1b[<u"
 """Kitty's keyboard protocol, pushed and popped."""
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TERM": "xterm-256color", "FLOWCHAT_MODEL": "demo", "PYTHONPATH": str(ROOT)}
+_OURS = re.compile(
+    rb"\x1b\[(?:[\d;]*[mHJKABCD]|[<>]\d*u|\?(?:1049|100[02346]|1015|1016|2004|2048|2026|7|25)[hl]|\?(?:2026|2048)\$p)|[\r\n]"
+)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f].{0,8}|\xc2[\x80-\x9f]", re.DOTALL)
 _KEYBOARD = re.compile(rb"\x1b\[[<>]\d*u")
 """What pyte takes for another sequence."""
 
@@ -142,3 +146,8 @@ def modes_left(seen: bytes) -> list[bytes]:
     """The modes still on at the end of what was written."""
     modes = [b"1049", b"1000", b"1002", b"1003", b"1006", b"1015", b"1016", b"1004", b"2004", b"2048", b"2026"]
     return [mode for mode in modes if seen.rfind(b"\x1b[?%bh" % mode) > seen.rfind(b"\x1b[?%bl" % mode)]
+
+
+def unknown(seen: bytes) -> list[bytes]:
+    """Control bytes of what was written that are no sequence of ours: colours, places, erasing, and the modes we set."""
+    return _CONTROL.findall(_OURS.sub(b"", seen))

@@ -1,8 +1,10 @@
 """What the terminal sends, as events."""
 
+import pytest
 from textual import events
 
-from flowchat.ui.intake import Intake
+from flowchat.ui.intake import SEQUENCE_SECONDS, Intake
+from flowchat.ui.keys import ESCAPE_SECONDS
 
 
 def told(*reads: str, goes_on: bool = False) -> list[str]:
@@ -55,6 +57,33 @@ def test_garbled_mouse_reports_and_unknown_sequences_write_nothing() -> None:
     ):
         assert told(garbage + "a") == ["a"], garbage
     assert told("\x1b[<35;Na", "N;12Ma") == ["a"]
+
+
+@pytest.mark.parametrize("number", ["1114112", "99999999999", "99999999999999999999999", "0;;1114112", "97;;99999999999"])
+def test_a_key_with_the_number_of_no_character_is_no_key(number: str) -> None:
+    assert told(f"\x1b[{number}ua") == ["a"]
+
+
+def test_half_a_surrogate_pair_writes_nothing() -> None:
+    events_of = [*Intake().feed("\x1b[55296u"), *Intake().feed("\x1b[97;;55296u")]
+    assert [event.is_printable for event in events_of if isinstance(event, events.Key)] == [False] * len(events_of)
+
+
+def test_a_long_sequence_that_is_cut_waits_longer_for_its_end_than_escape_does() -> None:
+    for beginning, end in (("\x1b[<35;4", ";12M"), ("\x1b[13;", "2u"), ("\x1b]11;rgb:1", "/2/3\x07"), ("\x1b[20", "0~")):
+        intake = Intake()
+        assert intake.feed(beginning) == []
+        waited = intake.wait_seconds
+        assert waited is not None
+        assert ESCAPE_SECONDS < waited <= SEQUENCE_SECONDS
+        assert not any(isinstance(event, events.Key) and event.is_printable for event in intake.feed(end))
+
+
+@pytest.mark.parametrize("broken", ["\x1b[<35;4", "\x1b[1;1;1", "\x1b]11;rgb:1/2", "\x1b[48;24;80"])
+@pytest.mark.parametrize(("behind", "key"), [("\x1b[A", "up"), ("\x03", "ctrl+c"), ("\x1b]11;rgb:1\x07\t", "tab")])
+def test_a_sequence_without_an_end_is_dropped_with_nothing_behind_it(broken: str, behind: str, key: str) -> None:
+    assert told(broken + behind) == [key]
+    assert told(broken, behind) == [key]
 
 
 def test_every_way_to_write_a_newline_key_has_its_name() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowchat.ui.app import LEAVE_SECONDS
-from flowchat.ui.terminal import in_ascii
-from tests.ui.terminals import CURSOR_SHOWN, ENTERED, KEYBOARD_ASKED, KEYBOARD_LEFT, LEFT, Terminal, modes_left
+from flowchat.ui.terminal import in_ascii, shows_ascii_alone
+from tests.ui.terminals import CURSOR_SHOWN, ENTERED, KEYBOARD_ASKED, KEYBOARD_LEFT, LEFT, Terminal, modes_left, unknown
 
 ASCII = """
 import sys
@@ -86,6 +86,39 @@ def test_a_terminal_without_unicode_gets_ascii_alone(start: Callable[..., Termin
     program.write(b"\r")
     program.read_until(lambda seen: b"Demo model" in seen)
     assert program.seen.isascii()
+
+
+@pytest.mark.parametrize(
+    ("environ", "encoding", "is_ascii"),
+    [
+        ({}, "utf-8", False),
+        ({}, "ascii", True),
+        ({"LANG": "de_DE.ISO-8859-1"}, "iso8859-1", True),
+        ({"LANG": "C", "LC_ALL": "POSIX"}, "utf-8", True),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "utf-8", False),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "C"}, "UTF-8", True),
+        ({"LANG": "C", "LC_ALL": ""}, "utf-8", True),
+    ],
+)
+def test_the_locale_decides_on_ascii(environ: dict[str, str], encoding: str, is_ascii: bool) -> None:
+    assert shows_ascii_alone(environ, encoding) is is_ascii
+
+
+@pytest.mark.parametrize("columns", ["7", "100000", "0", "many"])
+def test_the_size_is_what_the_terminal_says_and_not_what_the_environment_does(
+    start: Callable[..., Terminal], columns: str
+) -> None:
+    program = start(environ={"COLUMNS": columns, "LINES": columns})
+    program.show_until(lambda rows: rows[22] == "─" * 80)
+
+
+def test_only_known_sequences_are_written_whatever_the_mouse_does(start: Callable[..., Terminal]) -> None:
+    program = start()
+    program.write(b"\x1b[<35;4;12M\x1b[<35;40;21M\x1b[<0;40;21M\x1b[<0;40;21m\x1b[<64;1;1Mlist\x1b[13u")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    program.write(b"\x03\x03\x03")
+    program.wait()
+    assert unknown(program.seen) == []
 
 
 @pytest.mark.parametrize(("text", "shown"), [("a␛b", "a^b"), ("…", "~"), ("│ é 漢", "| ? ??"), ("\x1b[0mplain", "\x1b[0mplain")])
