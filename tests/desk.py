@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Timer
 from flowchat.agent.projection import Projection
+from flowchat.agent.reading import Known
 from flowchat.errors import NoModel
 from flowchat.model.scripted import ScriptedModel, Step
 from flowchat.runtime.beginning import Beginning
@@ -154,7 +155,7 @@ class Desk:
         self.sessions: list[Session] = []
 
     def open(self, *script: Step, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
-        """A new session whose model plays `script`; keywords: others, facts, limits, rules, tools, log, blobs, compact_script."""
+        """A new session whose model plays `script`; keywords: others, facts, limits, rules, tools, log, blobs, missed."""
         model = ScriptedModel(*script, others=given.get("others"), facts=given.get("facts"))
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
         return self.seat(model, transcript, mode=mode, attended=attended, **given)
@@ -166,7 +167,7 @@ class Desk:
         surroundings = Surroundings(self.folder, None, self.clock)
         permits = SessionPermits(lambda: session.mode, given.get("rules", ()), self.folder, attended)
 
-        projection = Projection()
+        projection, known = Projection(), Known()
 
         def agent(session: Session) -> Agent:
             if given.get("no_model"):
@@ -175,8 +176,10 @@ class Desk:
             async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
                 return await surroundings.news(branch, first, session.mode)
 
-            limits = given.get("limits", Limits())
-            return Agent(model, model, tools, permits, limits, news, self.folder, self.clock, projection=projection)
+            limits, missed = given.get("limits", Limits()), given.get("missed", tuple)
+            return Agent(
+                model, model, tools, permits, limits, news, self.folder, self.clock, None, projection, known, missed
+            )  # fmt: skip
 
         beginning = Beginning(
             "20260101-000000-test",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from flowchat.agent.clock import Clock
 from flowchat.agent.projection import Projection
+from flowchat.agent.reading import Known
 from flowchat.errors import ModelError
 from flowchat.model.model import EmptyResponse, Model, WireError
 from flowchat.tools.policy import Rule, Verdict
@@ -72,7 +73,8 @@ News: TypeAlias = Callable[[Sequence[Record], bool], Awaitable[Sequence[ContextA
 class Agent:
     """One run's means. `compact_model` summarises; `news` reads instruction files, environment, mode and @files.
 
-    `projection` is the session's: what one run has read of the branch the next need not read again.
+    `missed` tells of what requests named and did not get, again and again. `projection` and `known` are the session's: what
+    one run has read of the branch the next need not read again.
     """
 
     model: Model
@@ -85,3 +87,5 @@ class Agent:
     clock: Clock
     effort: str | None = None
     projection: Projection = field(default_factory=Projection)
+    known: Known = field(default_factory=Known)
+    missed: Callable[[], Sequence[Noticed]] = tuple

@@ -20,7 +20,6 @@ from flowchat.transcript.entries import (
     BlobRef,
     Call,
     CallId,
-    Record,
     ToolAnswered,
     ToolStarted,
     sound,
@@ -76,7 +75,8 @@ class _Bench:
     def __init__(self, agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, emit: Emit) -> None:
         self._agent, self._transcript, self._inbox = agent, transcript, inbox
         self._flight, self._emit = flight, emit
-        self._seen = files_seen(transcript.branch())
+        agent.known.follow(transcript.branch())
+        self._seen = agent.known.files
 
     async def answer(self, call_id: CallId, call: Call) -> None:
         """From the model's words to one durable answer."""
@@ -168,15 +168,6 @@ class _Bench:
 
     async def _keep(self, content: bytes, media: str) -> BlobRef:
         return await self._transcript.blobs.put(content, media)
-
-
-def files_seen(branch: Sequence[Record]) -> dict[str, str]:
-    """The sha256 the branch last saw of each file, by path; an empty string where it was deleted."""
-    seen: dict[str, str] = {}
-    for record in branch:
-        if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
-            seen.update((file.path, file.sha256) for file in record.entry.files)
-    return seen
 
 
 def _being_stopped() -> bool:

@@ -4,21 +4,21 @@ from itertools import count
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
-from flowchat.agent.budget import measure, weigh
+from flowchat.agent.budget import measure
 from flowchat.agent.calls import answer_calls
-from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, compact, unanswered_checkpoint
+from flowchat.agent.compact import Breaker
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
-from flowchat.agent.step import StepInFlight
+from flowchat.agent.room import THRASH, make_room
+from flowchat.agent.step import StepInFlight, failed
 from flowchat.agent.tokens import fixed_tokens
 from flowchat.errors import ModelError
-from flowchat.model.model import ContextOverflow, usable_tokens
+from flowchat.model.model import ContextOverflow
 from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, UserSaid
 from flowchat.transcript.events import StateDelta
 from flowchat.transcript.transcript import Transcript
 
 SMALL_WINDOW_TOKENS = 8_192
-THRASH = "the request is still too long after a compaction; say less at once, /new, or choose a larger window with /model"
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
@@ -33,6 +33,7 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
         await deliver_steers(transcript)
         await tell_news(agent, transcript, first=step == 1)
         said = await answer(agent, transcript, inbox, flight, breaker, emit)
+        await tell_missed(agent, transcript)
         if isinstance(said, RunEnded):
             return said
         emit(measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection))
@@ -64,8 +65,20 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
             f"{facts.name} has a window of {facts.window:,} tokens ({facts.window_source}), little for work with tools;"
             f' give it more (Ollama: num_ctx), or correct it in config.toml: [models."{facts.name}"] window = N'
         )
-        if not any(isinstance(r.entry, Noticed) and r.entry.text == words for r in transcript.branch() if r.type == "noticed"):
-            await transcript.append(Noticed("warning", "model", words))
+        await tell_once(agent, transcript, Noticed("warning", "model", words))
+
+
+async def tell_missed(agent: Agent, transcript: Transcript) -> None:
+    """Tell of what the step's requests named and did not get."""
+    for notice in agent.missed():
+        await tell_once(agent, transcript, notice)
+
+
+async def tell_once(agent: Agent, transcript: Transcript, notice: Noticed) -> None:
+    """Append a notice unless the branch has it."""
+    agent.known.follow(transcript.branch())
+    if notice.text not in agent.known.noticed:
+        await transcript.append(notice)
 
 
 async def answer(
@@ -84,13 +97,13 @@ async def answer(
             return ended
         sight = look(agent, transcript)
     said = await ask(agent, transcript, inbox, flight, sight, emit)
-    if isinstance(said, ContextOverflow):
+    if isinstance(said, ContextOverflow) and not breaker.open:
         ended = await make_room(agent, transcript, flight, breaker, emit, "overflow", must=True)
         if ended is not None:
             return ended
         said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
-    if isinstance(said, ContextOverflow):
-        return failed(flight, flight.step, "thrash", THRASH)
+        if isinstance(said, ContextOverflow):
+            return failed(flight, flight.step, "thrash", THRASH)
     if isinstance(said, ModelError):
         return failed(flight, flight.step, said.code, str(said))
     return await settled(transcript, said)
@@ -107,38 +120,9 @@ async def settled(transcript: Transcript, record: Record) -> AssistantSaid:
     return said
 
 
-async def make_room(
-    agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit, trigger: CompactTrigger, must: bool
-) -> RunEnded | None:
-    """Compact inside the run, at most once between two answers.
-
-    Where that fails the run goes on if the request still fits, with a notice, else it ends.
-    """
-    if unanswered_checkpoint(transcript):
-        return failed(flight, flight.step - 1, "thrash", THRASH)
-    emit(StateDelta("running", "compacting", flight.run, flight.step))
-    try:
-        await compact(agent, transcript, emit, trigger, run=flight.run, step=flight.step)
-    except CompactionFailed as error:
-        breaker.failures += 1
-        if must:
-            return failed(flight, flight.step - 1, "compaction_failed", str(error))
-        await transcript.append(Noticed("warning", "compaction", f"Compaction failed, the run goes on: {error}"))
-        return None
-    breaker.failures = 0
-    limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
-    if weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens > limit:
-        return failed(flight, flight.step - 1, "thrash", THRASH)
-    return None
-
-
 def look(agent: Agent, transcript: Transcript) -> Sight:
     agent.projection.follow(transcript.branch(), transcript.facts, agent.model.facts.provider)
     return agent.projection.sight()
-
-
-def failed(flight: StepInFlight, steps: int, code: str, sentence: str) -> RunEnded:
-    return RunEnded(flight.run, "failed", max(0, steps), code=code, message=sentence)
 
 
 def _too_small(agent: Agent, usable: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flowchat.agent.messages import Messages, Placed
 from flowchat.agent.prompt import Edits, Line, Prompt, Sight, edits_of, line_in_force, prompt_of, read, sight_of
+from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.tokens import fixed_tokens, message_tokens
 from flowchat.model.model import AssistantMessage
 from flowchat.transcript.entries import PromptSet, Record, Seq
@@ -20,8 +21,7 @@ class Projection:
         self.checkpoint: Line | None = None
         """The checkpoint in force, with its line."""
         self._provider = ""
-        self._count = 0
-        self._last: tuple[Record, Seq] | None = None
+        self._mark = Bookmark()
         self._edits: Edits = ()
         self._prompt: Prompt = ("", ())
         self._prompt_tokens = 0
@@ -31,19 +31,19 @@ class Projection:
     @property
     def begun(self) -> bool:
         """Whether it has read a branch."""
-        return self._last is not None
+        return self._mark.length > 0
 
     def follow(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
         """Come to where the branch ends. What `sight` and the rest say holds for that."""
-        if not self._goes_on(branch, facts, provider):
+        new = self._mark.behind(branch)
+        if new is None or not self._goes_on(branch, new, facts, provider):
             self._begin(branch, facts, provider)
         else:
-            for record in branch[self._count :]:
+            for record in new:
                 self._messages.add(record)
                 if record.type == "prompt_set" and isinstance(record.entry, PromptSet):
                     self._take_prompt((record.entry.system, record.entry.tools))
-        self._count = len(branch)
-        self._last = (branch[-1], branch[-1].seq) if branch else None
+        self._mark = end_of(branch)
 
     def sight(self) -> Sight:
         return sight_of(self._messages, self.checkpoint, self._prompt)
@@ -66,15 +66,9 @@ class Projection:
         return tokens
 
     # --- inside ------------------------------------------------------------------------------------------------------
-    def _goes_on(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> bool:
-        """Whether the branch is the one last read, or a longer one, and nothing that was read reads otherwise now.
-
-        A node's record is one object, and its seq changes with that of any before it: the last one vouches for all.
-        """
-        if self._last is None or provider != self._provider or len(branch) < self._count:
-            return False
-        record = branch[self._count - 1]
-        if (record, record.seq) != self._last or any(record.type == "edited" for record in branch[self._count :]):
+    def _goes_on(self, branch: Sequence[Record], new: Sequence[Record], facts: SessionFacts, provider: str) -> bool:
+        """Whether nothing that was read in front of `new` reads otherwise now."""
+        if provider != self._provider or any(record.type == "edited" for record in new):
             return False
         return line_in_force(branch, facts, self._edits) == self.checkpoint
 

@@ -7,6 +7,7 @@ from flowchat.transcript.entries import (
     CallCut,
     CallId,
     Finish,
+    RunEnded,
     Seq,
     Text,
     Thinking,
@@ -90,3 +91,7 @@ class StepInFlight:
         if self._thinking_since is not None:
             self._thought_seconds += now_seconds - self._thinking_since
             self._thinking_since = None
+
+
+def failed(flight: StepInFlight, steps: int, code: str, sentence: str) -> RunEnded:
+    return RunEnded(flight.run, "failed", max(0, steps), code=code, message=sentence)

@@ -1,19 +1,19 @@
 """Which model a session talks to: names made into models, each loaded when it is first asked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from flowchat.config import Settings
 from flowchat.errors import ModelError, NoModel
 from flowchat.model import catalogue, discover
 from flowchat.model.model import Model
-from flowchat.transcript.entries import Noticed, Record
+from flowchat.transcript.entries import Noticed
 
 ReadBlob = Callable[[str], Awaitable[bytes | None]]
 
 
 class AskedBlobs:
-    """Reads the blobs a request names; those that were not there are told of once on the branch."""
+    """Reads the blobs a request names, and knows those that were not there."""
 
     def __init__(self, read: ReadBlob) -> None:
         self._read = read
@@ -25,13 +25,10 @@ class AskedBlobs:
             self._missing[sha256] = None
         return content
 
-    def news(self, branch: Sequence[Record]) -> list[Noticed]:
-        """A notice for each one missed that the branch has none of yet."""
-        if not self._missing:
-            return []
-        told = {record.entry.text for record in branch if isinstance(record.entry, Noticed)}
-        sentences = (f"blob {sha256} is missing from this session: the model is told so in its place" for sha256 in self._missing)
-        return [Noticed("warning", "blobs", sentence) for sentence in sentences if sentence not in told]
+    def missed(self) -> list[Noticed]:
+        """A notice for each that was ever missed."""
+        sentence = "blob {} is missing from this session: the model is told so in its place"
+        return [Noticed("warning", "blobs", sentence.format(sha256)) for sha256 in self._missing]
 
 
 class Models:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flowchat.agent.clock import Clock
+from flowchat.agent.reading import Known, Told
 from flowchat.agent.system import MODE_TEXTS
 from flowchat.tools import files
 from flowchat.tools.tool import NotDone
@@ -36,26 +37,27 @@ class Surroundings:
 
     def __init__(self, workspace: Path, config_folder: Path | None, clock: Clock) -> None:
         self._workspace, self._config_folder, self._clock = workspace, config_folder, clock
+        self._known = Known()
 
     async def news(self, branch: Sequence[Record], first: bool, mode: Mode) -> list[ContextAdded | Noticed]:
         """What to append before a step; instructions and environment only before a run's first."""
-        now_ms = self._clock.now_ms()
-        return await asyncio.to_thread(self._news, branch, first, mode, now_ms)
+        self._known.follow(branch)
+        told, noticed, now_ms = self._known.told.copy(), self._known.noticed, self._clock.now_ms()
+        found = await asyncio.to_thread(self._news, branch, told, first, mode, now_ms)
+        return [new for new in found if not (isinstance(new, Noticed) and new.text in noticed)]
 
-    def _news(self, branch: Sequence[Record], first: bool, mode: Mode, now_ms: int) -> list[ContextAdded | Noticed]:
-        told = _told(branch)
+    def _news(self, branch: Sequence[Record], told: Told, first: bool, mode: Mode, now_ms: int) -> list[ContextAdded | Noticed]:
         found: list[ContextAdded | Noticed] = []
         if first:
             found += _changed(told, "environment", "environment", environment_text(self._workspace, now_ms))
-            noticed = {r.entry.text for r in branch if r.type == "noticed" and isinstance(r.entry, Noticed)}
-            found += [new for new in self._instructions(told) if not (isinstance(new, Noticed) and new.text in noticed)]
+            found += self._instructions(told)
         if told.get(("mode", "mode"), _digest(MODE_TEXTS["default"])) != _digest(MODE_TEXTS[mode]):
             found.append(_added("mode", "mode", MODE_TEXTS[mode]))
         found += self._mentioned(branch)
         return found
 
     # --- instructions ------------------------------------------------------------------------------------------------
-    def _instructions(self, told: dict[tuple[str, str], str]) -> list[ContextAdded | Noticed]:
+    def _instructions(self, told: Told) -> list[ContextAdded | Noticed]:
         found: list[ContextAdded | Noticed] = []
         room = INSTRUCTIONS_LIMIT_BYTES
         there: set[str] = set()
@@ -171,16 +173,7 @@ def git_branch(workspace: Path) -> str | None:
 
 
 # --- small change ----------------------------------------------------------------------------------------------------
-def _told(branch: Sequence[Record]) -> dict[tuple[str, str], str]:
-    """What the branch last said of each origin: its sha256 by (source, origin)."""
-    told: dict[tuple[str, str], str] = {}
-    for record in branch:
-        if record.type == "context_added" and isinstance(record.entry, ContextAdded) and record.entry.sha256:
-            told[record.entry.source, record.entry.origin] = record.entry.sha256
-    return told
-
-
-def _changed(told: dict[tuple[str, str], str], source: ContextSource, origin: str, text: str) -> list[ContextAdded | Noticed]:
+def _changed(told: Told, source: ContextSource, origin: str, text: str) -> list[ContextAdded | Noticed]:
     return [] if told.get((source, origin)) == _digest(text) else [_added(source, origin, text)]
 
 

@@ -11,6 +11,7 @@ from flowchat import __version__
 from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.projection import Projection
+from flowchat.agent.reading import Known
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, NotFound, StorageFailed
@@ -202,16 +203,18 @@ class Workspace:
             longest_wait_seconds=None if self._attended else LONGEST_WAIT_SECONDS,
         )
 
-        projection = Projection()
+        projection, known = Projection(), Known()
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
-            return [*await surroundings.news(branch, first, session.mode), *blobs.news(branch)]
+            return await surroundings.news(branch, first, session.mode)
 
         def agent(asking: Session) -> Agent:
             own = models.named(asking.model)
             summariser = models.named(self.settings.compact.model) if self.settings.compact.model else own
             effort = asking.transcript.facts.effort
-            return Agent(own, summariser, self._tools, permits, limits, news, path, self._clock, effort, projection)
+            return Agent(
+                own, summariser, self._tools, permits, limits, news, path, self._clock, effort, projection, known, blobs.missed
+            )  # fmt: skip
 
         beginning = Beginning(
             opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, notices=tuple(notices)

@@ -6,7 +6,7 @@ from pathlib import Path
 from flowchat.config import Folders, Settings
 from flowchat.runtime.models import AskedBlobs
 from flowchat.runtime.workspace import Workspace
-from flowchat.transcript.entries import Blob, BlobRef, Noticed, Record, RunEnded, Text
+from flowchat.transcript.entries import Blob, BlobRef, Noticed, RunEnded, Text
 from tests.desk import project_folder
 from tests.model.asking import KEY, OPENAI, OVER_THE_WIRE
 from tests.model.conftest import wire  # noqa: F401  # the fixture that OVER_THE_WIRE names
@@ -25,10 +25,12 @@ async def test_a_missing_blob_is_told_once_and_fails_no_request(tmp_path: Path) 
         session = await workspace.new(model=OPENAI)
         await session.send((Text("what is this?"), Blob(BlobRef(GONE, 9, "text/plain"), "notes.txt")))
         await session.idle()
+        types = [record.type for record in session.transcript.branch()]
         for text in ("and now?", "still there?"):
             await session.send(text)
             await session.idle()
         await workspace.close()
+    assert types[-3:] == ["assistant_said", "noticed", "run_ended"]
     branch = [record.entry for record in session.transcript.branch()]
     assert [entry.outcome for entry in branch if isinstance(entry, RunEnded)] == ["completed"] * 3
     assert [entry for entry in branch if isinstance(entry, Noticed)] == [Noticed("warning", "blobs", SENTENCE)]
@@ -42,6 +44,5 @@ async def test_each_missing_blob_has_a_notice_of_its_own_and_those_that_are_ther
 
     blobs = AskedBlobs(read)
     assert [await blobs.get(name) for name in "abca"] == [None, None, b"there", None]
-    first, second = blobs.news([])
+    first, second = blobs.missed()
     assert ("blob a is" in first.text, "blob b is" in second.text) == (True, True)
-    assert blobs.news([Record(1, 0, 0, "noticed", first)]) == [second]

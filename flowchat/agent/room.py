@@ -1,0 +1,47 @@
+"""Room for the next request of a run: the compaction inside it, and what is said where that is no help."""
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.budget import weigh
+from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact, unanswered_checkpoint
+from flowchat.agent.step import StepInFlight, failed
+from flowchat.model.model import usable_tokens
+from flowchat.transcript.entries import Noticed, RunEnded
+from flowchat.transcript.events import StateDelta
+from flowchat.transcript.transcript import Transcript
+
+THRASH = "the request is still too long after a compaction; say less at once, /new, or choose a larger window with /model"
+
+
+async def make_room(
+    agent: Agent, transcript: Transcript, flight: StepInFlight, breaker: Breaker, emit: Emit, trigger: CompactTrigger, must: bool
+) -> RunEnded | None:
+    """Compact inside the run, at most once between two answers.
+
+    Where that fails the run goes on if the request still fits, with a notice, else it ends. Where there is nothing to fold
+    nothing has failed.
+    """
+    if unanswered_checkpoint(transcript):
+        return failed(flight, flight.step - 1, "thrash", THRASH)
+    emit(StateDelta("running", "compacting", flight.run, flight.step))
+    try:
+        await compact(agent, transcript, emit, trigger, run=flight.run, step=flight.step)
+    except NothingToCompact:
+        return failed(flight, flight.step - 1, "context_overflow", _too_long(agent)) if must else None
+    except CompactionFailed as error:
+        breaker.failures += 1
+        if must:
+            return failed(flight, flight.step - 1, "compaction_failed", str(error))
+        await transcript.append(Noticed("warning", "compaction", f"Compaction failed, the run goes on: {error}"))
+        return None
+    breaker.failures = 0
+    limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
+    if weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens > limit:
+        return failed(flight, flight.step - 1, "thrash", THRASH)
+    return None
+
+
+def _too_long(agent: Agent) -> str:
+    return (
+        f"this is too long for {agent.model.facts.name}, and nothing in it can be folded; say less at once, or choose a model"
+        " with a larger window with /model"
+    )
