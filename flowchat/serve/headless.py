@@ -267,8 +267,7 @@ class _Printer:
         if refusal is not None:
             return str(refusal)
         ended = self._ended[-1] if self._ended else None
-        if ended is not None and ended.message:
-            return ended.message
-        if self.outcome == "limit":
-            return "the run stopped at its step limit; --max-steps sets it"
-        return "the run ended without an answer"
+        if ended is not None and ended.outcome == "limit":
+            steps = f"{ended.steps} step{'' if ended.steps == 1 else 's'}"
+            return f"stopped after {steps}: --max-steps N allows more"
+        return (ended and ended.message) or "the run ended without an answer"

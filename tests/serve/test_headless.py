@@ -6,18 +6,19 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from flowchat.agent.agent import Limits
 from flowchat.errors import NoModel
-from flowchat.model.model import AuthFailed, RateLimited
-from flowchat.model.scripted import fails, says, waits
+from flowchat.model.model import AuthFailed, ModelFacts, RateLimited
+from flowchat.model.scripted import Step, fails, says, waits
 from flowchat.serve import schema
 from flowchat.serve.headless import DENIED, answer, refuse
 from flowchat.serve.stream import OutputFormat
-from flowchat.transcript.entries import AssistantSaid, Text, ToolAnswered, Usage
+from flowchat.transcript.entries import AssistantSaid, RunEnded, Text, ToolAnswered, Usage
 from tests.desk import Desk, Sitting
 
 READ_A = ("read_file", {"path": "a.txt"})
@@ -78,9 +79,39 @@ async def test_json_is_one_object_with_every_field(desk: Desk, printed: Printed)
     }
 
 
-async def test_a_stream_is_numbered_follows_its_schema_and_ends_with_the_result(desk: Desk, printed: Printed) -> None:
-    sitting = desk.open(says("Look.", thinking="Hm.", calls=[READ_A]), says("Alpha."), attended=False)
-    assert await printed.answer(sitting, "stream-json") == 0
+SMALL = ModelFacts("scripted", "scripted", 10_000, "config")
+SCRIPTS: dict[str, tuple[tuple[Step, ...], dict[str, Any], int, set[str]]] = {
+    "thinking and a call": (
+        (says("Look.", thinking="Hm.", calls=[READ_A]), says("Alpha.")), {}, 0, {"thinking", "call", "tool_answered"},
+    ),
+    "parallel calls": ((says(calls=[READ_A, READ_A]), says("Both.")), {}, 0, {"tool_answered"}),
+    "a retry": ((fails(RateLimited("busy"), after="Hal"), says("Whole.")), {}, 0, {"retry_scheduled", "attempt_withdrawn"}),
+    "a failure": ((fails(AuthFailed("the key was refused")),), {}, 1, {"attempt_used"}),
+    "nothing said": ((says(""), says("")), {}, 1, {"attempt_used"}),
+    "arguments that are no JSON": ((says(calls=[("read_file", '{"pa')]), says("Sorry.")), {}, 0, {"tool_answered"}),
+    "a tool that is not there": ((says(calls=[("teleport", {})]), says("Sorry.")), {}, 0, {"tool_answered"}),
+    "a denied call": ((says(calls=[WRITE_C]), says("Then not.")), {"attended": False}, 0, {"tool_answered"}),
+    "a denied question": ((says(calls=[WRITE_C]), says("Then not.")), {}, 0, {"approval_asked", "approval_decided"}),
+    "a write": ((says(calls=[WRITE_C]), says("Written.")), {"mode": "bypass"}, 0, {"tool_started", "tool_answered"}),
+    "a command": (
+        (says(calls=[("shell", {"command": "seq 30000"})]), says("Counted.")), {"mode": "bypass"}, 0, {"output", "tool_answered"},
+    ),
+    "the limit": ((says(calls=[READ_A]),), {"limits": Limits(steps=1)}, 53, {"run_ended"}),
+    "a compaction": (
+        (says("word " * 3_000, calls=[READ_A]), says("word " * 3_000, calls=[READ_A]), says("Alpha.")),
+        {"facts": SMALL}, 0, {"compaction", "compacted"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_a_stream_is_numbered_follows_its_schema_and_ends_with_the_result(
+    desk: Desk, printed: Printed, script: str
+) -> None:
+    steps, given, code, types = SCRIPTS[script]
+    sitting = desk.open(*steps, **given)
+    answering = asyncio.ensure_future(printed.answer(sitting, "stream-json"))
+    await desk.clock.hurry(answering)
     lines = printed.lines
     assert [line["i"] for line in lines] == list(range(1, len(lines) + 1))
     assert {(line["session"], line["opening"]) for line in lines} == {("20260101-000000-test", lines[0]["opening"])}
@@ -89,7 +120,14 @@ async def test_a_stream_is_numbered_follows_its_schema_and_ends_with_the_result(
     assert [line for line in lines if not checker.is_valid(line)] == []
     entries = [(line["seq"], line["type"]) for line in lines if "seq" in line]
     assert entries == [(record.seq, record.type) for record in sitting.session.transcript.records()]
-    assert "".join(str(line["text"]) for line in lines if line["type"] == "text") == "Look.Alpha."
+    [ended] = sitting.branch(RunEnded)
+    assert (answering.result(), lines[-1]["outcome"], lines[-1]["num_steps"]) == (code, ended.outcome, ended.steps)
+    assert types - {str(line["type"]) for line in lines} == set()
+
+
+async def test_the_text_of_a_stream_is_the_answer_whole(desk: Desk, printed: Printed) -> None:
+    assert await printed.answer(desk.open(says("Look.", calls=[READ_A]), says("It is alpha.")), "stream-json") == 0
+    assert "".join(str(line["text"]) for line in printed.lines if line["type"] == "text") == "Look.It is alpha."
 
 
 async def test_what_nobody_allowed_is_denied_and_the_model_goes_on(desk: Desk, printed: Printed) -> None:
@@ -113,7 +151,7 @@ async def test_the_step_limit_is_53(desk: Desk, printed: Printed) -> None:
     assert await printed.answer(sitting, "json") == 53
     [result] = printed.lines
     assert (result["outcome"], result["is_error"], result["num_steps"], result["result"]) == ("limit", True, 2, "Two.")
-    assert len(printed.warned) == 1
+    assert printed.warned == ["stopped after 2 steps: --max-steps N allows more"]
 
 
 @pytest.mark.parametrize(("output_format", "text"), [("text", ""), ("json", "the key was refused; set OPENAI_API_KEY")])
