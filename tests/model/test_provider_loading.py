@@ -41,6 +41,19 @@ async def main():
         print(error, gc.isenabled())
 asyncio.run(main())
 """
+COUNTING = """
+import asyncio, sys
+from flowchat.model.model import Reply
+from tests.model.asking import ANTHROPIC, OPENAI, VLLM, heard, model_at
+from tests.model.playing import playing, recorded
+async def main():
+    for name, recording in ((OPENAI, "openai-text"), (VLLM, "openai-text"), (ANTHROPIC, "anthropic-text")):
+        async with playing(recorded(recording)) as server:
+            assert isinstance((await heard(model_at(server, name)))[-1], Reply)
+    print("tiktoken_ext.openai_public" in sys.modules)
+    print(sys.modules["litellm.main"].encoding.encode("One, two."))
+asyncio.run(main())
+"""
 ASKING = """
 import asyncio
 from tests.model.asking import heard, model_at
@@ -65,6 +78,12 @@ def test_litellm_is_loaded_quietly_once_and_leaves_things_as_they_were(tmp_path:
     (tmp_path / ".env").write_text("LEAKED=yes\n")
     done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert (json.loads(done.stdout), done.stderr) == ([None, True, True, True, 0.005, [], None, "PRODUCTION", []], "")
+
+
+def test_the_table_tokens_are_counted_with_is_not_loaded_before_somebody_counts() -> None:
+    command = [sys.executable, "-c", COUNTING]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOM.parents[1], timeout=60)
+    assert done.stdout == "False\n[4054, 11, 1403, 13]\n"
 
 
 @pytest.mark.parametrize(
