@@ -28,6 +28,7 @@ from flowchat.model.model import (
 
 WORDS_LIMIT_CHARS = 300
 """How much of a provider's own message a sentence repeats."""
+_BODY_LIMIT_CHARS = 64 * 1024
 _CHAIN_LIMIT = 16
 
 
@@ -45,6 +46,8 @@ class _Failure(Struct, frozen=True, gc=False):
     status: int | None
     kind: str
     words: str
+    details: str
+    """What else the provider's error holds, as JSON."""
     headers: Mapping[str, str]
 
 
@@ -66,7 +69,7 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     if failure.status == 413 or (overflow and failure.status not in (401, 403)):
         return ContextOverflow(f"the request is longer than {place.model} takes{words}; /compact makes it shorter")
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
-        wait = retry_after_seconds(failure.headers, failure.words)
+        wait = retry_after_seconds(failure.headers, failure.details)
         asks = f"; it asks for a wait of {wait:,.0f} s" if wait and wait >= 1 else ""
         return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}{asks}", wait)
     return _by_status(failure, place, words)
@@ -84,7 +87,7 @@ def bad_address(base: str) -> Refused:
     )
 
 
-def retry_after_seconds(headers: Mapping[str, str], words: str = "", now: float | None = None) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str], details: str = "", now: float | None = None) -> float | None:
     """How long a server asks us to wait: Retry-After (RFC 9110 10.2.3: seconds or a date), OpenAI's Retry-After-Ms or
     Gemini's retryDelay, else None."""
     said = headers.get("retry-after", "").strip()
@@ -103,7 +106,7 @@ def retry_after_seconds(headers: Mapping[str, str], words: str = "", now: float 
         except (ValueError, TypeError, OverflowError):
             return None
         return max(0.0, date - (time.time() if now is None else now))
-    delay = re.search(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', words)
+    delay = re.search(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', details)
     return float(delay[1]) if delay else None
 
 
@@ -123,16 +126,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _read(error: BaseException) -> _Failure:
     chain = list(_chain(error))
     names = frozenset(kind.__name__ for link in chain for kind in type(link).__mro__)
-    if type(chain[-1]) in _STUMBLES:
-        names |= {_STUMBLED}
     body = next((found for link in chain if (found := _body(link))), dict[str, Any]())
     transported = "HTTPStatusError" in names
     statuses = [status for link in chain if isinstance(status := getattr(link, "status_code", None), int)]
+    stumbled = type(chain[-1]) in _STUMBLES and not transported
+    if stumbled and not body:
+        names |= {_STUMBLED}
     inside = body.get("code") if isinstance(body.get("code"), int) else None
     status = statuses[-1] if statuses and (transported or not names & (_TRANSPORT | _UNREADABLE)) else None
+    if stumbled and body:  # an error where a piece was expected: the parser's own status means nothing
+        status = 500
     status = cast("int | None", inside) if inside is not None and 400 <= inside < 600 and not transported else status
     kind = f"{body.get('type') or ''} {body.get('code') or ''} {body.get('status') or ''}".strip().lower()
-    return _Failure(names, status, kind, _words(chain, body), _headers(chain))
+    details = json.dumps(body.get("details"), default=str, skipkeys=True)
+    return _Failure(names, status, kind, _words(chain, body), details, _headers(chain))
 
 
 def _body(link: BaseException) -> dict[str, Any]:
@@ -155,10 +162,14 @@ def _body(link: BaseException) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> object:
-    for candidate in (text, text.replace("\\'", "'")):
+    """JSON, or what Python wrote of it into a message."""
+    from ast import literal_eval
+
+    text = text[:_BODY_LIMIT_CHARS]
+    for read, written in ((json.loads, text), (json.loads, text.replace("\\'", "'")), (literal_eval, text)):
         try:
-            return json.loads(candidate)
-        except ValueError:
+            return read(written)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
     return None
 
@@ -182,7 +193,9 @@ def _headers(chain: list[BaseException]) -> Mapping[str, str]:
 
 def _quoted(words: str) -> str:
     text = _KEY_SHAPES.sub("[redacted]", " ".join(words.split())).strip(" .")
-    if re.match(r"(?i)(b['\"])?<(!doctype|html)", text):
+    if bare := re.fullmatch(r"b(['\"])(.*)\1", text):
+        text = bare[2]
+    if re.match(r"(?i)<(!doctype|html)", text):
         text = "an HTML page"
     if len(text) > WORDS_LIMIT_CHARS:
         text = text[:WORDS_LIMIT_CHARS] + "..."

@@ -9,6 +9,7 @@ ModelError
 ├── Overloaded        the server's own trouble (5xx): again after a while
 ├── ConnectionLost    refused, cut off or silent for too long: again after a while
 ├── Malformed         bytes that are no answer: again after a while
+├── Overlong          an answer larger than is kept of one: permanent
 └── EmptyResponse     an answer without text, thinking or calls: again once
 """
 
@@ -63,6 +64,11 @@ class ConnectionLost(_WireError):
 
 class Malformed(_WireError):
     code = "malformed"
+
+
+class Overlong(_WireError):
+    code = "malformed"
+    permanent = True
 
 
 class EmptyResponse(_WireError):

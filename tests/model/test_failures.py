@@ -1,5 +1,7 @@
 """Parts of the error mapping that need no wire: waits, keys that must not be repeated, shapes litellm has."""
 
+import json
+
 import pytest
 
 from flowchat.config import redactor
@@ -36,7 +38,11 @@ def test_a_wait_in_milliseconds_is_the_more_exact_one(header: str, seconds: floa
 
 
 def test_gemini_says_its_wait_in_the_body() -> None:
-    assert retry_after_seconds({}, 'quota exceeded "retryDelay": "17s"') == 17.0
+    body = {
+        "error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": "17s"}]}
+    }
+    failure = as_wire_error(over_http(APIError(json.dumps([body]), 429)), PLACE)
+    assert (type(failure), failure.retry_after_seconds) == (RateLimited, 17.0)
 
 
 class APIError(Exception):

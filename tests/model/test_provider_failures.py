@@ -25,6 +25,9 @@ from tests.model.playing import Answer, failing, playing, recorded, streamed
 
 pytestmark = OVER_THE_WIRE
 
+OLLAMA_SAYS = (
+    b'{"model": "m", "created_at": "2025-11-21T00:00:00Z", "message": {"role": "assistant", "content": "Hi"}, "done": false}\n'
+)
 HTML = b"<!doctype html><html><body>Welcome to the portal</body></html>"
 
 
@@ -235,6 +238,20 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         failing(400, {"error": "Model unloaded."}),
         Refused,
         "SERVER refused the request with HTTP 400 (Model unloaded)",
+    ),
+    (
+        "a text as the error in the middle",
+        "ollama/some-model",
+        Answer(OLLAMA_SAYS + b'{"error": "the runner has gone: it\'s 2"}\n'),
+        Overloaded,
+        "SERVER is overloaded or failing with HTTP 500 (the runner has gone: it's 2)",
+    ),
+    (
+        "404 in bytes",
+        ANTHROPIC,
+        Answer(b"not found", 404, "text/plain"),
+        UnknownModel,
+        "SERVER does not serve 'anthropic/claude-sonnet-4-5' to this key (not found): choose another with /model",
     ),
     ("504", OPENAI, Answer(HTML, 504, "text/html"), Overloaded, "SERVER is overloaded or failing with HTTP 504 (an HTML page)"),
     (
