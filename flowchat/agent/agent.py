@@ -34,6 +34,8 @@ class Limits(Struct, frozen=True):
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
     longest_wait_seconds: float | None = None
+    titles: bool = True
+    """Whether a finished run may ask for a title."""
 
     def delay_seconds(self, attempt: int, error: ModelError) -> float | None:
         """How long to wait after failed attempt number `attempt` (from 1), or None to give up."""

@@ -388,8 +388,8 @@ class Session:
 
     def _run_ended(self, outcome: Outcome) -> None:
         self._keeping.card_changed()
-        if outcome == "completed":
-            self._titling.begin(self._make_agent().compact_model)
+        if outcome == "completed" and (agent := self._make_agent()).limits.titles:
+            self._titling.begin(agent.compact_model)
 
     def tell(self, toast: Toast) -> None:
         self._hearing.emit(toast)

@@ -201,6 +201,7 @@ class Workspace:
             self.settings.compact.soft_percent,
             self.settings.compact.hard_percent,
             longest_wait_seconds=None if self._attended else LONGEST_WAIT_SECONDS,
+            titles=self._attended,
         )
 
         projection, known = Projection(), Known()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from flowchat.agent.agent import Limits
 from flowchat.errors import Busy, NoModel, NotFound, NotUserMessage, ReadOnly
 from flowchat.model.scripted import says, waits
 from flowchat.transcript.entries import Edited, QueueSet, Record, RunStarted, TitleSet, UserSaid
@@ -113,6 +114,14 @@ async def test_a_session_is_called_by_its_first_words_then_by_a_generated_title(
     assert sitting.session.title == "The invoice total is off by…"
     await sitting.ear.until(lambda thing: isinstance(thing, TitleSet) and thing.origin == "generated")
     assert sitting.session.title == "Fix invoice rounding"
+
+
+async def test_no_title_is_asked_for_where_nobody_would_see_it_come(desk: Desk) -> None:
+    sitting = desk.open(says("Rounding."), limits=Limits(titles=False))
+    await sitting.session.send("The invoice total is off by one cent")
+    await sitting.session.idle()
+    await sitting.session.close()
+    assert (sitting.session.title, sitting.model.asked("title")) == ("The invoice total is off by…", [])
 
 
 async def test_a_title_the_user_gave_is_never_overwritten(desk: Desk) -> None:
