@@ -14,11 +14,16 @@ from flowchat.agent.step import StepInFlight, failed
 from flowchat.agent.tokens import fixed_tokens
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow
-from flowchat.transcript.entries import AssistantSaid, Noticed, Record, RunEnded, UserSaid
+from flowchat.transcript.entries import AssistantSaid, Finish, Noticed, Record, RunEnded, Thinking, UserSaid
 from flowchat.transcript.events import StateDelta
 from flowchat.transcript.transcript import Transcript
 
 SMALL_WINDOW_TOKENS = 8_192
+CUT_SHORT: dict[Finish, str] = {
+    "length": "The answer was cut at the model's output limit. Send `go on` for the rest.",
+    "filtered": "The rest of the answer was withheld (the provider's content filter). Say it differently, or /model.",
+}
+ONLY_THOUGHT = "The model thought and said nothing. Send `go on` for an answer."
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
@@ -110,13 +115,14 @@ async def answer(
 
 
 async def settled(transcript: Transcript, record: Record) -> AssistantSaid:
-    """The answer, with a notice where the model was stopped by its own output limit."""
+    """The answer, with a notice where it is not all there was to say."""
     said = record.entry
     assert isinstance(said, AssistantSaid)
-    if said.finish == "length":
-        await transcript.append(
-            Noticed("warning", "model", "The answer was cut at the model's output limit. Send `go on` for the rest.")
-        )
+    words = CUT_SHORT.get(said.finish)
+    if words is None and all(isinstance(part, Thinking) for part in said.parts):
+        words = ONLY_THOUGHT
+    if words is not None:
+        await transcript.append(Noticed("warning", "model", words))
     return said
 
 

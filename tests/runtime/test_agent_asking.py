@@ -1,7 +1,10 @@
 """What is withdrawn stays withdrawn."""
 
+import pytest
+
 from flowchat.model.model import RateLimited
-from flowchat.model.scripted import fails, says
+from flowchat.model.scripted import Says, fails, says
+from flowchat.transcript.entries import Noticed
 from tests.desk import Desk
 from tests.runtime.paper import Paper
 
@@ -15,3 +18,22 @@ async def test_withdrawn_text_is_in_no_draft_however_long_the_attempts_entry_tak
     assert log.drafts[-1] is None
     log.go_on.set()
     await desk.clock.hurry(sitting.session.idle())
+
+
+@pytest.mark.parametrize(
+    ("answer", "notices"),
+    [
+        (says("As far as", finish="length"), ["The answer was cut at the model's output limit. Send `go on` for the rest."]),
+        (
+            says("As far as", finish="filtered"),
+            ["The rest of the answer was withheld (the provider's content filter). Say it differently, or /model."],
+        ),
+        (says(thinking="Hm."), ["The model thought and said nothing. Send `go on` for an answer."]),
+        (says("Yes.", thinking="Hm."), []),
+    ],
+)
+async def test_an_answer_that_is_not_all_of_it_says_so(desk: Desk, answer: Says, notices: list[str]) -> None:
+    sitting = desk.open(answer)
+    await sitting.session.send("hi")
+    await desk.clock.hurry(sitting.session.idle())
+    assert [notice.text for notice in sitting.branch(Noticed)] == notices
