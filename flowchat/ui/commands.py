@@ -25,13 +25,14 @@ class Act(Enum):
 
 
 class Command(Struct, frozen=True):
-    """One row: `argument` is a hint in the form people know, `[optional]`; empty: it takes none."""
+    """One row: `argument` is a hint in the form people know, `[optional]`; empty: it takes none. `words`: all it takes."""
 
     act: Act
     name: str
     help: str
     argument: str = ""
     aliases: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -42,7 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(Act.MODEL, "model", "Show or change the model of the next run", "[name]"),
     Command(Act.COMPACT, "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress")),
     Command(Act.EDIT, "edit", "Edit an earlier message; the last is -1", "[n]"),
-    Command(Act.CONTEXT, "context", "What the next request weighs; raw shows it whole", "[raw]"),
+    Command(Act.CONTEXT, "context", "What the next request weighs; raw shows it whole", "[raw]", words=("raw",)),
     Command(Act.RETRY, "retry", "Ask again after a failure or an interrupt"),
     Command(Act.QUEUE, "queue", "Edit, reorder or drop waiting messages"),
     Command(Act.FORK, "fork", "Go on in a copy; this session stays as it is"),
@@ -61,7 +62,7 @@ class Typed(Struct, frozen=True):
 
 
 class UnknownCommand(Struct, frozen=True):
-    """Something that looks like a command and is none; `sentence` says so and names the nearest."""
+    """Something that looks like a command and is none; `sentence` says so, and what comes near."""
 
     sentence: str
 
@@ -79,9 +80,18 @@ def read_command(text: str) -> Typed | UnknownCommand | None:
     word, *rest = text[1:].split(maxsplit=1) or [""]
     name, argument = word.lower(), "".join(rest).strip()
     if command := _BY_NAME.get(name):
-        return Typed(command, argument)
+        return _checked(command, argument)
     nearest = get_close_matches(name, _BY_NAME, 1, cutoff=0.75 if argument else 0.6)
     if not name.isalpha() or (argument and not nearest):
         return None
     hint = f"the nearest is /{nearest[0]}" if nearest else "/help lists them"
     return UnknownCommand(f"There is no command /{name}; {hint}.")
+
+
+def _checked(command: Command, argument: str) -> Typed | UnknownCommand:
+    """What would be thrown away unread, perhaps a message, is not taken."""
+    if argument and not command.argument:
+        return UnknownCommand(f"/{command.name} takes nothing behind it.")
+    if argument and command.words and argument not in command.words:
+        return UnknownCommand(f"/{command.name} takes nothing, or {' or '.join(command.words)}.")
+    return Typed(command, argument)

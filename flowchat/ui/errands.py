@@ -30,7 +30,7 @@ class Errands:
             self._under_way.add(once)
         if brief:
             self._brief.add(work)
-        self._owner.run_worker(self._run(work, text, once), exit_on_error=True)
+        self._owner.run_worker(self._run(work, text, once, brief), exit_on_error=True)
 
     def when_done(self, call: Callable[[], object]) -> bool:
         """Call back once nothing brief is under way; False where nothing is."""
@@ -43,14 +43,14 @@ class Errands:
         self._brief.clear()
         self._when_done.clear()
 
-    async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str, brief: bool) -> None:
         try:
             await work
         except NotRunning:
             pass
         except FlowchatError as error:
             self._say(str(error), "warning" if isinstance(error, CommandRefused) else "error")
-            if text:
+            if text and (brief or isinstance(error, CommandRefused)):  # not what was begun, and failed a while later
                 self._give_back(text)
         finally:
             self._under_way.discard(once)

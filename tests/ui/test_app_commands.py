@@ -405,3 +405,20 @@ async def test_a_command_written_again_while_it_is_carried_out_is_said_to_be_and
         await until(stage.app, pilot, lambda: "/compact is under way" in stage.drawn(Edge))
         assert (stage.composer.text, session.state.state, len(stage.model.asked("compact"))) == ("/compact", "compacting", 1)
         await stage.app.close_session()
+
+
+@pytest.mark.parametrize("command", ["/new", "/retry"])
+async def test_a_compaction_that_is_stopped_writes_nothing_into_the_composer(command: str, tmp_path: Path) -> None:
+    held = waits("never")
+    stage = Stage(tmp_path, *(says("word " * 2_000) for _ in range(3)), others={"compact": [held]})
+    async with stage.app.run_test(size=(40, 12)) as pilot:
+        await stage.begin(pilot)
+        for number in range(3):
+            await stage.say(pilot, f"message {number}")
+        await stage.enter(pilot, "/compact the names")
+        await held.reached.wait()
+        await stage.enter(pilot, command)
+        await until(stage.app, pilot, lambda: "compaction was stopped" in stage.drawn(Edge) or "retry" in stage.drawn(Edge))
+        await pilot.pause()
+        assert "/compact" not in stage.composer.text
+        await stage.app.close_session()

@@ -41,6 +41,18 @@ def test_an_unknown_command_names_the_nearest() -> None:
     assert read_command("/xyzzy") == UnknownCommand("There is no command /xyzzy; /help lists them.")
 
 
+@pytest.mark.parametrize("name", ["help", "new", "clear", "retry", "queue", "fork", "quit", "exit"])
+def test_a_command_that_takes_nothing_throws_no_words_away(name: str) -> None:
+    found = read_command(f"/{name} look at the totals, please")
+    assert isinstance(found, UnknownCommand)
+    assert found.sentence.endswith(" takes nothing behind it.")
+
+
+def test_a_word_that_a_command_does_not_know_is_refused() -> None:
+    assert read_command("/context raw") == Typed(BY_ACT[Act.CONTEXT], "raw")
+    assert read_command("/context map") == UnknownCommand("/context takes nothing, or raw.")
+
+
 def test_no_name_means_two_commands() -> None:
     names = [name for command in COMMANDS for name in (command.name, *command.aliases)]
     assert sorted(set(names)) == sorted(names)
