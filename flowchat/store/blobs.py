@@ -7,10 +7,11 @@ from pathlib import Path
 
 from flowchat.errors import StorageFailed
 from flowchat.store.aside import aside
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 from flowchat.transcript.entries import BlobRef
 
 BLOBS = "blobs"
+BLOB_LIMIT_BYTES = 1 << 30
 _NAME = re.compile("[0-9a-f]{64}")
 
 
@@ -43,7 +44,7 @@ class FileBlobs:
         if not _NAME.fullmatch(sha256):
             return None
         try:
-            content = (self._folder / sha256).read_bytes()
+            content = read_file(self._folder / sha256, BLOB_LIMIT_BYTES)
         except OSError:
             return None
         return content if hashlib.sha256(content).hexdigest() == sha256 else None

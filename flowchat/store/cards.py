@@ -4,18 +4,20 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 from flowchat.store.logfile import LOG
 from flowchat.store.scan import header_of, lines_of, scan
 from flowchat.transcript.entries import UNREADABLE, Record, UserSaid, decode_entry, text_of
 from flowchat.transcript.facts import SessionFacts
 
 META = "meta.json"
+META_LIMIT_BYTES = 1 << 20
 FIRST_MESSAGE_CHARS = 200
 WHOLE_BYTES = 8 << 20
 """A log is read whole for its card up to this size; of a longer one both ends, half of this each."""
@@ -62,9 +64,12 @@ def read_card(folder: str) -> SessionCard | None:
     """From meta.json where it agrees with the log, else from the log; None where there is no log to read. Never writes."""
     log = f"{folder}/{LOG}"
     try:
-        size = os.stat(log).st_size
+        found = os.stat(log)
     except OSError:
         return None
+    if not S_ISREG(found.st_mode):
+        return None
+    size = found.st_size
     kept = _kept(folder)
     if kept is not None and kept.log_bytes == size and not kept.at_least and folder.endswith(kept.sid):
         return kept
@@ -80,8 +85,7 @@ def read_card(folder: str) -> SessionCard | None:
 
 def _kept(folder: str) -> SessionCard | None:
     try:
-        with open(f"{folder}/{META}", "rb", buffering=0) as file:
-            return _decoder.decode(file.read())
+        return _decoder.decode(read_file(f"{folder}/{META}", META_LIMIT_BYTES))
     except (OSError, *UNREADABLE):
         return None
 

@@ -4,13 +4,16 @@ import fcntl
 import itertools
 import os
 from contextlib import suppress
-from errno import EIO
+from errno import EFBIG, EINVAL, EIO
 from pathlib import Path
+from stat import S_ISREG
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 COPY_BYTES = 1 << 20
 UNFINISHED = ".*.new"
 """Names of files that are being written and not yet in their place."""
+_NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""Something else may lie where a file of ours should: a pipe nobody writes to, a terminal."""
 _numbers = itertools.count(1)
 
 
@@ -18,7 +21,7 @@ class Disk:
     """Plain system calls on paths and descriptors. Folders are 0700 and files 0600 whatever the umask. Raises OSError."""
 
     def open(self, path: Path, flags: int) -> int:
-        fd = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+        fd = os.open(path, flags | _NEVER_WAIT, FILE_MODE)
         try:
             if flags & os.O_CREAT:
                 os.fchmod(fd, FILE_MODE)
@@ -129,3 +132,20 @@ class Disk:
             raise
         if durable:
             self.sync_folder(path.parent)
+
+
+def read_file(path: Path | str, limit_bytes: int) -> bytes:
+    """What is in a file. Raises OSError, too, where it is longer, or no file at all: then nothing is read."""
+    fd = os.open(path, os.O_RDONLY | _NEVER_WAIT)
+    try:
+        found = os.fstat(fd)
+        if not S_ISREG(found.st_mode):
+            raise OSError(EINVAL, "it is no file", str(path))
+        if found.st_size > limit_bytes:
+            raise OSError(EFBIG, f"it is longer than {limit_bytes:,} bytes", str(path))
+        pieces: list[bytes] = []
+        while piece := os.read(fd, max(1, found.st_size)):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(fd)

@@ -4,12 +4,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 from flowchat.transcript.draft import decode_draft, encode_draft, shortened
 
 DRAFT = "draft.jsonl"
 LIMIT_BYTES = 4 << 20
 """A draft that grows beyond is written anew, shortened: the outputs of calls go on for as long as these run."""
+READ_LIMIT_BYTES = 256 << 20
+"""A longer one is none of ours."""
 
 
 class DraftFile:
@@ -55,7 +57,7 @@ class DraftFile:
         return self._fd
 
     def _shorten(self) -> None:
-        kept = encode_draft(shortened(decode_draft(self._path.read_bytes())))
+        kept = encode_draft(shortened(decode_draft(read_file(self._path, READ_LIMIT_BYTES))))
         self._limit = max(LIMIT_BYTES, 2 * len(kept))
         self._disk.write_file(self._path, kept, durable=False)
         self.close()

@@ -5,9 +5,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 
 LOCK = "lock"
+HOLDER_LIMIT_BYTES = 4096
 
 
 def take_lock(folder: Path, disk: Disk, new: bool) -> int:
@@ -39,10 +40,10 @@ def take_lock(folder: Path, disk: Disk, new: bool) -> int:
 def holder(folder: Path) -> str:
     """` (process 123)` as the lock's content tells, or nothing."""
     try:
-        found = re.search(r'"pid":(\d+)', (folder / LOCK).read_text(errors="replace"))
+        found = re.search(rb'"pid":(\d+)', read_file(folder / LOCK, HOLDER_LIMIT_BYTES))
     except OSError:
         return ""
-    return f" (process {found.group(1)})" if found else ""
+    return f" (process {int(found.group(1))})" if found else ""
 
 
 def is_at(fd: int, path: Path) -> bool:

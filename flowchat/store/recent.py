@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 
 RECENT_LIMIT = 20
 """So many sessions are looked at."""
@@ -30,7 +30,7 @@ class Recent:
     def of(self, workspace: str | Path) -> list[str]:
         """At most RECENT_LIMIT sids, the last used first."""
         try:
-            lines = self._path(workspace).read_bytes().decode("ascii", "replace").splitlines()
+            lines = read_file(self._path(workspace), 2 * FILE_LIMIT_BYTES).decode("ascii", "replace").splitlines()
         except OSError:
             return []
         return list(dict.fromkeys(line for line in reversed(lines) if _SID.fullmatch(line)))[:RECENT_LIMIT]

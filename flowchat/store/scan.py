@@ -129,10 +129,10 @@ class _Scanner:
 
 
 def header_of(text: bytes) -> Header | None:
-    """The place of a line whose crc is that of its bytes, else None."""
+    """The place of a line whose crc is that of its bytes, else None. An editor may have put a \\r at its end."""
     cut = text.rfind(_CRC)
     if cut >= 0:
-        if text[cut + len(_CRC) :] != b"%d}" % zlib.crc32(text[:cut]):
+        if text[cut + len(_CRC) :].removesuffix(b"\r") != b"%d}" % zlib.crc32(text[:cut]):
             return None
     elif not text.startswith(_UNCHECKED):
         return None

@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 from flowchat.errors import NotFound, ReadOnly, StorageFailed
 from flowchat.store.blobs import BLOBS, FileBlobs
 from flowchat.store.cards import SessionCard, read_card
-from flowchat.store.disk import UNFINISHED, Disk
-from flowchat.store.draftfile import DRAFT
+from flowchat.store.disk import UNFINISHED, Disk, read_file
+from flowchat.store.draftfile import DRAFT, READ_LIMIT_BYTES
 from flowchat.store.forks import copy_session
 from flowchat.store.lock import holder, take_lock
 from flowchat.store.log import FileLog
@@ -113,9 +113,9 @@ class Sessions:
             return take_lock(folder, self._disk, new=False), None
         except BlockingIOError:
             return None, f"another flowchat{holder(folder)} has this session open; here it can be read, or forked"
-        except FileNotFoundError as error:
-            raise NotFound(f"session {folder.name!r} was moved away just now") from error
         except OSError as error:
+            if not folder.exists():
+                raise NotFound(f"session {folder.name!r} was moved away just now") from error
             return None, f"this session cannot be locked ({error.strerror or error}); it can be read, or forked"
 
     def _open_to_write(self, folder: Path) -> tuple[int | None, str | None]:
@@ -298,7 +298,7 @@ def _placed(entries: Sequence[Entry], seq: Seq, now_ms: int) -> list[Record]:
 
 def _draft_in(folder: Path) -> list[AnyDraft]:
     try:
-        return decode_draft((folder / DRAFT).read_bytes())
+        return decode_draft(read_file(folder / DRAFT, READ_LIMIT_BYTES))
     except OSError:
         return []
 

@@ -11,13 +11,14 @@ from msgspec import Struct
 from flowchat.errors import StorageFailed
 from flowchat.store.aside import aside
 from flowchat.store.cards import SessionCard, card_of, write_card
-from flowchat.store.disk import Disk
+from flowchat.store.disk import Disk, read_file
 from flowchat.store.logfile import LOG
 from flowchat.store.recent import Recent
 from flowchat.transcript.entries import UNREADABLE, sound
 from flowchat.transcript.transcript import Transcript
 
 COMPOSER = "composer.json"
+UNSENT_LIMIT_BYTES = 64 << 20
 
 
 class _Unsent(Struct, frozen=True):
@@ -73,7 +74,7 @@ class FileShelf:
 def unsent_in(path: Path) -> str:
     """The text kept in a file; nothing where there is none to read."""
     try:
-        return _unsent.decode(path.read_bytes()).text
+        return _unsent.decode(read_file(path, UNSENT_LIMIT_BYTES)).text
     except (OSError, *UNREADABLE):
         return ""
 
