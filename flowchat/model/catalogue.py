@@ -108,7 +108,8 @@ def _read_ollama(shown: object, running: object, name: str) -> ServerSays:
     models = _path(running, "models")
     rows = cast(list[object], models) if isinstance(models, list) else []
     loaded = next((_count(_path(row, "context_length")) for row in rows if _path(row, "name") in (name, f"{name}:latest")), None)
-    sizes = cast(Mapping[str, object], _path(shown, "model_info") or {})
+    info = _path(shown, "model_info")
+    sizes = cast(Mapping[str, object], info if isinstance(info, dict) else {})
     able = next((_count(size) for key, size in sizes.items() if key.endswith(".context_length")), None)
     can = _path(shown, "capabilities")
     tools = not isinstance(can, list) or "tools" in cast(list[object], can)
@@ -138,6 +139,7 @@ def _count(value: object) -> int | None:
 def _ask(url: str, body: object = None) -> object:
     """The JSON a loopback address answers with, or None; proxies do not apply."""
     import urllib.request
+    from http.client import HTTPException
 
     payload = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, payload, {"content-type": "application/json"})
@@ -145,5 +147,5 @@ def _ask(url: str, body: object = None) -> object:
     try:
         with opener.open(request, timeout=ASK_SECONDS) as answer:
             return json.loads(answer.read(ANSWER_LIMIT_BYTES))
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException, RecursionError):
         return None

@@ -140,8 +140,27 @@ async def test_a_server_of_this_machine_says_its_window(
         assert [path for path, _, _ in server.asked] == paths
 
 
-def test_no_server_is_no_answer() -> None:
-    assert ask_server("openai/x", "http://127.0.0.1:9/v1") == ServerSays()
+@pytest.mark.parametrize("base", ["http://127.0.0.1:9/v1", "http://me:word@127.0.0.1:9/v1"])
+def test_no_server_is_no_answer(base: str) -> None:
+    assert ask_server("openai/x", base) == ServerSays()
+
+
+@pytest.mark.parametrize("body", [b'{"model_info": [1], "parameters": 7, "models": 3}', b"[" * 100_000, b"7"])
+async def test_a_server_that_says_something_else_says_nothing(body: bytes) -> None:
+    async with playing(*[Answer(body, 200, "application/json")] * 4) as server:
+        assert await asyncio.to_thread(ask_server, "ollama/x", server.base) == ServerSays()
+        assert await asyncio.to_thread(ask_server, "openai/x", server.base) == ServerSays()
+
+
+async def test_what_speaks_no_http_says_nothing() -> None:
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\0nonsense\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as listening:
+        base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        assert await asyncio.to_thread(ask_server, "openai/x", base) == ServerSays()
 
 
 async def test_refining_asks_only_servers_of_this_machine_that_the_user_does_not_overrule() -> None:
