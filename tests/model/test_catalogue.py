@@ -145,7 +145,11 @@ def test_no_server_is_no_answer(base: str) -> None:
     assert ask_server("openai/x", base) == ServerSays()
 
 
-@pytest.mark.parametrize("body", [b'{"model_info": [1], "parameters": 7, "models": 3}', b"[" * 100_000, b"7"])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"model_info": [1], "parameters": 7, "models": 3}', b"[" * 100_000, b"7"],
+    ids=["other kinds", "deep", "a number"],
+)
 async def test_a_server_that_says_something_else_says_nothing(body: bytes) -> None:
     async with playing(*[Answer(body, 200, "application/json")] * 4) as server:
         assert await asyncio.to_thread(ask_server, "ollama/x", server.base) == ServerSays()
