@@ -33,6 +33,8 @@ _TOKEN = re.compile(
     r"|(?P<control>[\x00-\x1f\x7f])"
 )
 _OTHER_KEYS = re.compile(r"\x1b\[27;(\d+);(\d+)~")
+_SIZE_WITHOUT_PIXELS = re.compile(r"\x1b\[48;(\d+);(\d+);(?:0+;\d+|\d+;0+)t")
+_SIZE_OF_NOTHING = re.compile(r"\x1b\[48;(?:0+;|\d+;0+;)")
 _ALT_ENTERS = {"\r": "alt+enter", "\n": "alt+enter", "\x7f": "alt+backspace"}
 
 
@@ -115,12 +117,15 @@ class Intake:
     def _sequence(self, token: str) -> Iterator[Message]:
         """A whole sequence by textual's parser, or nothing if that does not know it."""
         token = _OTHER_KEYS.sub(lambda found: f"\x1b[{found[2]};{found[1]}u", token)
+        token = _SIZE_WITHOUT_PIXELS.sub(lambda found: "\x1b[48;{0};{1};{0};{1}t".format(*found.groups()), token)
+        if _SIZE_OF_NOTHING.match(token):
+            return
         known = False
         try:
             for event in self._parser.feed(token):
                 known = True
                 yield event
-        except (ValueError, OverflowError):  # the number of no character
+        except (ValueError, ArithmeticError):  # the number of no character, a size of nothing
             known = False
         if not known:
             old, self._parser = self._parser, XTermParser()

@@ -64,6 +64,11 @@ def test_a_key_with_the_number_of_no_character_is_no_key(number: str) -> None:
     assert told(f"\x1b[{number}ua") == ["a"]
 
 
+@pytest.mark.parametrize("size", ["24;80;0;0", "24;80;480;0", "0;0;0;0", "0;80;480;640", "24;0;480;640"])
+def test_a_terminal_that_tells_no_size_in_pixels_or_none_at_all_has_a_mouse(size: str) -> None:
+    assert told(f"\x1b[?2048;1$y\x1b[48;{size}t", "\x1b[<0;4;12M", "a")[-2:] == ["MouseDown", "a"]
+
+
 def test_half_a_surrogate_pair_writes_nothing() -> None:
     events_of = [*Intake().feed("\x1b[55296u"), *Intake().feed("\x1b[97;;55296u")]
     assert [event.is_printable for event in events_of if isinstance(event, events.Key)] == [False] * len(events_of)
