@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flowchat.errors import StorageFailed
 from flowchat.store.aside import aside
-from flowchat.store.disk import Disk, read_file
+from flowchat.store.disk import Disk, read_file, refused
 from flowchat.transcript.entries import BlobRef
 
 BLOBS = "blobs"
@@ -36,9 +36,7 @@ class FileBlobs:
             self._disk.ensure_folder(self._folder)
             self._disk.write_file(self._folder / sha256, content)
         except OSError as error:
-            raise StorageFailed(
-                f"{self._folder / sha256} cannot be written ({error.strerror or error}); make room there"
-            ) from error
+            raise StorageFailed(refused(self._folder / sha256, error)) from error
 
     def _get(self, sha256: str) -> bytes | None:
         if not _NAME.fullmatch(sha256):

@@ -4,7 +4,7 @@ import fcntl
 import itertools
 import os
 from contextlib import suppress
-from errno import EFBIG, EINVAL, EIO
+from errno import EACCES, EDQUOT, EFBIG, EINVAL, EIO, ENOSPC, EROFS
 from pathlib import Path
 from stat import S_ISREG
 
@@ -132,6 +132,12 @@ class Disk:
             raise
         if durable:
             self.sync_folder(path.parent)
+
+
+def refused(path: Path, error: OSError) -> str:
+    """Why a path cannot be written, and what somebody can do about it."""
+    ways = {ENOSPC: "make room there", EDQUOT: "make room there", EROFS: "make it writable", EACCES: "make it writable"}
+    return f"{path} cannot be written ({error.strerror or error}); {ways.get(error.errno or 0, 'see what is wrong there')}"
 
 
 def read_file(path: Path | str, limit_bytes: int) -> bytes:

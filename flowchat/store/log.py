@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from errno import ETIMEDOUT
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
@@ -96,13 +97,16 @@ class FileLog:
     def lend(self) -> int | None:
         """Another descriptor of the log, behind all that was asked so far; None before the first write and after the close.
 
-        Blocks, so it is not for the loop's thread; raises TimeoutError. Whoever asks closes it.
+        Blocks, so it is not for the loop's thread; raises OSError. Whoever asks closes it.
         """
         if self._closing is not None or not self._file.is_open:
             return None
         lent: Future[int | None] = Future()
         self._ask(_Lend(lent))
-        return lent.result(LEND_SECONDS)
+        try:
+            return lent.result(LEND_SECONDS)
+        except TimeoutError as error:
+            raise OSError(ETIMEDOUT, "the disk does not answer") from error
 
     async def close(self) -> None:
         if self._closing is None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowchat.errors import StorageFailed
-from flowchat.store.disk import COPY_BYTES, Disk
+from flowchat.store.disk import COPY_BYTES, Disk, refused
 from flowchat.store.lock import LOCK, is_at, take_lock
 
 LOG = "log.jsonl"
@@ -60,7 +60,7 @@ class LogFile:
                 self._cut_back()
             else:
                 self._unmake()
-            raise StorageFailed(f"{self._path} cannot be written ({error.strerror or error}); make room there") from error
+            raise StorageFailed(refused(self._path, error)) from error
 
     def lend(self) -> int | None:
         """Another descriptor of the file, if it has been made; whoever asks closes it."""

@@ -1,7 +1,7 @@
 """A disk that fails anywhere, once or for a while: nothing is corrupt, nothing acknowledged is lost, the old is intact."""
 
 from dataclasses import dataclass, field
-from errno import EACCES, EINTR, EIO, ENOSPC, ENOTSUP
+from errno import EACCES, EINTR, EIO, ENOSPC, ENOTSUP, EROFS
 from pathlib import Path
 
 import pytest
@@ -148,6 +148,19 @@ async def test_short_and_interrupted_writes_make_whole_lines(tmp_path: Path) -> 
     book = await converse(sessions(tmp_path, disk), told := Told())
     await book.close()
     assert (told.refused, is_whole(log_of(sessions(tmp_path), told.sid))) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [(ENOSPC, "make room there"), (EACCES, "make it writable"), (EROFS, "make it writable"), (EIO, "see what is wrong there")],
+)
+async def test_what_cannot_be_written_is_told_with_what_can_be_done(tmp_path: Path, number: int, way: str) -> None:
+    opened = sessions(tmp_path, FaultyDisk(failing_at(1, number, lasting=True))).new(NOW_MS, WORK)
+    book = transcript(opened)
+    for refusal in (book.append_or_withdraw(started(), user("one")), opened.blobs.put(b"x", "text/plain")):
+        with pytest.raises(StorageFailed, match=f"cannot be written .*; {way}$"):
+            await refusal
+    await book.close()
 
 
 async def test_where_files_cannot_be_locked_new_sessions_are_written_and_old_ones_only_read(tmp_path: Path) -> None:
