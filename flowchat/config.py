@@ -5,7 +5,6 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
 
@@ -161,8 +160,7 @@ def _shown(value: object) -> str:
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Folders:
+class Folders(Struct, frozen=True):
     """Where the user's files are: sessions in `data`, settings in `config`, `cache` is disposable, `state` has log and drafts."""
 
     data: Path

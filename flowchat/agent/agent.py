@@ -1,11 +1,10 @@
 """What a run needs, all of it handed in: the model, the tools, the rules, the limits and the ways to look around."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from flowchat.agent.clock import Clock
 from flowchat.agent.projection import Projection
@@ -71,8 +70,7 @@ News: TypeAlias = Callable[[Sequence[Record], bool], Awaitable[Sequence[ContextA
 """What the model should be told before a step: (branch, whether it is a run's first step) -> entries to append."""
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(Struct, frozen=True):
     """One run's means. `compact_model` summarises; `news` reads instruction files, environment, mode and @files.
 
     `missed` tells of what requests named and did not get, again and again. `projection` and `known` are the session's: what

@@ -1,8 +1,9 @@
 """What a session's log opens with: held in memory until the first message, because nothing is on disk before that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowchat.agent.prompt import prompt_of
 from flowchat.agent.tokens import fixed_tokens
@@ -24,8 +25,7 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.transcript import Transcript
 
 
-@dataclass
-class Beginning:
+class Beginning(Struct):
     """A session before its first message, and what its prompt would be today."""
 
     sid: str

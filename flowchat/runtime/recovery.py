@@ -1,9 +1,8 @@
 """How a run that did not end by itself is closed: pure, from the branch and what was in flight to the entries to append."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from flowchat.transcript.entries import (
     AnswerStatus,
@@ -26,8 +25,7 @@ from flowchat.transcript.entries import (
 OUTPUT_LIMIT_BYTES = 16 * 1024
 
 
-@dataclass(frozen=True)
-class InFlight:
+class InFlight(Struct, frozen=True):
     """What a run had come to that is in no entry: an answer, real answers of calls, what calls had printed."""
 
     partial: AssistantSaid | None = None

@@ -22,35 +22,29 @@ LEND_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Write:
+class _Write(Struct, frozen=True):
     lines: bytes
     sync: bool
     done: "asyncio.Future[None]"
 
 
-@dataclass(frozen=True)
-class _Draft:
+class _Draft(Struct, frozen=True):
     lines: bytes
 
 
-@dataclass(frozen=True)
-class _ClearDraft:
+class _ClearDraft(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class _Resume:
+class _Resume(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class _Lend:
+class _Lend(Struct, frozen=True):
     lent: "Future[int | None]"
 
 
-@dataclass(frozen=True)
-class _Close:
+class _Close(Struct, frozen=True):
     done: "asyncio.Future[None]"
 
 

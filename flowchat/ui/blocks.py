@@ -1,9 +1,9 @@
 """The blocks of a conversation but for tool panels: what was said, thought, noticed; each draws itself for a width."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from msgspec import Struct
 from rich.style import Style
 from textual.strip import Strip
 
@@ -23,8 +23,7 @@ Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
 """Decides about the blank row between two blocks: quiet lines stand together, and so do notes."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """How to draw: `width` of the pane in cells; `unfolded`: what holds for tool panels nobody folded by hand."""
 
     width: int
@@ -232,8 +231,7 @@ class Thought:
         return [gutter_strip(row, look.width) for row in rows]
 
 
-@dataclass(frozen=True)
-class NoteText:
+class NoteText(Struct, frozen=True):
     """What a note says: `glyph` (a field of Glyphs) and `word` the state, `text` the rest; `body` shows when it is unfolded."""
 
     text: str

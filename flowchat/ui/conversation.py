@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import assert_never
 
+from msgspec.structs import replace
 from textual import events
 from textual.message import Message
 from textual.selection import Selection

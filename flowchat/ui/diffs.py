@@ -1,7 +1,8 @@
 """A unified diff as rows: line numbers, signs, and the lines themselves."""
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.palette import Palette, Role
@@ -12,8 +13,7 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@.*")
 _ROLES: dict[str, Role] = {"+": "good", "-": "bad"}
 
 
-@dataclass(frozen=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     """`sign` is "+", "-", " ", or "" for a line about the diff; `number` counts in the file after it, for "-" before it."""
 
     sign: str

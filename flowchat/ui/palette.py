@@ -1,15 +1,14 @@
 """How roles look: a theme as frozen styles and glyphs; the only colours a widget knows."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct, field
 from rich.style import Style
 
 Role = Literal["text", "dim", "accent", "good", "warn", "bad", "raised"]
 
 
-@dataclass(frozen=True)
-class Glyphs:
+class Glyphs(Struct, frozen=True):
     """Signs that are one cell wide everywhere."""
 
     user: str = "▎"
@@ -84,8 +83,7 @@ def _colour(colour: str) -> Style:
     return Style(color=colour)
 
 
-@dataclass(frozen=True, eq=False)
-class Palette:
+class Palette(Struct, frozen=True, eq=False):
     """One theme. `text` may be without colour: the terminal's own. `raised` has a background."""
 
     text: Style = field(default_factory=Style.null)

@@ -1,7 +1,6 @@
 """What the decision bar says of a question: what is about to happen, where and why, what is left out, what each key does."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -22,8 +21,7 @@ TITLE_ROOM = 18
 _CHOICES = (("y", "once"), ("s", "this session"), ("n", "no"), ("Tab", "no, because..."), ("Esc", "stop"))
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Struct, frozen=True):
     """The rows for one width. `always` stands above the choices whatever is scrolled, `change` is the first changed row, or 0."""
 
     title: str

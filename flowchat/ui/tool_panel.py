@@ -1,8 +1,9 @@
 """One call's panel: a quiet line with its state, and below it the diff, the live output, or all that came back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from flowchat.transcript.clean import Cleaner, clean
 from flowchat.transcript.entries import AnswerStatus, ToolAnswered
@@ -31,8 +32,7 @@ Level = Literal["line", "preview", "whole"]
 Stage = Literal["writing", "waiting", "running", "cut"]
 
 
-@dataclass(frozen=True)
-class _Sign:
+class _Sign(Struct, frozen=True):
     glyph: str
     word: str
     role: Role

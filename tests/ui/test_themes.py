@@ -1,8 +1,7 @@
 """The themes that ship, and what becomes of them without colour or beyond ASCII."""
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 
 from flowchat.errors import UsageError
 from flowchat.ui.palette import ASCII_GLYPHS
