@@ -6,10 +6,11 @@ import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from errno import ETIMEDOUT
 from pathlib import Path
 from typing import TypeAlias, assert_never
+
+from msgspec import Struct
 
 from flowchat.errors import StorageFailed
 from flowchat.store.disk import Disk
