@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
 
-from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
 from flowchat.ui import markdown, orders
@@ -62,7 +61,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._on_the_way: list[str] = []
         self._panes = Panes(palette)
         self._revision = Revision(self._panes.composer)
-        self._unsent = Unsent(self, self.keep_text)
+        self._unsent = Unsent(self, self.keep_text, self.say)
         self.errands = Errands(self, self.say, self._panes.composer.give_back)
         self._visit = Visit(workspace, start, self._hear, self._unsent.keep_now, self._show)
 
@@ -229,16 +228,13 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes.composer.offer(query, await asyncio.to_thread(file_offers, query, self._paths))
 
     def keep_text(self) -> None:
-        """Keep on disk what is written here, and what was sent from here and has not arrived."""
+        """Keep on disk what is written here, and what was sent from here and has not arrived. Raises StorageFailed."""
         session = self.session
         text = "\n".join(part for part in (*self._on_the_way, self._revision.unsent) if part.strip())
-        try:
-            if session is None or not session.transcript.head:
-                self._workspace.keep_draft(text)
-            else:
-                session.keep_composer(text)
-        except StorageFailed as error:
-            self.say(f"What is written here is not kept: {error}", "error")
+        if session is None or not session.transcript.head:
+            self._workspace.keep_draft(text)
+        else:
+            session.keep_composer(text)
 
     def on_panes_submitted(self, message: Panes.Submitted) -> None:
         text, is_blank = message.text, not message.text.strip()

@@ -6,15 +6,19 @@ from contextlib import contextmanager
 from textual.timer import Timer
 from textual.widget import Widget
 
+from flowchat.errors import StorageFailed
+from flowchat.ui.edge import Level
+
 KEEP_SECONDS = 0.3
 """How much younger the text may be than what is on disk."""
 
 
 class Unsent:
-    """Calls `keep` at most once in KEEP_SECONDS; the timer is `owner`'s."""
+    """Calls `keep` at most once in KEEP_SECONDS; the timer is `owner`'s. Where it cannot be kept, `say` hears of it once."""
 
-    def __init__(self, owner: Widget, keep: Callable[[], None]) -> None:
-        self._owner, self._keep = owner, keep
+    def __init__(self, owner: Widget, keep: Callable[[], None], say: Callable[[str, Level], None]) -> None:
+        self._owner, self._keep, self._say = owner, keep, say
+        self._is_told = False
         self._timer: Timer | None = None
         self._others = 0
 
@@ -26,8 +30,15 @@ class Unsent:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if not self._others:
+        if self._others:
+            return
+        try:
             self._keep()
+            self._is_told = False
+        except StorageFailed as error:
+            if not self._is_told:
+                self._say(f"What is written here is not kept: {error}", "error")
+            self._is_told = True
 
     @contextmanager
     def left_to_session(self) -> Generator[None]:

@@ -24,6 +24,8 @@ ENVIRONMENT = {"TERM": "xterm-256color", "FLOWCHAT_MODEL": "demo", "PYTHONPATH":
 _OURS = re.compile(
     rb"\x1b\[(?:[\d;]*[mHJKABCD]|[<>]\d*u|\?(?:1049|100[02346]|1015|1016|2004|2048|2026|7|25)[hl]|\?(?:2026|2048)\$p)|[\r\n]"
 )
+_CUT = re.compile(rb"\x1b(?:\[[\d;?<>]*\$?)?\Z")
+"""The end of what has been read so far."""
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f].{0,8}|\xc2[\x80-\x9f]", re.DOTALL)
 _KEYBOARD = re.compile(rb"\x1b\[[<>]\d*u")
 """What pyte takes for another sequence."""
@@ -150,4 +152,4 @@ def modes_left(seen: bytes) -> list[bytes]:
 
 def unknown(seen: bytes) -> list[bytes]:
     """Control bytes of what was written that are no sequence of ours: colours, places, erasing, and the modes we set."""
-    return _CONTROL.findall(_OURS.sub(b"", seen))
+    return _CONTROL.findall(_OURS.sub(b"", _CUT.sub(b"", seen)))

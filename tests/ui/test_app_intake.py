@@ -1,7 +1,10 @@
 """What the terminal sends, as events."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual import events
+from textual.message import Message
 
 from flowchat.ui.intake import SEQUENCE_SECONDS, Intake
 from flowchat.ui.keys import ESCAPE_SECONDS
@@ -113,3 +116,18 @@ def test_an_escape_that_nothing_follows_waits_for_the_tick() -> None:
     assert 0 < waited <= 0.025
     assert intake.feed("a")[0].key == "alt+a"  # type: ignore[attr-defined]
     assert intake.wait_seconds is None
+
+
+PIECES = st.sampled_from(
+    ["\x1b", "[", "<", "?", ";", ":", "0", "1", "48", "97", "1114112", "M", "m", "u", "t", "~", "\r", "a", "]", "\x07", "P"]
+)
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=20).map(lambda read: read.decode("utf-8", "replace")), st.lists(PIECES).map("".join)))
+)
+def test_whatever_is_read_is_taken_in_without_an_error(reads: list[str]) -> None:
+    intake = Intake()
+    for read in reads:
+        assert all(isinstance(event, Message) for event in intake.feed(read))
+    assert [event.key for event in Intake().feed("a") if isinstance(event, events.Key)] == ["a"]

@@ -217,3 +217,41 @@ def test_a_terminal_that_takes_nothing_more_is_restored_all_the_same(start: Call
     program.read_until(lambda seen: modes_left(seen) == [])
     assert modes_left(program.seen) == []
     assert termios.tcgetattr(program.tty) == program.before
+
+
+def test_a_storm_of_sizes_while_it_streams_ends_in_the_right_picture(start: Callable[..., Terminal]) -> None:
+    program = start()
+    program.write(b"long\x1b[13u")
+    program.read_until(lambda seen: b"Demo model" in seen)
+    for number in range(200):
+        program.resize(1 + number * 37 % 160, 1 + number * 13 % 60)
+        program.rest(0.01)
+    program.resize(80, 24)
+    program.write(b"still here")
+    program.show_until(lambda rows: program.written == ["still here"] and rows[22] == "─" * 80)
+    program.write(b"\x1b[27u\x03\x03\x04")
+    assert program.wait() == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 10), (3, 2), (20, 5), (40, 12), (400, 100)])
+def test_every_screen_can_be_opened_at_any_size(start: Callable[..., Terminal], size: tuple[int, int]) -> None:
+    program = start()
+    program.write(b"list\x1b[13u")
+    program.show_until(lambda rows: "F1 help" in rows[23] and any("Demo model" in row for row in rows))
+    program.resize(*size)
+    for keys in (
+        b"\x1bOP",
+        b"/re",
+        b"@",
+        b"/resume\x1b[13u",
+        b"/edit\x1b[13u",
+        b"/context raw\x1b[13u",
+        b"\x1b[1;5Ajk",
+        b"a" * 60,
+    ):
+        program.write(keys + b"\x1b[27u\x01\x0b")
+    program.write(b"write x.txt: hi\x1b[13u")
+    program.rest(0.5)
+    program.resize(80, 24)
+    program.show_until(lambda rows: any("y once" in row for row in rows))
+    assert unknown(program.seen) == []
