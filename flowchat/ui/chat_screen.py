@@ -106,7 +106,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes.replay(session.replay())
         composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
         if not is_first or composer.is_blank:
-            composer.load(session.composer_text if session.transcript.head else self._workspace.kept_draft())
+            composer.load(self._workspace.kept_draft() if self._is_draft(session) else session.composer_text)
         self._panes.meter.show(used=session.context, state=session.state)
         self._panes.ask(session.approval)
         self._show_standing(session)
@@ -138,7 +138,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def _show_standing(self, session: "Session | None" = None) -> None:
         session = session or self.session
         if session is not None:
-            standing = standing_of(session, self._workspace, self._start.saved, self._revision.number)
+            saved = self._start.saved and self._workspace.folders is not None
+            standing = standing_of(session, self._workspace, saved, self._revision.number)
             self._panes.show_standing(standing)
 
     # --- keys --------------------------------------------------------------------------------------------------------
@@ -231,10 +232,14 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         """Keep on disk what is written here, and what was sent from here and has not arrived. Raises StorageFailed."""
         session = self.session
         text = "\n".join(part for part in (*self._on_the_way, self._revision.unsent) if part.strip())
-        if session is None or not session.transcript.head:
-            self._workspace.keep_draft(text)
-        else:
+        if session is not None and not self._is_draft(session):
             session.keep_composer(text)
+        elif self._start.saved:
+            self._workspace.keep_draft(text)
+
+    def _is_draft(self, session: "Session") -> bool:
+        """Whether what is written in it is the workspace's to keep: it has no folder yet, and will have one."""
+        return self._start.saved and not session.transcript.head
 
     def on_panes_submitted(self, message: Panes.Submitted) -> None:
         text, is_blank = message.text, not message.text.strip()

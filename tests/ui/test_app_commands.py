@@ -7,9 +7,11 @@ import pytest
 from textual.pilot import Pilot
 
 from flowchat.agent.clock import SystemClock
+from flowchat.config import Settings
 from flowchat.model.model import AuthFailed, RateLimited, UnknownModel
 from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
 from flowchat.runtime.session import Session
+from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import RunEnded, text_of
 from flowchat.ui.app import FlowchatApp
 from flowchat.ui.banner import Banner
@@ -18,7 +20,7 @@ from flowchat.ui.edge import Edge
 from flowchat.ui.meter import Meter
 from flowchat.ui.queue_list import QueueList
 from flowchat.ui.welcome import Welcome
-from tests.desk import HandClock
+from tests.desk import HandClock, project_folder
 from tests.staging import FACTS, app_on, session_of, until, workspace_at
 
 
@@ -268,6 +270,29 @@ async def test_a_new_session_is_kept_no_more_than_the_first(tmp_path: Path) -> N
         await stage.say(pilot, "second")
         assert (stage.workspace.cards(everywhere=True), session_of(stage.app).model) == ([], "scripted")
         await stage.app.close_session()
+
+
+async def test_what_is_not_kept_leaves_no_file_neither_sent_nor_unsent(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, says("one"))
+    stage.app = app_on(stage.workspace, saved=False)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        stage.composer.load("half a thought")
+        stage.app.chat.keep_text()
+        await stage.workspace.draft_kept()
+        await stage.say(pilot, "first")
+        stage.composer.load("another")
+        await stage.app.close_session()
+        await stage.workspace.close()
+    assert [path for path in (tmp_path / "user").rglob("*") if path.is_file()] == []
+
+
+async def test_where_nothing_can_be_kept_the_meter_says_so(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.app = app_on(Workspace(project_folder(tmp_path), Settings(), None, environ={}, clock=HandClock()))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        assert "not kept" in stage.drawn(Meter)
 
 
 # --- taking back -----------------------------------------------------------------------------------------------------
