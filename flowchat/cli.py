@@ -97,6 +97,9 @@ async def _answer(workspace: "Workspace", chat: Chat, output_format: "OutputForm
     code = 0
     try:
         session = await _session(workspace, chat)
+        if session.transcript.head:  # a new session begins with them
+            for sentence in workspace.notices:
+                aside.write(_said(sentence))
         workspace.warm()
         code = await answer(session, prompt, output_format, STDOUT, lambda sentence: aside.write(_said(sentence)))
         return code

@@ -60,8 +60,8 @@ LONGEST_WAIT_SECONDS = 60.0
 class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
-    `rules` are those of the command line; `attended`: somebody is there to be asked. `make_model` takes the wire's place,
-    `disk` that of the file system below the data dir.
+    `rules` are those of the command line; `attended`: somebody is there to be asked; `notices` say which settings do not count,
+    and a new session begins with them. `make_model` takes the wire's place, `disk` that of the file system below the data dir.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Workspace:
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self._environ, self._rules, self._attended = environ, tuple(rules), attended
-        self._max_steps, self._notices = max_steps, tuple(notices)
+        self._max_steps, self.notices = max_steps, tuple(notices)
         self._clock = clock or SystemClock()
         self._make_model = make_model
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
@@ -100,7 +100,7 @@ class Workspace:
             opened = self._store.new(self._clock.now_ms(), self.path)
         else:
             opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
-        notices = [Noticed("warning", "settings", sentence) for sentence in self._notices]
+        notices = [Noticed("warning", "settings", sentence) for sentence in self.notices]
         return self._session(opened, Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms), name, begun, notices)
 
     async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:

@@ -88,8 +88,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         return bool(self._on_the_way) or (self.session is not None and self.session.state.state != "idle")
 
     async def _open_first(self) -> None:
-        if refusal := await self._visit.begin():
+        refusal, notices = await self._visit.begin(), self._workspace.notices
+        if refusal:
             self.say(refusal, "error")
+        elif notices:
+            self.say(notices[0] + (f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""), "warning")
         if self._start.picks:
             self._resume()
         self._workspace.warm()

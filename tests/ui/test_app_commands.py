@@ -287,11 +287,13 @@ async def test_what_is_not_kept_leaves_no_file_neither_sent_nor_unsent(tmp_path:
     assert [path for path in (tmp_path / "user").rglob("*") if path.is_file()] == []
 
 
-async def test_where_nothing_can_be_kept_the_meter_says_so(tmp_path: Path) -> None:
+async def test_where_nothing_can_be_kept_the_screen_says_so_from_the_beginning(tmp_path: Path) -> None:
+    notices = ("/home cannot be written", "theme = 3 is not allowed", "colour is no setting")
     stage = Stage(tmp_path)
-    stage.app = app_on(Workspace(project_folder(tmp_path), Settings(), None, environ={}, clock=HandClock()))
+    stage.app = app_on(Workspace(project_folder(tmp_path), Settings(), None, environ={}, notices=notices, clock=HandClock()))
     async with stage.app.run_test(size=(80, 24)) as pilot:
         await stage.begin(pilot)
+        await until(stage.app, pilot, lambda: "/home cannot be written (and 2 more)" in stage.drawn(Edge))
         assert "not kept" in stage.drawn(Meter)
 
 
