@@ -46,6 +46,8 @@ class Visit:
         except FlowchatError as error:
             refusal = str(error)
             session = await opening.another(self._workspace, self._start)
+        if self._start.newest and not refusal and not session.transcript.head:
+            refusal = "There is no session of this folder to go on with yet: this is a new one"
         await self._adopt(session)
         return refusal
 

@@ -297,6 +297,15 @@ async def test_where_nothing_can_be_kept_the_screen_says_so_from_the_beginning(t
         assert "not kept" in stage.drawn(Meter)
 
 
+async def test_where_there_is_nothing_to_go_on_with_a_new_session_says_so(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.app = app_on(stage.workspace, newest=True)
+    async with stage.app.run_test(size=(100, 24)) as pilot:
+        await stage.begin(pilot)
+        await until(stage.app, pilot, lambda: "There is no session of this folder to go on with yet" in stage.drawn(Edge))
+        await stage.app.close_session()
+
+
 # --- taking back -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("error", [AuthFailed("the key was refused"), UnknownModel("no provider knows 'x'")])
 async def test_a_message_that_got_no_answer_is_taken_back_with_one_key(error: Any, tmp_path: Path) -> None:
