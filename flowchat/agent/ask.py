@@ -10,16 +10,15 @@ from flowchat.agent.clock import Timer
 from flowchat.agent.inbox import Inbox
 from flowchat.agent.messages import object_text
 from flowchat.agent.prompt import Sight
-from flowchat.agent.step import StepInFlight
-from flowchat.errors import ModelError
-from flowchat.model.model import CallPiece, EmptyResponse, Malformed, Reply, Request, TextPiece, ThinkingPiece
+from flowchat.agent.step import ANSWER_LIMIT_CHARS, StepInFlight
+from flowchat.errors import ModelError, StorageFailed
+from flowchat.model.model import CallPiece, EmptyResponse, Malformed, Overlong, Reply, Request, TextPiece, ThinkingPiece
 from flowchat.transcript.entries import (
     AssistantPart,
     AssistantSaid,
     AttemptUsed,
     Call,
     CallCut,
-    Entry,
     Finish,
     Record,
     Text,
@@ -57,7 +56,7 @@ async def ask(
             delay = agent.limits.delay_seconds(attempt, error)
             used = _used(agent, flight, error=error.code)
             if delay is None:
-                await _keep_partial(agent, transcript, flight, used)
+                await _keep(transcript, used, _partial(agent, flight))
                 return error
             flight.forget_text()
             emit(AttemptWithdrawn(flight.run, flight.step, flight.attempt, str(error)))
@@ -80,7 +79,8 @@ async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Em
             if not streaming:
                 streaming = True
                 emit(StateDelta("running", "streaming", run, step))
-            flight.take(piece, agent.clock.seconds())
+            if not flight.take(piece, agent.clock.seconds()):
+                raise Overlong(f"the answer was stopped at {ANSWER_LIMIT_CHARS:,} characters; ask for less at once")
             match piece:
                 case TextPiece(text=text):
                     emit(TextDelta(run, step, attempt, text))
@@ -121,24 +121,29 @@ class _Silence:
         self._emit(Toast("info", f"Nothing from {self._agent.model.facts.name} for {HINT_SECONDS:.0f} s; Esc stops."))
 
 
-async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record:
+async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record | ModelError:
     parts = _settled(reply.parts, reply.finish)
     if not parts:
         raise EmptyResponse(f"{agent.model.facts.name} answered with nothing; try again, or another model with /model")
     thinking_ms = flight.thinking_ms(agent.clock.seconds())
-    flight.forget_text()
-    entries: list[Entry] = [
-        _used(agent, flight, reply),
-        AssistantSaid(
-            flight.run, flight.step, flight.attempt, agent.model.facts.name, parts, _finish(parts, reply.finish), thinking_ms
-        ),
-    ]
-    return await transcript.append(*entries)
+    name, finish = agent.model.facts.name, _finish(parts, reply.finish)
+    said = AssistantSaid(flight.run, flight.step, flight.attempt, name, parts, finish, thinking_ms)
+    streamed = _partial(agent, flight)
+    try:
+        return await transcript.append(_used(agent, flight, reply), said)
+    except StorageFailed:  # what came beside the words that were streamed is over the bound of an entry
+        await _keep(transcript, _used(agent, flight, reply, Overlong.code), streamed)
+        return Overlong("the answer and its hidden reasoning are larger than a session keeps; ask for less at once")
 
 
-async def _keep_partial(agent: Agent, transcript: Transcript, flight: StepInFlight, used: AttemptUsed) -> None:
+def _partial(agent: Agent, flight: StepInFlight) -> AssistantSaid | None:
+    """What was streamed, as it is kept where no whole answer comes; it is in flight no longer."""
     partial = flight.partial("failed", agent.clock.seconds())
     flight.forget_text()
+    return partial
+
+
+async def _keep(transcript: Transcript, used: AttemptUsed, partial: AssistantSaid | None) -> None:
     await transcript.append(used, *(() if partial is None else (partial,)))
     transcript.clear_draft()
 

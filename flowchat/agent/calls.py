@@ -161,7 +161,7 @@ class _Bench:
 
     def _desk(self, call_id: CallId, reach: Reach) -> Desk:
         def output(text: str) -> None:
-            self._flight.outputs.setdefault(call_id, []).append(text)
+            self._flight.printed(call_id, text)
             self._emit(OutputDelta(call_id, text))
 
         return Desk(self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get, reach)

@@ -37,6 +37,8 @@ from flowchat.transcript.transcript import Transcript
 
 TAIL_TOKENS = 8_000
 TAIL_PERCENT = 25
+LONGEST_TAIL_PERCENT = 50
+"""Of usable: a message, or a call and its answers, may be longer than the tail should be."""
 SUMMARY_PERCENT = 10
 SUMMARY_TOKENS = 2_000
 INPUT_TOKENS = 50_000
@@ -102,17 +104,17 @@ def plan(
     """Where to cut, or None where there is nothing to fold.
 
     The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer;
-    with `everything` a branch shorter than that is folded whole. `projection` as for `weigh`.
+    with `everything` a branch is folded whole where no answer stands in front of that, or what is no user's word in it takes
+    over half of usable. `projection` as for `weigh`.
     """
-    seen = projection or Projection()
+    seen, usable = projection or Projection(), usable_tokens(model)
     weighed = weigh(branch, facts, model, seen).tokens
     sight, checkpoint = seen.sight(), checkpoint_in_force(branch, facts)
-    cut = _cut(sight, min(TAIL_TOKENS, usable_tokens(model) * TAIL_PERCENT // 100), weighed)
-    if cut == 0 and everything:
-        cut = len(sight.messages)
-    upto = _last_before(branch, sight.starts[cut]) if cut < len(sight.messages) else branch[-1].seq if branch else 0
-    answered = any(record.type == "assistant_said" and record.seq <= upto for record in branch)
-    if cut == 0 or not answered or (checkpoint is not None and upto <= checkpoint.upto):
+    start, replies = _tail(sight, min(TAIL_TOKENS, usable * TAIL_PERCENT // 100), weighed)
+    upto = _last_before(branch, start)
+    if everything and branch and (not _answered(branch, upto) or replies * 100 > usable * LONGEST_TAIL_PERCENT):
+        upto = branch[-1].seq
+    if not _answered(branch, upto) or (checkpoint is not None and upto <= checkpoint.upto):
         return None
     waiting = tuple(seq for seq in unanswered(branch) if seq <= upto)
     return Plan(upto, waiting, weighed)
@@ -259,20 +261,24 @@ async def _reply(model: Model, request: Request) -> Reply:
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
-def _cut(sight: Sight, tail_tokens: int, weighed: int) -> int:
-    """The index of the first kept message: 0 where everything fits into the tail.
+def _tail(sight: Sight, tail_tokens: int, weighed: int) -> tuple[Seq, int]:
+    """The node the kept tail begins with, and the tokens in it that are no user's.
 
     Where the whole was measured heavier than it is by estimate, each message counts by as much more.
     """
     estimate = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
-    tail_tokens = min(tail_tokens, tail_tokens * estimate // max(1, weighed))
-    weight, index = 0, len(sight.messages)
-    while index > 0 and weight < tail_tokens:
+    wanted = max(1, min(tail_tokens, tail_tokens * estimate // max(1, weighed)))
+    weight, replies, index = 0, 0, len(sight.messages)
+    while index > 0 and (weight < wanted or isinstance(sight.messages[index], ToolMessage)):
         index -= 1
-        weight += message_tokens(sight.messages[index])
-    while index > 0 and isinstance(sight.messages[index], ToolMessage):
-        index -= 1
-    return index
+        tokens = message_tokens(sight.messages[index])
+        weight += tokens
+        replies += 0 if isinstance(sight.messages[index], UserMessage) else tokens
+    return sight.starts[index] if sight.messages else 0, replies * max(estimate, weighed) // max(1, estimate)
+
+
+def _answered(branch: Sequence[Record], upto: Seq) -> bool:
+    return any(record.type == "assistant_said" and record.seq <= upto for record in branch)
 
 
 def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:

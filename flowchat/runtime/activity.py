@@ -231,10 +231,9 @@ class Activity:
                 AttemptUsed(flight.run, flight.step, flight.attempt, "run", facts.name, window=facts.window, error=outcome)
             )
         entries += self._queue_after()
-        outputs = {call: "".join(pieces) for call, pieces in flight.outputs.items()}
         branch, now = self._transcript.branch(), agent.clock.now_ms()
         ended = RunEnded(flight.run, outcome, code=code, message=message)
-        return entries + closing(branch, ended, now, InFlight(partial, flight.answers, outputs))
+        return entries + closing(branch, ended, now, InFlight(partial, flight.answers, flight.outputs))
 
     # --- the queue behind a run --------------------------------------------------------------------------------------
     def _queue_after(self) -> list[QueueSet]:

@@ -67,3 +67,34 @@ async def test_where_automatic_compaction_is_stopped_an_overflow_ends_the_run_wi
         await sitting.session.idle()
     assert len(sitting.model.asked("compact")) == 3
     assert ends(sitting)[-1] == ("failed", "context_overflow", "too long")
+
+
+async def test_an_answer_too_long_to_be_kept_is_folded_with_the_rest(desk: Desk) -> None:
+    sitting = await opened(desk, says("word " * 14_000), says("a2"), summaries=[says(SUMMARY)])
+    for text in ("u1", "u2, exactly so"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert ends(sitting) == [("completed", None, None)] * 2
+    (request,) = sitting.requests()[-1]
+    assert "read things" in request
+    assert request.endswith("|u2, exactly so")
+
+
+async def test_calls_whose_answers_fill_the_window_are_folded_and_the_run_goes_on(desk: Desk) -> None:
+    (desk.folder / "long.txt").write_text("a line of a long file\n" * 700)
+    reads = says("", calls=[("read_file", {"path": "long.txt"})] * 5)
+    sitting = await opened(desk, says("a1"), reads, says("done"), summaries=[says(SUMMARY)])
+    for text in ("u1", "read it all"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert ends(sitting) == [("completed", None, None)] * 2
+    (request,) = sitting.requests()[-1]
+    assert request.endswith("|read it all")
+
+
+async def test_usage_beyond_all_measure_is_survived(desk: Desk) -> None:
+    sitting = await opened(desk, says("a1", usage=Usage(input=10**9)), says("a2"), summaries=[says(SUMMARY)])
+    for text in ("u1", "u2"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert ends(sitting) == [("completed", None, None)] * 2
