@@ -5,6 +5,7 @@ from enum import IntEnum, auto
 
 from msgspec import Struct
 from msgspec.structs import replace
+from rich.cells import cell_len
 from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
@@ -16,21 +17,25 @@ from flowchat.transcript.entries import Mode
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
 from flowchat.ui.figures import cost, seconds, size
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import GAP, Piece, cut, line, pieces_width
+from flowchat.ui.strips import GAP, Piece, cut, cut_pieces, line, pieces_width
 
 TICKS = 10
-SPACE, NARROW_SPACE, NARROW = 3, 2, 60
-"""Cells between words, and between them on a line narrower than NARROW."""
-REASON_CELLS = 48
-"""Of why an attempt failed; more of it would take the place of everything else."""
+SPACE, NARROW_SPACE, WIDE = 3, 2, 100
+"""Cells between words, and between them on a line narrower than WIDE."""
+NARROW = 60
+"""On a narrower line what a run leaves no room for is there at rest."""
+REASON_CELLS, REASON_LEAST_CELLS = 48, 20
+"""Of why an attempt failed, at most: more of it would take the place of everything else; and what is worth showing of it."""
+STATE_CELLS, DURATION_CELLS = 11, 9
+"""What a state and a duration are at least counted with, so that the words beside them stay while they change."""
 _IDLE = StateDelta("idle")
 _WHY_OFF = ": failed 3 times, /compact tries again"
 _PHASES = {
     "preparing": "preparing",
     "compacting": "compacting",
-    "requesting": "asking the model",
-    "streaming": "writing",
-    "tools": "running tools",
+    "requesting": "asking",
+    "streaming": "answering",
+    "tools": "running",
     "awaiting_approval": "waiting for you",
     "retry_wait": "retrying",
 }
@@ -77,10 +82,12 @@ class _Word(Struct, frozen=True):
     yields: int = 0
     joins: bool = False
     """Stands at the word before it, without a space."""
+    room: int = 0
+    """Cells it is counted with, whether it has fewer or more; 0: those it has."""
 
 
 class _Yields(IntEnum):
-    """What goes when it is narrow, the highest first. State, mode and what is wrong never go."""
+    """Who gets what room there is, the lowest first. State, mode and what is wrong never go."""
 
     PERCENT = 1
     COMPACTION_OFF = auto()
@@ -95,6 +102,10 @@ class _Yields(IntEnum):
     BAR = auto()
     COST = auto()
     QUEUE = auto()
+
+
+_STEPS_ASIDE = {_Yields.SIZES, _Yields.BAR, _Yields.COST}
+"""What stands at the right at rest where a run has no room for it: so its begin and end move nothing else."""
 
 
 class Meter(Widget):
@@ -150,24 +161,51 @@ class Meter(Widget):
 
 
 def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
-    """The line for a width; what does not fit goes in the order of _Yields."""
-    words = _words(reading, palette, now)
-    hints = _hints(reading, palette)
-    space = SPACE if width >= NARROW else NARROW_SPACE
-    for level in sorted({word.yields for word in (*words, *hints) if word.yields}, reverse=True):
-        if _width(words, space) + (GAP + _width(hints, space) if hints else 0) <= width:
-            break
-        words = [word for word in words if word.yields != level]
-        hints = [word for word in hints if word.yields != level]
+    """The line for a width: as many of its words as fit, in the order of _Yields."""
+    space = SPACE if width >= WIDE else NARROW_SPACE
+    words, hints = _words(reading, palette, now), _hints(reading, palette)
+    kept = _kept(words, hints, space, width)
+    words = [word for word in words if word.yields in kept]
+    hints = [word for word in hints if word.yields in kept]
+    if not reading.busy and width >= NARROW:
+        run = replace(reading, state=replace(reading.state, state="running", phase="streaming"))
+        stays = _kept(_words(run, palette, now), _hints(run, palette), space, width)
+        hints = [*(word for word in words if word.yields in _STEPS_ASIDE - stays), *hints]
+        words = [word for word in words if word.yields not in _STEPS_ASIDE - stays]
+    spare = width - _needed(words, hints, space)
     right = [*_joined(hints, palette, space)[1:], ("  ", palette.text)] if hints else []
-    return line(width, _joined(words, palette, space), right, palette.text)
+    return line(width, _joined([_grown(word, spare) for word in words], palette, space), right, palette.text)
+
+
+def _kept(words: list[_Word], hints: list[_Word], space: int, width: int) -> set[int]:
+    """The levels of _Yields there is room for, up to the first there is none for."""
+    kept = {0}
+    for level in sorted({word.yields for word in (*words, *hints)}):
+        left, right = ([word for word in side if word.yields in {*kept, level}] for side in (words, hints))
+        if _needed(left, right, space) > width:
+            break
+        kept.add(level)
+    return kept
+
+
+def _needed(words: list[_Word], hints: list[_Word], space: int) -> int:
+    """Cells of a line."""
+    return _width(words, space) + (GAP + _width(hints, space) if hints else 0)
+
+
+def _grown(word: _Word, spare: int) -> _Word:
+    """A word that was counted with less than it has, in the room there is for it."""
+    cells = pieces_width(word.pieces)
+    return replace(word, pieces=tuple(cut_pieces(word.pieces, word.room + spare))) if 0 < word.room < cells else word
 
 
 def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     words: list[_Word] = []
+    waits = reading.retry is not None and reading.state.phase == "retry_wait"  # the reason has the room of bar and cost
     if reading.used is not None and reading.percent is not None:
         level = _level(reading, palette)
-        words.append(_Word(((_bar(reading, palette), level),), yields=_Yields.BAR))
+        if not waits:
+            words.append(_Word(((_bar(reading, palette), level),), yields=_Yields.BAR))
         words.append(_Word(((f"{reading.percent} %", level),), yields=_Yields.PERCENT))
         assumed = " assumed" if reading.used.window_source == "assumed" else ""
         weight = f"{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
@@ -181,7 +219,7 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     words.append(
         _Word(((model, palette.text), *(((" demo", palette.accent),) if reading.demo and model != "demo" else ())), _Yields.MODEL)
     )
-    if reading.used is not None and reading.used.cost is not None:
+    if reading.used is not None and reading.used.cost is not None and not waits:
         words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=_Yields.COST))
     words.append(_Word(((reading.mode, _mode_style(reading.mode, palette)),)))
     if reading.state.unsaved or not reading.saved:
@@ -202,17 +240,23 @@ def _state_words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     if reading.retry is not None and state.phase == "retry_wait":
         left = max(0, round(reading.retry_at - now))
         head = f"{glyphs.waiting} retry {reading.retry.attempt} in {seconds(left)}"
+        why = f": {cut(clean(reading.retry.reason), REASON_CELLS)}"
         return [
             _Word(((head, palette.warn),)),
-            _Word(((f": {cut(clean(reading.retry.reason), REASON_CELLS)}", palette.warn),), yields=_Yields.REASON, joins=True),
+            _Word(((why, palette.warn),), yields=_Yields.REASON, joins=True, room=min(cell_len(why), REASON_LEAST_CELLS)),
         ]
     name = "compacting" if state.state == "compacting" else _PHASES.get(state.phase or "preparing", "running")
     waits = state.phase == "awaiting_approval"
-    glyph = glyphs.waiting if waits else glyphs.running[0]
-    words = [_Word(((f"{glyph} {name}", palette.warn if waits else palette.accent),))]
-    if not waits:
-        words.append(_Word(((seconds(now - reading.run_began), palette.dim),), yields=_Yields.DURATION))
-    return words
+    if waits:  # as wide as any other state and its duration, which does not count on meanwhile
+        doing = f"{glyphs.waiting} {name}"
+        spare = _Word((), yields=_Yields.DURATION, room=STATE_CELLS + NARROW_SPACE + DURATION_CELLS - len(doing), joins=True)
+        return [_Word(((doing, palette.warn),)), spare]
+    gone = now - reading.run_began
+    doing, time_taken = f"{glyphs.running[int(gone) % len(glyphs.running)]} {name}", seconds(gone)
+    return [
+        _Word(((doing, palette.accent),), room=max(STATE_CELLS, len(doing))),
+        _Word(((time_taken, palette.dim),), yields=_Yields.DURATION, room=max(DURATION_CELLS, len(time_taken))),
+    ]
 
 
 def _bar(reading: Reading, palette: Palette) -> str:
@@ -254,11 +298,13 @@ def _hints(reading: Reading, palette: Palette) -> list[_Word]:
         return [_Word((("Enter try now", palette.dim),), _Yields.TRY), stop] if waits else [stop]
     if reading.unanswered:
         return [_Word((("Ctrl+U take it back", palette.dim),), _Yields.STOP)]
-    return [_Word((("Enter send its head" if reading.held and reading.queued else "F1 help", palette.dim),), _Yields.HELP)]
+    if reading.held and reading.queued:
+        return [_Word((("Enter send its head", palette.dim),), _Yields.STOP)]
+    return [_Word((("F1 help", palette.dim),), _Yields.HELP)]
 
 
 def _width(words: list[_Word], space: int) -> int:
-    return sum(pieces_width(word.pieces) + (0 if word.joins else space) for word in words) - space + 2
+    return sum((word.room or pieces_width(word.pieces)) + (0 if word.joins else space) for word in words) - space + 2
 
 
 def _joined(words: list[_Word], palette: Palette, space: int) -> list[Piece]:

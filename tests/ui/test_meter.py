@@ -1,5 +1,6 @@
 """The one line at the bottom, at every width."""
 
+import pytest
 from msgspec.structs import replace
 
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
@@ -16,24 +17,47 @@ def line(reading: Reading, width: int, now: float = 106.4) -> str:
 
 
 def test_at_rest_everything_is_there_when_there_is_room() -> None:
-    assert line(IDLE, 80) == "  ▰▰▰▱▱▱▯▱▱▱   34 %   68k of 200k   sonnet-4-5   $0.42   default       F1 help  "
+    assert line(IDLE, 120).rstrip() == f"{'  ▰▰▰▱▱▱▯▱▱▱   34 %   68k of 200k   sonnet-4-5   $0.42   default':111}F1 help"
+
+
+def test_what_a_run_has_no_room_for_stands_aside_at_rest() -> None:
+    assert line(IDLE, 80) == "  34 %  68k of 200k  sonnet-4-5  default            ▰▰▰▱▱▱▯▱▱▱  $0.42  F1 help  "
+    assert line(WRITING, 80) == "  34 %  68k of 200k  sonnet-4-5  default  ◑ answering  6 s            Esc stop  "
 
 
 def test_what_yields_first_is_the_queue_then_cost_bar_duration_sizes() -> None:
     running = replace(WRITING, queued=2)
-    assert {width: " ".join(line(running, width).split()) for width in (120, 92, 84, 72, 64)} == {
-        120: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default ◐ writing 6 s 2 queued Esc stop",
-        92: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 default ◐ writing 6 s Esc stop",
-        84: "34 % 68k of 200k sonnet-4-5 default ◐ writing 6 s Esc stop",
-        72: "34 % 68k of 200k sonnet-4-5 default ◐ writing Esc stop",
-        64: "34 % sonnet-4-5 default ◐ writing Esc stop",
+    assert {width: " ".join(line(running, width).split()) for width in (120, 92, 84, 72, 60)} == {
+        120: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default ◑ answering 6 s 2 queued Esc stop",
+        92: "▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 default ◑ answering 6 s Esc stop",
+        84: "34 % 68k of 200k sonnet-4-5 default ◑ answering 6 s Esc stop",
+        72: "34 % 68k of 200k sonnet-4-5 default ◑ answering Esc stop",
+        60: "34 % sonnet-4-5 default ◑ answering Esc stop",
     }
 
 
+@pytest.mark.parametrize("width", [60, 72, 80, 92, 100, 120, 160])
+def test_a_run_moves_nothing_that_stands_before_its_state(width: int) -> None:
+    phases = ("preparing", "requesting", "streaming", "tools", "compacting", "awaiting_approval")
+    running = [replace(WRITING, state=StateDelta("running", phase, 5, 1)) for phase in phases]
+    lines = [line(reading, width, now) for reading in running for now in (100.0, 112.0, 165.0, 699.0)]
+    assert {text.partition("default")[0] for text in lines} == {line(IDLE, width).partition("default")[0]}
+
+
+def test_the_glyph_of_a_run_turns_with_its_seconds() -> None:
+    assert [line(WRITING, 80, now).split("default  ")[1][0] for now in (100.0, 101.2, 102.0, 103.0, 104.9)] == list("◐◓◑◒◐")
+
+
 def test_at_forty_columns_state_and_mode_are_still_there() -> None:
-    assert line(WRITING, 40).split() == ["34", "%", "default", "◐", "writing", "Esc", "stop"]
+    assert line(WRITING, 40) == "  34 %  default  ◑ answering  Esc stop  "
+    compacting = replace(WRITING, state=StateDelta("compacting"))
+    assert line(compacting, 40).split() == ["34", "%", "default", "◑", "compacting"]
     waiting = replace(WRITING, state=StateDelta("running", "awaiting_approval", 5, 1), mode="accept-edits")
     assert line(waiting, 40).split() == ["34", "%", "accept-edits", "·", "waiting", "for", "you"]
+
+
+def test_a_held_queue_says_what_goes_on_with_it_even_at_forty_columns() -> None:
+    assert line(replace(IDLE, queued=2, held=True), 40) == "  34 %  default    Enter send its head  "
 
 
 def test_the_words_tell_when_compaction_comes() -> None:
@@ -46,7 +70,7 @@ def test_the_words_tell_when_compaction_comes() -> None:
 def test_compaction_that_failed_too_often_is_said_to_be_off_and_what_tries_again() -> None:
     soft = replace(USED, tokens=150_000)
     off = replace(IDLE, used=soft, state=StateDelta("idle", compaction_off=True))
-    assert "75 %   150k of 200k   compaction off: failed 3 times, /compact tries again   sonnet-4-5" in line(off, 120)
+    assert "75 %   150k of 200k   compaction off: failed 3 times, /compact tries again   sonnet-4-5" in line(off, 140)
     assert line(off, 40).split() == ["75", "%", "compaction", "off", "default"]
     assert "compacts" not in line(replace(off, state=StateDelta("running", "tools", 5, 1, compaction_off=True)), 120)
 
@@ -68,8 +92,8 @@ def test_a_retry_counts_down_with_its_reason() -> None:
     assert "· retry 2 in 4 s: rate limited" in line(waiting, 100, now=106.0)
     assert "· retry 2 in 1 s: rate limited" in line(waiting, 100, now=109.2)
     assert "· retry 2 in 4 s" in line(waiting, 40, now=106.0)
-    assert line(waiting, 80, now=106.0) == "  34 %   default   · retry 2 in 4 s: rate limited     Enter try now   Esc stop  "
-    assert line(waiting, 64, now=106.0) == "  34 %   default   · retry 2 in 4 s   Enter try now   Esc stop  "
+    assert line(waiting, 80, now=106.0) == "  34 %  default  · retry 2 in 4 s: rate limited        Enter try now  Esc stop  "
+    assert line(waiting, 64, now=106.0) == "  34 %  default  · retry 2 in 4 s      Enter try now  Esc stop  "
 
 
 def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:
@@ -81,6 +105,8 @@ def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:
     )
     assert "34 %   68k of 200k" in line(waiting, 140, now=106.0)
     assert "retry 2 in 4 s: the server at http://127.0.0.1:9/v1 cannot be r…" in line(waiting, 140, now=106.0)
+    cut = "  34 %  default  · retry 2 in 4 s: the server at htt…  Enter try now  Esc stop  "
+    assert line(waiting, 80, now=106.0) == cut
     assert line(waiting, 40, now=106.0).split() == ["34", "%", "default", "·", "retry", "2", "in", "4", "s"]
 
 
