@@ -41,6 +41,16 @@ def wrap(row: Row, width: int) -> list[Row]:
     return _broken(row, width, words=True)
 
 
+def wrap_open(row: Row, width: int) -> tuple[list[Row], Row]:
+    """As `wrap` for a line that goes on: the rows that are full, and what the next one begins with."""
+    text = row_text(row)
+    if not text:
+        return [], row
+    spans = _spans(text, max(1, width), words=True)
+    *rows, rest = _cut(row, [*spans[:-1], (spans[-1][0], len(text))])
+    return rows, rest
+
+
 def chop(row: Row, width: int) -> list[Row]:
     """A line on as many rows as it needs, broken where a row is full."""
     return _broken(row, width, words=False)
@@ -100,13 +110,14 @@ def strip_of(row: Iterable[Piece], width: int) -> Strip:
 def _broken(row: Row, width: int, words: bool) -> list[Row]:
     text = row[0][0] if len(row) == 1 else row_text(row)
     width = max(1, width)
-    if _SINGLE_CELLS.fullmatch(text):
-        if len(text) <= width:
-            return [row]
-        spans = _narrow_spans(text, width, words)
-    else:
-        spans = _wide_spans(text, width, words)
+    if len(text) <= width and _SINGLE_CELLS.fullmatch(text):
+        return [row]
+    spans = _spans(text, width, words)
     return [row] if len(spans) == 1 and spans[0] == (0, len(text)) else _cut(row, spans)
+
+
+def _spans(text: str, width: int, words: bool) -> list[tuple[int, int]]:
+    return (_narrow_spans if _SINGLE_CELLS.fullmatch(text) else _wide_spans)(text, width, words)
 
 
 def _narrow_spans(text: str, width: int, words: bool) -> list[tuple[int, int]]:

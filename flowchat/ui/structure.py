@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from flowchat.transcript.clean import clean
 from flowchat.ui.highlight import highlighted
 from flowchat.ui.inline import inline_rows
+from flowchat.ui.longline import portions
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import TAB_CELLS, Row, chop, code_width, text_width, wrap
 from flowchat.ui.strips import Piece
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CODE_LIMIT_LINES = 256
 """Code inside a list or a quote is drawn anew with each piece; more lines of it are not coloured."""
+_ABOVE = "a\n"
+"""Stands for the lines above a text that goes on with a paragraph."""
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
 
 Blank = Callable[[int], bool]
@@ -31,6 +34,7 @@ class Unit(Struct):
     """A block of the top level, or one item of a list there. `offset` is where it begins, in characters of the text.
 
     A fence has `language`, `marker` (its opening run), `indent` in cells and `code`, its lines; `ordinal` counts numbered items.
+    A paragraph or heading has `text`, its lines.
     """
 
     kind: str
@@ -42,18 +46,25 @@ class Unit(Struct):
     marker: str = ""
     indent: int = 0
     code: Sequence[str] = ()
+    text: Sequence[str] = ()
     lines: Sequence[str] = field(default_factory=list[str])
 
 
-def units_of(text: str, ordinal: int | None = None) -> Iterator[Unit]:
-    """The units of a text; `ordinal` is the number of its first item where it goes on with a numbered list."""
+def units_of(text: str, ordinal: int | None = None, continues: bool = False) -> Iterator[Unit]:
+    """The units of a text; `ordinal` is the number of its first item where it goes on with a numbered list.
+
+    `continues`: it goes on with a paragraph, which then is the first unit, of no lines where something else begins at once.
+    """
+    text = _ABOVE + text if continues else text
     lines = text.split("\n")
-    offsets = [0]
+    offsets = [-len(_ABOVE) if continues else 0]
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     for kind, tokens, number in _pieces(block_parser().parse(text), ordinal):
         first, end = tokens[0].map or (0, 0)
-        unit = Unit(kind, offsets[first], _is_blank_above(lines, first), tokens, number, lines=lines)
+        unit = Unit(kind, max(0, offsets[first]), _is_blank_above(lines, first), tokens, number, lines=lines)
+        if kind in ("paragraph_open", "heading_open"):
+            _read_paragraph(unit, tokens[1].content, continues and first == 0)
         if kind == "fence":
             _read_fence(unit, lines[first], lines[first + 1 : end])
         yield unit
@@ -62,6 +73,8 @@ def units_of(text: str, ordinal: int | None = None) -> Iterator[Unit]:
 def unit_rows(unit: Unit, width: int, palette: Palette) -> list[Row]:
     """A unit's rows in a pane of `width` cells."""
     drawing = _Drawing(palette, lambda line: _is_blank_above(unit.lines, line))
+    if unit.kind == "paragraph_open":
+        return drawing.paragraph(unit.text, text_width(width))
     if unit.kind == "list_item_open":
         return drawing.item(unit.tokens, unit.ordinal, text_width(width), code_width(width))
     return drawing.blocks(unit.tokens, text_width(width), code_width(width))
@@ -89,6 +102,14 @@ def _pieces(tokens: "Sequence[Token]", ordinal: int | None) -> "Iterator[tuple[s
         else:
             yield tokens[at].type, tokens[at:end], None
         ordinal, at = None, end
+
+
+def _read_paragraph(unit: Unit, content: str, continues: bool) -> None:
+    """A paragraph underlined into a heading is one only where it is no longer than a portion."""
+    content = content[len(_ABOVE) :] if continues else content
+    unit.text = content.split("\n") if content else []
+    if unit.tokens[0].markup in ("=", "-") and (continues or len(portions(unit.text)) > 1):
+        unit.kind = "paragraph_open"
 
 
 def _read_fence(unit: Unit, opening: str, lines: Sequence[str]) -> None:
@@ -160,7 +181,7 @@ class _Drawing:
         palette, first = self._palette, tokens[0]
         match first.type:
             case "paragraph_open":
-                return self._text(tokens[1], prose)
+                return self.paragraph(tokens[1].content.split("\n"), prose)
             case "heading_open":
                 style = palette.heading + palette.accent if first.tag in ("h1", "h2") else palette.heading
                 return [row for line in inline_rows(tokens[1].content, style, palette) for row in wrap(line, prose)]
@@ -178,8 +199,10 @@ class _Drawing:
             case _:
                 return [row for line in clean(first.content).split("\n") for row in wrap([(line, palette.text)], prose)]
 
-    def _text(self, token: "Token", width: int) -> list[Row]:
-        return [row for line in inline_rows(token.content, self._palette.text, self._palette) for row in wrap(line, width)]
+    def paragraph(self, lines: Sequence[str], width: int) -> list[Row]:
+        texts = ["\n".join(portion) for portion in portions(lines)] if lines else []
+        palette = self._palette
+        return [row for text in texts for line in inline_rows(text, palette.text, palette) for row in wrap(line, width)]
 
     def _list(self, tokens: "Sequence[Token]", prose: int, full: int) -> list[Row]:
         rows: list[Row] = []

@@ -1,6 +1,9 @@
 """Markdown as rows: what it looks like, and that the pieces it came in do not matter."""
 
+import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from types import FrameType
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,6 +12,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 from flowchat.ui.fences import SLAB_LIMIT_LINES, SLAB_LINES
+from flowchat.ui.inline import inline_rows
+from flowchat.ui.longline import PORTION_CHARS
 from flowchat.ui.markdown import MarkdownFlow
 from flowchat.ui.palette import DARK, Palette
 
@@ -194,6 +199,117 @@ def test_the_pieces_a_text_comes_in_do_not_matter(pieces: list[str], width: int)
 @given(texts, st.sampled_from([4, 12, 60]))
 def test_every_row_is_exactly_as_wide_as_the_pane(text: str, width: int) -> None:
     assert {row.cell_length for row in drawn([text], width)} <= {width}
+
+
+STRETCHES = [
+    *("word " * 450, "**bold** words\n" * 150, "日本" * 1_100, "e\u0301" * 1_100, "x" * (PORTION_CHARS - 1), "x" * PORTION_CHARS),
+    *("-" * 2_100, "=" * 2_100, " " * 2_100, "|-" * 1_100, "a|b\n" * 600, "a | " * 700, "=\n", "---\n", "|-|-|\n", "    code\n"),
+    *("a line of a log\n" * 300, "> quoted words\n" * 400, "- item\n" * 700, "  - item of an item\n" * 300, "1. " * 800, "# "),
+    *(
+        "- " + "word " * 500,
+        "# " + "word " * 500,
+        "`" + "code " * 500 + "`",
+        "```\n",
+        "\n",
+        "\n\n",
+        "a",
+        " ",
+        "- ",
+        "2. ",
+        "    ",
+    ),
+]
+
+
+@st.composite
+def long_texts(draw: st.DrawFn) -> list[str]:
+    text = "".join(draw(st.lists(st.sampled_from(STRETCHES), min_size=1, max_size=7)))
+    near = st.integers(-2, 2).map(lambda more: PORTION_CHARS + more)
+    cuts = sorted({min(cut, len(text)) for cut in draw(st.lists(st.integers(0, len(text)) | near, max_size=6))})
+    return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(long_texts(), st.sampled_from([24, 60, 120]))
+@example(["a line of a log\n" * 150, "more\n", "===\n"], 60)
+@example(["a line of a log\n" * 150, "a|b\n", "-|-\n1|2\n"], 60)
+@example(["- top\n" + "  - item of an item\n" * 300, "  - the last\n"], 60)
+@example(["word " * 600, "\n- item"], 60)
+def test_the_pieces_a_long_text_comes_in_do_not_matter_either(pieces: list[str], width: int) -> None:
+    assert drawn(pieces, width) == drawn(["".join(pieces)], width)
+
+
+def test_a_long_paragraph_loses_nothing_and_breaks_between_words() -> None:
+    words = [f"word{number}" for number in range(3_000)]
+    rows = shown(" ".join(words)).split("\n")
+    assert " ".join(rows).split(" ") == words
+    assert [row for row, below in pairwise(rows) if len(row) + 1 + len(below.split(" ")[0]) <= 56] == []
+
+
+def test_a_long_word_is_cut_between_what_is_drawn_as_one_character() -> None:
+    rows = shown("x" + "e\u0301" * 2 * PORTION_CHARS).split("\n")
+    assert [row for row in rows if row.startswith("\u0301")] == []
+    assert sum(row.count("e\u0301") for row in rows) == 2 * PORTION_CHARS
+
+
+def test_an_underline_makes_no_heading_of_a_long_paragraph() -> None:
+    lines = ["a line of a log"] * 300
+    assert shown("\n".join([*lines, "===", "", "text"])).split("\n") == [*lines, "", "text"]
+
+
+def test_lines_of_a_long_paragraph_stay_lines_and_what_follows_is_its_own() -> None:
+    lines = [f"12:00 line {number} of a log" for number in range(300)]
+    assert shown("\n".join([*lines, "2. no list", "    no code", "- a list"])).split("\n") == [
+        *lines,
+        "2. no list",
+        "no code",
+        "• a list",
+    ]
+
+
+def test_of_a_long_paragraph_only_the_last_portion_may_still_change() -> None:
+    flow = MarkdownFlow(60, DARK)
+    for _ in range(200):
+        flow.feed("12:00 a line of a log\n")
+    assert 0 < len(flow.lines) - flow.feed("12:00 a line of a log\n") < PORTION_CHARS // 20
+    flow = MarkdownFlow(60, DARK)
+    for _ in range(2_000):
+        flow.feed("word ")
+    assert 0 < len(flow.lines) - flow.feed("word ") < PORTION_CHARS // 50
+
+
+GROWING = {
+    "a table": ("|a|b|\n|-|-|\n", "|some words|more of them|\n"),
+    "a log": ("", "12:00 INFO module: a line of a log\n"),
+    "a paragraph": ("", "words and **bold** ones "),
+    "a word": ("", "QUJD" * 8),
+    "a list in an item": ("- top\n", "  - an item with **words**\n"),
+    "a quote": ("", "> a quoted line of words\n"),
+    "an item": ("- ", "words and more of them "),
+    "a heading": ("# ", "words and more of them "),
+}
+
+
+@pytest.mark.parametrize(("head", "piece"), GROWING.values(), ids=GROWING)
+def test_a_block_of_twice_the_length_costs_about_twice_the_work(head: str, piece: str) -> None:
+    once, twice = [work_of([head, *[piece] * count]) for count in (200, 400)]
+    assert twice < 2.8 * once
+
+
+def work_of(pieces: Sequence[str]) -> int:
+    """Functions called to draw a text that comes in pieces."""
+    calls = [0]
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        calls[0] += event in ("call", "c_call")
+
+    inline_rows.cache_clear()
+    sys.setprofile(count)
+    try:
+        drawn(pieces)
+    finally:
+        sys.setprofile(None)
+    return calls[0]
 
 
 def test_slabs_are_bounded() -> None:
