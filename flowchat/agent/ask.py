@@ -12,7 +12,17 @@ from flowchat.agent.messages import object_text
 from flowchat.agent.prompt import Sight
 from flowchat.agent.step import ANSWER_LIMIT_CHARS, StepInFlight
 from flowchat.errors import ModelError, StorageFailed
-from flowchat.model.model import CallPiece, EmptyResponse, Malformed, Overlong, Reply, Request, TextPiece, ThinkingPiece
+from flowchat.model.model import (
+    CallPiece,
+    ContextOverflow,
+    EmptyResponse,
+    Malformed,
+    Overlong,
+    Reply,
+    Request,
+    TextPiece,
+    ThinkingPiece,
+)
 from flowchat.transcript.entries import (
     AssistantPart,
     AssistantSaid,
@@ -43,7 +53,8 @@ async def ask(
 ) -> Record | ModelError:
     """The model's answer as a durable AssistantSaid, or the error that is left after all attempts.
 
-    All attempts send the same request. What a failed attempt streamed is withdrawn, but for the last one's, which is kept.
+    All attempts send the same request. What a failed attempt streamed is withdrawn, but for the last one's, which is kept; the
+    words of one that overflowed go, too: another request takes its place.
     """
     request = Request("run", sight.system, sight.tools, sight.messages, sight.marks, effort=agent.effort)
     for attempt in count(1):
@@ -55,13 +66,15 @@ async def ask(
         except ModelError as error:
             delay = agent.limits.delay_seconds(attempt, error)
             used = _used(agent, flight, error=error.code)
-            if delay is None:
+            if delay is None and not isinstance(error, ContextOverflow):
                 await _keep(transcript, used, _partial(agent, flight))
                 return error
             flight.forget_text()
             emit(AttemptWithdrawn(flight.run, flight.step, flight.attempt, str(error)))
             transcript.clear_draft()
             await transcript.append(used)
+            if delay is None:
+                return error
             emit(RetryScheduled(flight.run, flight.step, flight.attempt, round(delay * 1000), str(error)))
             emit(StateDelta("running", "retry_wait", flight.run, flight.step))
             await inbox.pause(delay, agent.clock)

@@ -29,6 +29,8 @@ from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 UNSAVED = "not run: the session cannot be saved, and nothing is changed while that is so"
+SENTENCE_LIMIT_CHARS = 4_000
+"""Of an error or a refusal, which may quote the model or the user: whatever its characters, under 16 KiB."""
 STOPPED_FIRST = "not run: the run was stopped first"
 
 
@@ -181,7 +183,8 @@ def _by_policy(call_id: CallId, verdict: Verdict) -> ApprovalDecided:
 
 
 def _plain(call_id: CallId, status: AnswerStatus, sentence: str) -> ToolAnswered:
-    return ToolAnswered(call_id, status, _line(sentence), sentence)
+    cut = f"{sentence[:SENTENCE_LIMIT_CHARS]}… (cut at {SENTENCE_LIMIT_CHARS:,} characters)"
+    return ToolAnswered(call_id, status, _line(sentence), sentence if len(sentence) <= SENTENCE_LIMIT_CHARS else cut)
 
 
 def _line(text: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from flowchat.model.model import ContextOverflow, ModelFacts, Refused
 from flowchat.model.scripted import Step, fails, says
-from flowchat.transcript.entries import Noticed, RunEnded, Usage
+from flowchat.transcript.entries import AssistantSaid, Noticed, RunEnded, Usage, text_of
+from flowchat.transcript.events import AttemptWithdrawn
 from tests.desk import Desk, Sitting
 
 SMALL = ModelFacts("small", "scripted", 20_000, "config", max_output=2_000)
@@ -98,3 +99,15 @@ async def test_usage_beyond_all_measure_is_survived(desk: Desk) -> None:
         await sitting.session.send(text)
         await sitting.session.idle()
     assert ends(sitting) == [("completed", None, None)] * 2
+
+
+async def test_words_in_front_of_an_overflow_are_withdrawn_and_the_next_request_ends_with_the_question(desk: Desk) -> None:
+    overflow = fails(ContextOverflow("too long"), "some words")
+    sitting = await opened(desk, says("word " * 4_000), overflow, says("a2"), summaries=[says(SUMMARY)])
+    for text in ("u1", "word " * 4_500 + "u2"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    (request,) = sitting.requests()[-1]
+    assert request.endswith("u2")
+    assert [text_of(said.parts)[-4:] for said in sitting.branch(AssistantSaid)] == ["ord ", "a2"]
+    assert [withdrawn.reason for withdrawn in sitting.ear.entries(AttemptWithdrawn)] == ["too long"]
