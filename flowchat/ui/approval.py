@@ -167,7 +167,7 @@ class Approval(Widget, can_focus=True):
         if self._reason is None:
             return None
         width = self._text_width(self.size.width)
-        return Offset(2 + min(cells(_reason_rows(self._reason, width)[-1]), width), self.size.height - 1)
+        return Offset(2 + min(cells(_reason_rows(self._reason, width)[-1]), width), self.size.height - 2)
 
     @staticmethod
     def _text_width(width: int) -> int:
@@ -187,6 +187,7 @@ class Approval(Widget, can_focus=True):
         if self._reason is not None:
             texts = _reason_rows(self._reason, self._text_width(width))
             rows = [[("  ", palette.text), (text, palette.text)] for text in texts]
+            rows.append([("  ", palette.text), ("Enter deny   Esc back", palette.dim)])
         return [*question.always, *rows][-max(1, self._rows_limit - 2) :]
 
     @property

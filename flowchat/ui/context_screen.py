@@ -13,8 +13,8 @@ from flowchat.ui.figures import cost, size
 from flowchat.ui.keys import LIST, acts_by_key
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
-from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines
+from flowchat.ui.rows import Rows, foot_lines
+from flowchat.ui.strips import Piece
 
 _ACTS = acts_by_key(LIST)
 _SOURCES = {
@@ -40,7 +40,7 @@ class ContextScreen(Screen[None], inherit_bindings=False):
         yield Rows(palette, lambda width: [[("  ", palette.text), (self._heading, palette.text + palette.bold)], []])
         yield Rows(palette, self._lines).add_class("fills")
         hint = "Up, Down, PageDown scroll" if self._raw else "/context raw shows the request whole"
-        yield Rows(palette, lambda width: hint_lines(width, (hint, "Esc close"), palette.dim))
+        yield Rows(palette, lambda width: foot_lines(width, (hint, "Esc close"), palette))
 
     def on_key(self, event: events.Key) -> None:
         act = _ACTS.get(event.key)
@@ -77,7 +77,8 @@ def raw_lines(raw: str, palette: Palette, width: int) -> list[list[Piece]]:
             lines.append([(f"  {len(texts) - number:,} more lines are not shown", palette.warn)])
             break
         indent = len(text) - len(text.lstrip(" "))
-        for index, part in enumerate(wrapped(text[indent:], max(8, width - indent - 4))):
+        parts = text[indent:].replace("\\n", "\\n\n")  # a newline in a value also ends a row here
+        for index, part in enumerate(wrapped(parts.removesuffix("\n"), max(8, width - indent - 6))):
             lines.append([(" " * (indent + 2 + (2 if index else 0)), palette.text), (part, palette.text)])
     return lines
 

@@ -8,8 +8,8 @@ from flowchat.ui.commands import COMMANDS
 from flowchat.ui.keys import CHAT, COMPOSER, LIST, PANE, acts_by_key, shown
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
-from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines
+from flowchat.ui.rows import Rows, foot_lines
+from flowchat.ui.strips import Piece
 
 _ACTS = acts_by_key(LIST)
 _KEY_CELLS, _COMMAND_CELLS = 14, 26
@@ -24,7 +24,7 @@ class HelpScreen(Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield Rows(self._palette, lambda width: help_lines(self._palette, width)).add_class("fills")
-        yield Rows(self._palette, lambda width: hint_lines(width, ("Up, Down, PageDown scroll", "Esc close"), self._palette.dim))
+        yield Rows(self._palette, lambda width: foot_lines(width, ("Up, Down, PageDown scroll", "Esc close"), self._palette))
 
     def on_key(self, event: events.Key) -> None:
         act = _ACTS.get(event.key)

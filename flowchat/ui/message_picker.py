@@ -80,7 +80,9 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
         yield Rows(palette, lambda width: [[("  Edit a message", palette.text + palette.bold)], []])
         yield Listing(palette, (Column("text"), Column("accent"), Column("dim", "right"))).add_class("fills")
         yield Rows(palette).add_class("preview")
-        yield Rows(palette, lambda width: hint_lines(width, ("Enter edit", "b other branch", "Esc close"), palette.dim))
+        branches = any(said.next_variant is not None for said in self._messages)
+        hints = ("Enter edit", *(["b other branch"] if branches else []), "Esc close")
+        yield Rows(palette, lambda width: hint_lines(width, hints, palette.dim))
 
     def on_mount(self) -> None:
         self.query_one(Listing).show([self._row(said) for said in self._messages], self._begin)

@@ -55,6 +55,7 @@ class Reading(Struct, frozen=True):
     mode: Mode = "default"
     demo: bool = False
     saved: bool = True
+    read_only: bool = False
     used: ContextUsed | None = None
     state: StateDelta = _IDLE
     queued: int = 0
@@ -222,6 +223,8 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     if reading.used is not None and reading.used.cost is not None and not waits:
         words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=_Yields.COST))
     words.append(_Word(((reading.mode, _mode_style(reading.mode, palette)),)))
+    if reading.read_only:
+        words.append(_Word((("read-only", palette.warn),)))
     if reading.state.unsaved or not reading.saved:
         words.append(_Word((("unsaved", palette.bad) if reading.state.unsaved else ("not kept", palette.dim),)))
     words += _state_words(reading, palette, now)

@@ -38,7 +38,11 @@ from flowchat.transcript.entries import (
 from flowchat.ui.blocks import Block, Note, NoteText, Said
 from flowchat.ui.figures import many, size
 from flowchat.ui.palette import Role
+from flowchat.ui.prose import one_line
+from flowchat.ui.strips import cut
 
+MESSAGE_CHARS = 300
+"""Of why a run ended; the whole shows when it is unfolded."""
 _LEVELS: dict[str, tuple[str, Role]] = {"info": ("", "dim"), "warning": ("warning", "warn"), "error": ("error", "bad")}
 _OUTCOMES: dict[str, tuple[str, str, Role]] = {
     "interrupted": ("interrupted", "interrupted", "warn"),
@@ -86,7 +90,11 @@ def _run_end(ended: RunEnded) -> Iterator[Block]:
     if ended.outcome in _OUTCOMES:
         glyph, word, role = _OUTCOMES[ended.outcome]
         text = ended.message or _ENDS.get(ended.outcome) or ended.code or ""
-        yield Note(NoteText(text if text != word else "", word, glyph, role))
+        text = text if text != word else ""
+        if len(text) > MESSAGE_CHARS:
+            yield Note(NoteText(cut(one_line(text), MESSAGE_CHARS), word, glyph, role, body=text))
+        else:
+            yield Note(NoteText(text, word, glyph, role))
 
 
 def _context(added: ContextAdded) -> Iterator[Block]:
@@ -100,7 +108,8 @@ def _context(added: ContextAdded) -> Iterator[Block]:
         case "instructions":
             line = f"{PurePath(added.origin).name} {'gone' if text.startswith('(this file is gone') else 'read'}"
         case "mode":
-            line = text.partition("\n")[0]
+            first, ends, _ = text.partition("\n")[0].partition(". ")
+            line = first + ends.rstrip()
     body = text if line != text else ""
     yield Note(NoteText(line, body=body, glyph="waiting"))
 

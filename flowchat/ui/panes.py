@@ -163,6 +163,7 @@ class Panes(Vertical):
             mode=now.mode,
             demo=now.demo,
             saved=now.saved,
+            read_only=now.read_only is not None,
             queued=len(now.queue),
             held=now.held,
             limits=now.limits,

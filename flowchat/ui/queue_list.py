@@ -12,7 +12,8 @@ from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import QueueItem, text_of
 from flowchat.ui.keys import QUEUE, acts_by_key
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, hint_lines, line
+from flowchat.ui.prose import GUTTER
+from flowchat.ui.strips import Piece, cut_pieces, hint_lines, line
 
 SHOWN_LIMIT = 3
 _ACTS = acts_by_key(QUEUE)
@@ -113,12 +114,14 @@ class QueueList(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         palette, width = self._palette, self.size.width
-        top = max(0, min(self._chosen - SHOWN_LIMIT + 1, len(self._items) - SHOWN_LIMIT)) if self.has_focus else 0
-        shown = min(len(self._items), SHOWN_LIMIT)
+        shown, hidden = min(len(self._items), SHOWN_LIMIT), len(self._items) - SHOWN_LIMIT
+        above = max(0, min(self._chosen - SHOWN_LIMIT + 1, hidden)) if self.has_focus else 0
         if y < shown:
-            return self._item(top + y, width)
-        if y == shown and len(self._items) > SHOWN_LIMIT:
-            return line(width, [(f"  {len(self._items) - SHOWN_LIMIT} more", palette.dim)], fill=palette.text)
+            return self._item(above + y, width)
+        if y == shown and hidden > 0:
+            places = ((above, "above"), (hidden - above, "below")) if above else ((hidden, "more"),)
+            words = ", ".join(f"{count} {where}" for count, where in places if count)
+            return line(width, [(f"  {words}", palette.dim)], fill=palette.text)
         hints = self._hints(width)
         at = y - self.size.height + len(hints)
         return line(width, hints[at] if 0 <= at < len(hints) else (), fill=palette.text)
@@ -139,7 +142,7 @@ class QueueList(Widget, can_focus=True):
             (clean(text_of(item.parts).strip().replace("\n", " ")), palette.text + palette.bold if is_chosen else palette.text),
         ]
         right: list[Piece] = [] if index or self.has_focus else [("Alt+Up edit", palette.dim), ("  ", palette.text)]
-        return line(width, left, right, palette.text)
+        return line(width, left if right else cut_pieces(left, width - GUTTER), right, palette.text)
 
 
 def moved(items: Sequence[QueueItem], item: QueueItem, by: int) -> tuple[QueueItem, ...]:

@@ -8,10 +8,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from flowchat.ui.palette import Palette
-from flowchat.ui.strips import Piece, line
+from flowchat.ui.strips import Piece, hint_lines, line
 
 Draw = Callable[[int], Sequence[Sequence[Piece]]]
 """Gives the lines for a width."""
+
+
+def foot_lines(width: int, hints: Sequence[str], palette: Palette) -> list[list[Piece]]:
+    """Hints below what scrolls, and a rule between the two."""
+    return [[(palette.glyphs.rule * width, palette.dim)], *hint_lines(width, hints, palette.dim)]
 
 
 class Rows(Widget):

@@ -106,7 +106,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
 
     def _foot(self, width: int) -> list[list[Piece]]:
         other = "this directory" if self._everywhere else "all directories"
-        return hint_lines(width, ("Enter go on", f"Tab {other}", "Esc close"), self._palette.dim)
+        return hint_lines(width, ("Type to search", "Enter go on", f"Tab {other}", "Esc close"), self._palette.dim)
 
     def _row(self, card: "SessionCard") -> Row:
         title = clean(card.title or card.first_message.strip().partition("\n")[0] or card.sid)

@@ -40,11 +40,12 @@ class Standing(Struct, frozen=True):
         if self.unsaved is not None:
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
-            rows.append((f"{self.read_only.rstrip('.')}. f goes on in a copy", "warn"))
+            why = self.read_only.partition("; ")[0]  # behind it stands what can be done about it, here a key
+            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f goes on in a copy", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
         if self.editing is not None:
-            words = f"Editing message {self.editing}: Enter resends as a new branch, Ctrl+S saves in place, Esc leaves"
+            words = f"Editing message {self.editing}: Enter makes a branch, Ctrl+S saves in place, Esc leaves"
             rows.append((words, "accent"))
         return rows
 

@@ -13,12 +13,14 @@ from flowchat.ui.diffs import changes, diff_rows, read_diff
 from flowchat.ui.figures import seconds
 from flowchat.ui.markdown import Line
 from flowchat.ui.palette import Role
-from flowchat.ui.prose import Row, code_width, gutter_strip, one_line, row_cells, text_width
+from flowchat.ui.prose import Row, code_width, gutter_strip, one_line, row_cells, text_width, wrapped
 from flowchat.ui.strips import Piece, cut
 
 NAME_CELLS = 6
 """Names of tools are filled up to this, so that arguments stand in one column."""
 DURATION_CELLS = 6
+FAILURE_ROWS = 3
+"""Of what went wrong, under the line; unfolding shows all that came back."""
 DIFF_ROWS = 16
 """Of a longer diff the first so many rows show; unfolding shows the rest."""
 LIVE_ROWS = 3
@@ -193,8 +195,15 @@ class Panel:
             return self._diff(look, answer.diff, whole=False)
         room = text_width(look.width) - NAME_CELLS - 3
         if self._sign.word and answer.summary and one_line(answer.summary) not in self._summary(room):
-            return self._barred(look, [[(cut(one_line(answer.summary), text_width(look.width) - 6), look.palette.dim)]])
+            return self._barred(look, self._failure(look, text_width(look.width) - 4))
         return []
+
+    def _failure(self, look: Look, width: int) -> list[Row]:
+        assert self._answer is not None
+        rows = wrapped(one_line(self._answer.summary), width)
+        if len(rows) > FAILURE_ROWS:
+            rows = [*rows[: FAILURE_ROWS - 1], cut(" ".join(rows[FAILURE_ROWS - 1 :]), width)]
+        return [[(row, look.palette.dim)] for row in rows]
 
     def _whole(self, look: Look) -> list[Row]:
         palette, answer = look.palette, self._answer

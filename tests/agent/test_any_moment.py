@@ -13,7 +13,7 @@ from flowchat.model.model import AssistantMessage, ConnectionLost, ContextOverfl
 from flowchat.model.scripted import ScriptedModel, Step, fails, says
 from flowchat.runtime.session import Session
 from flowchat.store.memory import MemoryBlobs
-from flowchat.transcript.entries import AssistantSaid, RunEnded, ToolAnswered, text_of
+from flowchat.transcript.entries import AssistantSaid, RunEnded, ToolAnswered
 from flowchat.transcript.events import ApprovalAsked, Heard, RetryScheduled
 from flowchat.transcript.transcript import Transcript
 from tests.desk import Desk, Sitting, settle

@@ -1,6 +1,7 @@
 """A model on loopback: OpenAI-shaped streams whose length, pace and calls lines of the last user message ask for.
 
 write 8000 tokens at 100/s, mark ab12     markdown between BEGINab12 and ENDab12; without a pace: as fast as it goes
+write 8000 tokens of log, mark ab12       one block of a kind: table, log, paragraph
 call read_file {"path": "a.txt"}          one call a line, then a short answer
 wait                                      nothing, or with `write`/`call` only what precedes the first word, until `release`
 refuse                                    status 400
@@ -20,7 +21,7 @@ from typing import Any, TypeAlias
 
 EVENTS_A_WRITE = 32
 """At full speed."""
-_WRITE = re.compile(r"^write (\d+) tokens(?: at (\d+)/s)?, mark (\w+)$", re.MULTILINE)
+_WRITE = re.compile(r"^write (\d+) tokens(?: of (\w+))?(?: at (\d+)/s)?, mark (\w+)$", re.MULTILINE)
 _CALL = re.compile(r"^call (\w+) (\{.*\})$", re.MULTILINE)
 _WAIT, _REFUSE = re.compile(r"^wait$", re.MULTILINE), re.compile(r"^refuse$", re.MULTILINE)
 _TOKEN = re.compile(r"\n+| ?\w+|[^\w\n]")
@@ -55,6 +56,12 @@ async def drain_{n}(source: Queue, sink: Sink) -> int:
 > What is measured in part {n} holds for this machine alone.
 
 """
+BLOCKS = {
+    "table": ("| name | value | note |\n|---|---:|---|\n", "| item {n} | {n}7 | some words about **it** |\n"),
+    "log": ("", "12:00:00 INFO module: line {n} of a log, pasted as prose\n"),
+    "paragraph": ("", "The {n}th sentence of a paragraph that has *no* end. "),
+}
+"""What a block begins with, and what it goes on with."""
 Json: TypeAlias = dict[str, Any]
 
 
@@ -119,7 +126,7 @@ class ModelServer:
                 return
         asked = _WRITE.search(words)
         first = time.monotonic()
-        await _send(writer, events, int(asked[2] or 0) if asked else 0)
+        await _send(writer, events, int(asked[3] or 0) if asked else 0)
         self._note(Served(body, received, first, time.monotonic()))
 
     async def _hold(self, reader: asyncio.StreamReader) -> bool:
@@ -163,7 +170,7 @@ def answer_events(body: Json) -> list[bytes]:
     elif calls := _CALL.findall(words) if messages[-1]["role"] == "user" else []:
         pieces = [_call(i, f"c{len(messages)}{i}", name, args) for i, (name, args) in enumerate(calls)]
     elif asked := _WRITE.search(words):
-        pieces = [{"content": token} for token in tokens(int(asked[1]), asked[3])]
+        pieces = [{"content": token} for token in tokens(int(asked[1]), asked[4], asked[2])]
     else:
         pieces = [{"content": token} for token in ("Heard", ", and", " noted", ".")]
     finish = "tool_calls" if "tool_calls" in pieces[-1] else "stop"
@@ -182,11 +189,11 @@ def _call(index: int, call: str, name: str, args: str) -> Json:
     return {"tool_calls": [{"index": index, "id": call, "type": "function", "function": function}]}
 
 
-def tokens(amount: int, mark: str) -> list[str]:
-    """So many tokens of markdown; the last stands in a paragraph of its own."""
+def tokens(amount: int, mark: str, kind: str | None = None) -> list[str]:
+    """So many tokens of markdown, or of one block of a kind; the last stands in a paragraph of its own."""
     found = [f"BEGIN{mark}", ".", "\n\n"]
-    for token in _markdown():
-        if len(found) >= amount - 2 and token.startswith("\n\n"):
+    for token in _markdown() if kind is None else _block(kind):
+        if len(found) >= amount - 2 and (kind is not None or token.startswith("\n\n")):
             break
         found.append(token)
     return [*found, "\n\n```\n\n" if "".join(found).count("```") % 2 else "\n\n", f"END{mark}"]
@@ -195,6 +202,13 @@ def tokens(amount: int, mark: str) -> list[str]:
 def _markdown() -> Iterator[str]:
     for n in count(1):
         yield from _TOKEN.findall(_SECTION.format(n=n))
+
+
+def _block(kind: str) -> Iterator[str]:
+    head, line = BLOCKS[kind]
+    yield from _TOKEN.findall(head)
+    for n in count(1):
+        yield from _TOKEN.findall(line.format(n=n))
 
 
 def _last_words(body: Json) -> str:

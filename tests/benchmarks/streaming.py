@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.figures import Figure, ninetieth, spread
-from tests.benchmarks.model_server import Json
+from tests.benchmarks.model_server import BLOCKS, Json
 from tests.benchmarks.program import FLOWCHAT, Place, Program, Writing, place
 
 TOKENS = 8_000
@@ -31,6 +31,7 @@ def streaming(times: int) -> list[Figure]:
         with Program(FLOWCHAT, where) as program:
             warm_up(program)
             ours = [_flood(program) for _ in range(times)]
+            long = {kind: [_flood(program, f" of {kind}") for _ in range(times)] for kind in BLOCKS}
             delays = [_first_token(program, log) for _ in range(times * 2)]
             cpu, size = _paced(program)
             echoes = _echoes(program)
@@ -40,6 +41,10 @@ def streaming(times: int) -> list[Figure]:
         Figure(
             f"{TOKENS:,} tokens at once: CPU / bare litellm loop", mine / bare, 1.4, "x",
             f"{mine:.2f} s ({spread(ours, 's', 1)}) / {bare:.2f} s ({spread(floor, 's', 1)})",
+        ),
+        *(
+            Figure(f"{TOKENS:,} tokens of one {kind}: CPU / the same", median(took) / bare, 1.4, "x", f"{spread(took, 's', 1)}")
+            for kind, took in long.items()
         ),
         Figure(f"{RATE} tokens/s: CPU", cpu, 18, "%", f"of one core over {PACED_SECONDS:g} s"),
         Figure(f"{RATE} tokens/s: bytes to the terminal", size, 200, "B/tok", "the aim is 60"),
@@ -59,10 +64,10 @@ def warm_up(program: Program) -> None:
     program.until_quiet(WARM_SECONDS)
 
 
-def _flood(program: Program) -> float:
+def _flood(program: Program, kind: str = "") -> float:
     """CPU seconds from Enter to the last frame."""
     mark = f"m{next(_marks)}"
-    program.write(f"write {TOKENS} tokens, mark {mark}".encode())
+    program.write(f"write {TOKENS} tokens{kind}, mark {mark}".encode())
     program.until(mark)
     program.until_quiet()
     before = program.cpu()

@@ -202,7 +202,7 @@ async def empty(stage: Stage) -> None:
     await stage.until(lambda: not stage.session.transcript.head)
 
 
-@scene("Esc stop", "writing", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Esc stop", "answering", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def streaming(stage: Stage) -> None:
     hold = waits(FINDINGS + "So the fix is to round")
     stage.model.then(hold)

@@ -377,7 +377,7 @@ async def test_a_wait_ends_with_enter_and_with_retry_and_the_meter_names_the_key
         await stage.enter(pilot, "first")
         await until(stage.app, pilot, lambda: "wait of 5 min" in stage.drawn(Banner))
         assert "Enter tries now, Esc stops" in stage.drawn(Banner)
-        assert "Enter try now   Esc stop" in stage.drawn(Meter)
+        assert "Enter try now  Esc stop" in stage.drawn(Meter)
         await pilot.pause(IMPATIENT_SECONDS)
         await stage.enter(pilot, text)
         await session.idle()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
+from textual.geometry import Offset
 
 from flowchat.transcript.events import ApprovalAsked, Preview
 from flowchat.ui.approval import Approval
@@ -180,7 +181,8 @@ async def test_a_reason_is_typed_after_tab_and_given_with_the_no() -> None:
     async with desk.run_test(size=(80, 20)) as pilot:
         await shown(desk, pilot)
         await press(desk, pilot, "tab", *"us", "x", "backspace", *"e")
-        assert rows(desk)[-1] == "  No, because use"
+        assert rows(desk)[-2:] == ["  No, because use", "  Enter deny   Esc back"]
+        assert desk.bar.caret == Offset(len("  No, because use"), len(rows(desk)) - 2)
         await press(desk, pilot, "enter")
         assert desk.told == [("7.0", "deny", "use")]
 

@@ -117,7 +117,17 @@ def test_an_error_that_does_not_fit_stands_below() -> None:
     panel.answer(ToolAnswered("1.0", "error", "`old` is in the file three times: give more lines around it, or set all", "no"))
     assert [row.rstrip() for row in drawn(panel)] == [
         "  ✗ edit   src/x.py                                 failed",
-        "    │ `old` is in the file three times: give more lines…",
+        "    │ `old` is in the file three times: give more lines",
+        "    │ around it, or set all",
+    ]
+
+
+def test_a_long_error_is_cut_behind_its_third_row() -> None:
+    panel = Panel("edit_file", '{"path":"src/x.py"}', "waiting")
+    panel.answer(ToolAnswered("1.0", "error", "why " * 50, "no"))
+    assert [row.rstrip() for row in drawn(panel)][1:] == [
+        *[f"    │ {' '.join(['why'] * 13)}"] * 2,
+        f"    │ {' '.join(['why'] * 12)} why…",
     ]
 
 

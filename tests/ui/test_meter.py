@@ -77,6 +77,7 @@ def test_compaction_that_failed_too_often_is_said_to_be_off_and_what_tries_again
 
 def test_an_assumed_window_a_demo_and_what_is_wrong_are_said_in_words() -> None:
     assert "68k of 200k assumed" in line(replace(IDLE, used=replace(USED, window_source="assumed")), 120)
+    assert "  default  read-only  " in line(replace(IDLE, read_only=True), 40)
     assert "no model" in line(replace(IDLE, model=""), 80)
     assert "  bypass   unsaved  " in line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 120)
     assert line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 40).split()[-2:] == ["bypass", "unsaved"]

@@ -10,10 +10,12 @@ from textual.screen import Screen
 
 from flowchat.errors import NotFound
 from flowchat.transcript.entries import QueueItem, Record, Text, UserSaid
+from flowchat.ui.context_screen import raw_lines
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.palette import DARK
 from flowchat.ui.queue_list import QueueList, moved
+from flowchat.ui.rows import Rows
 from flowchat.ui.sessions_screen import SessionsScreen
 
 NOW = 1_764_000_000_000
@@ -118,6 +120,25 @@ async def test_b_walks_to_the_next_branch_of_a_message_that_has_one() -> None:
     assert app.given == [Walk(4)]
 
 
+async def test_the_key_to_another_branch_is_named_where_there_is_one() -> None:
+    feet: list[str] = []
+    for messages in (BRANCH, BRANCH[:1]):
+        app = Pushed(MessagePicker(DARK, messages, NOW))
+        async with app.run_test(size=(80, 24)):
+            feet.append(app.screen.query(Rows).last().render_line(0).text.rstrip())
+    assert feet == ["  Enter edit   b other branch   Esc close", "  Enter edit   Esc close"]
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_raw_request_keeps_its_margins_and_ends_a_row_at_each_newline_of_a_value(width: int) -> None:
+    raw = '{\n  "system": "One line.\\nAnother, which is longer than a row has cells to show it in.\\n"\n}'
+    lines = ["".join(text for text, _ in line) for line in raw_lines(raw, DARK, width)]
+    assert lines[:3] == ["  {", '    "system": "One line.\\n', lines[2]]
+    assert lines[2].startswith("      Another, which")
+    assert "".join(line.strip() for line in lines).replace(" ", "") == raw.replace("\n", "").replace(" ", "")
+    assert max(map(len, lines)) <= width - 2
+
+
 class Lists(App[None]):
     def __init__(self, listing: Listing) -> None:
         super().__init__()
@@ -205,6 +226,23 @@ async def test_three_waiting_messages_are_shown_and_the_rest_counted() -> None:
         app.queue.show(ITEMS[:1], held=True)
         await pilot.pause()
         assert rows(app.queue) == ["  1 held     message a                         Alt+Up edit"]
+
+
+async def test_a_walked_queue_says_on_which_side_the_others_are_and_keeps_its_margin() -> None:
+    app = Queues()
+    long = QueueItem("long", (Text("a message that is longer than a row of this terminal has room"),))
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.queue.show((*ITEMS, long), held=False)
+        app.queue.focus()
+        await pilot.pause()
+        assert rows(app.queue)[:4] == [
+            "  3 queued   message c",
+            "  4 queued   message d",
+            "▸ 5 queued   a message that is longer than a row of this…",
+            "  2 above",
+        ]
+        await pilot.press("up")
+        assert rows(app.queue)[2:4] == ["▸ 4 queued   message d", "  1 above, 1 below"]
 
 
 async def test_keys_in_the_queue_edit_drop_move_and_promote() -> None:

@@ -59,6 +59,13 @@ LINES: dict[str, tuple[AnyEntry, str]] = {
     "a named file that could not be read": (ContextAdded("file", "x", (Text("(not shown: no)"),)), "  · @x not shown: no  ▸"),
     "instructions": (ContextAdded("instructions", "/a/AGENTS.md", (Text("Be brief."),)), "  · AGENTS.md read  ▸"),
     "a mode": (ContextAdded("mode", "mode", (Text("Plan only."),)), "  · Plan only."),
+    "a mode that is explained": (ContextAdded("mode", "mode", (Text("Mode: plan. Read.\nThink."),)), "  · Mode: plan.  ▸"),
+    "a failure at length": (
+        RunEnded(1, "failed", message="why " * 300),
+        "\n".join(
+            ["  ✗ failed  " + " ".join(["why"] * 11), *["    " + " ".join(["why"] * 13)] * 4, "    " + "why " * 11 + "why…  ▸"]
+        ),
+    ),
     "the environment": (ContextAdded("environment", "environment", (Text("Linux"),)), ""),
     "a line that could not be read": (Damaged("its crc is wrong"), "  ✗ damaged entry  its crc is wrong"),
     "a line of a newer program": (Unknown("hologram"), "  · unknown entry  hologram, of a newer flowchat"),
