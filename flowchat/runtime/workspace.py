@@ -84,7 +84,7 @@ class Workspace:
         self._clock = clock or SystemClock()
         self._make_model = make_model
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
-        draft = self._store.draft(self.path) if self._store else MemoryShelf()
+        draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
         self._unsent = Unsent(draft, True, self._clock, self._tell)
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._open: list[tuple[Session, Models]] = []
@@ -97,7 +97,7 @@ class Workspace:
         name = known_models.choose(model, self.settings, self._environ, self._attended)
         begun = mode or self.settings.permission_mode
         if saved and self._store is not None:
-            opened = self._store.new(self._clock.now_ms(), self.path)
+            opened = self._store.new(self._clock.now_ms(), self.path if self._attended else None)
         else:
             opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
         notices = [Noticed("warning", "settings", sentence) for sentence in self.notices]
@@ -268,6 +268,8 @@ class Workspace:
         """Close what is open: an error while one thing is closed keeps no other from it."""
         closing = [self._put_draft_away(), *(thing.close() for pair in self._open for thing in pair)]
         results = await asyncio.gather(*closing, return_exceptions=True)
+        if self._store is not None:
+            self._store.close()
         await known_models.close()
         for result in results:
             if isinstance(result, Exception):

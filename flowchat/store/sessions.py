@@ -15,6 +15,7 @@ from flowchat.store.blobs import BLOBS, FileBlobs
 from flowchat.store.cards import SessionCard, read_card
 from flowchat.store.disk import UNFINISHED, Disk, read_file
 from flowchat.store.draftfile import DRAFT, READ_LIMIT_BYTES
+from flowchat.store.drafts import DraftSlot
 from flowchat.store.forks import copy_session
 from flowchat.store.lock import holder, take_lock
 from flowchat.store.log import FileLog
@@ -55,14 +56,16 @@ class Sessions:
         self._disk = disk or Disk()
         self._recent = Recent(state / "recent", self._disk)
         self._logs: WeakValueDictionary[str, FileLog] = WeakValueDictionary()
+        self._slots: dict[Path, DraftSlot] = {}
 
     # --- opening -----------------------------------------------------------------------------------------------------
-    def new(self, now_ms: int, workspace: Path) -> Opened:
-        """A session of which nothing is on disk until its first write."""
+    def new(self, now_ms: int, draft: Path | None = None) -> Opened:
+        """A session of which nothing is on disk until its first write, but unsent text as `draft` of that workspace."""
         sid = self._unused_sid(now_ms)
         folder = self._folder / sid
         log = self._log(folder)
-        shelf = FileShelf(folder, self._disk, self._recent, self._draft_of(workspace), lambda: log.begun)
+        slot = None if draft is None else self._slot(draft)
+        shelf = FileShelf(folder, self._disk, self._recent, slot, lambda: log.begun)
         return Opened(sid, log, FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
@@ -212,11 +215,16 @@ class Sessions:
 
     # --- unsent text of no session -----------------------------------------------------------------------------------
     def draft(self, workspace: Path) -> FileShelf:
-        """Where it lies."""
-        return FileShelf(self._folder, self._disk, self._recent, self._draft_of(workspace), lambda: False)
+        """Where this process keeps it."""
+        return FileShelf(self._folder, self._disk, self._recent, self._slot(workspace), lambda: False)
 
-    def _draft_of(self, workspace: Path) -> Path:
-        return self._drafts / f"{name_of(workspace)}.json"
+    def _slot(self, workspace: Path) -> DraftSlot:
+        return self._slots.setdefault(workspace, DraftSlot(self._drafts / name_of(workspace), self._disk))
+
+    def close(self) -> None:
+        """Leave what unsent text is kept to whoever comes next."""
+        for slot in self._slots.values():
+            slot.close()
 
     # --- forks and the trash -----------------------------------------------------------------------------------------
     def fork(

@@ -147,7 +147,10 @@ async def test_a_model_that_cannot_be_asked_any_more_is_replaced_with_a_notice(t
 async def test_unsent_text_waits_for_the_next_opening(workspace: Workspace, tmp_path: Path) -> None:
     workspace.keep_draft("not yet a session")
     await workspace.draft_kept()
-    assert workspace_at(tmp_path).kept_draft() == "not yet a session"
+    assert workspace_at(tmp_path).kept_draft() == ""  # a second window, while the first is open
+    await workspace.close()
+    workspace = workspace_at(tmp_path)
+    assert workspace.kept_draft() == "not yet a session"
     session = await workspace.new()
     await session.send("hello")
     await session.idle()

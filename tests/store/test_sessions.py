@@ -290,6 +290,34 @@ async def test_unsent_text_moves_in_beside_the_log_once_there_is_one(tmp_path: P
     assert again.shelf.composer_text() == ""
 
 
+async def test_each_window_keeps_a_draft_of_its_own_and_takes_over_what_a_closed_one_left(tmp_path: Path) -> None:
+    one, other = sessions(tmp_path), sessions(tmp_path)
+    await one.draft(WORK).keep_composer("half a sentence")
+    begun = other.new(NOW_MS, WORK)
+    assert begun.shelf.composer_text() == ""
+    await begun.shelf.keep_composer("of the other")
+    book = transcript(begun)
+    await book.append(started(), user("of the other"))
+    await begun.shelf.keep_composer("")
+    await book.close()
+    assert one.draft(WORK).composer_text() == "half a sentence"
+    assert sessions(tmp_path).draft(WORK).composer_text() == ""
+    one.close()
+    assert sessions(tmp_path).draft(WORK).composer_text() == "half a sentence"
+
+
+async def test_of_several_drafts_left_the_newest_is_taken_and_the_next_window_gets_the_other(tmp_path: Path) -> None:
+    windows = [sessions(tmp_path) for _ in range(2)]
+    for window, text in zip(windows, ("older", "newer"), strict=True):
+        await window.draft(WORK).keep_composer(text)
+    for age, path in enumerate(sorted((tmp_path / "state" / "drafts").glob("*.json"))):
+        os.utime(path, (age, age) if path.suffixes == [".json"] else (9, 9))
+    for window in windows:
+        window.close()
+    after = [sessions(tmp_path) for _ in range(3)]
+    assert [window.draft(WORK).composer_text() for window in after] == ["newer", "older", ""]
+
+
 async def test_text_that_cannot_be_kept_says_where_and_why(tmp_path: Path) -> None:
     store = sessions(tmp_path)
     (tmp_path / "state").write_text("a file in the way")

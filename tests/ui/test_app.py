@@ -41,7 +41,8 @@ class Desk:
 
     def app(self, **start: Any) -> FlowchatApp:
         folders = open_folders({"FLOWCHAT_HOME": str(self.home)})
-        return FlowchatApp(Workspace(self.place, Settings(model="demo"), folders, {}), Start(**start))
+        self.workspace = Workspace(self.place, Settings(model="demo"), folders, {})
+        return FlowchatApp(self.workspace, Start(**start))
 
 
 @pytest.fixture
@@ -220,6 +221,7 @@ async def test_unsent_text_is_there_again_in_the_next_program(desk: Desk) -> Non
         await opened(pilot, app)
         await pilot.press(*"half a thou")
         await leave(app)
+    await desk.workspace.close()
     again = desk.app()
     async with again.run_test(size=(80, 24)) as pilot:
         await opened(pilot, again)
