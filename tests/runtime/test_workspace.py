@@ -80,6 +80,27 @@ async def test_a_session_open_elsewhere_can_only_be_read_or_forked(workspace: Wo
     await other.close()
 
 
+async def test_two_windows_that_continue_at_once_go_on_with_one_session_and_one_of_them_reads(tmp_path: Path) -> None:
+    begun = workspace_at(tmp_path)
+    session = await begun.new()
+    await session.send("hello")
+    await session.idle()
+    await begun.close()
+    windows = [workspace_at(tmp_path) for _ in range(2)]
+    opened = [one for one in await asyncio.gather(*(window.open_newest() for window in windows)) if one is not None]
+    assert [one.sid for one in opened] == [session.sid] * 2
+    reading, writing = sorted(opened, key=lambda one: one.read_only is None)
+    assert writing.read_only is None
+    assert reading.read_only is not None
+    with pytest.raises(ReadOnly):
+        await reading.send("me too")
+    await writing.send("I go on")
+    await writing.idle()
+    assert words(writing) == ["hello", "I go on"]
+    for window in windows:
+        await window.close()
+
+
 async def test_a_fork_holds_what_was_there_and_counts_anew(workspace: Workspace) -> None:
     session = await workspace.new()
     for text in ("one", "two"):
