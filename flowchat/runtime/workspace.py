@@ -13,7 +13,7 @@ from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.agent.system import SYSTEM_PROMPT
-from flowchat.config import Folders, Settings
+from flowchat.config import Folders, Settings, with_setting
 from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
@@ -29,6 +29,7 @@ from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
+from flowchat.store.settings_file import save_setting
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.walk import Walk
@@ -234,6 +235,18 @@ class Workspace:
         return self._store
 
     # --- beside the sessions -----------------------------------------------------------------------------------------
+    async def keep_setting(self, key: str, value: object) -> str | None:
+        """Set it in config.toml, as `store.settings_file.save_setting`, and for the sessions that are opened from now on.
+
+        Gives what there is to say of it. Raises UsageError, StorageFailed, CommandRefused.
+        """
+        folders = self.folders
+        if folders is None:
+            raise CommandRefused("nothing can be kept here, so this holds until you leave: set HOME or FLOWCHAT_HOME to a folder")
+        said = await aside(lambda: save_setting(folders.settings_file, key, value))
+        self.settings = with_setting(self.settings, key, value)
+        return said
+
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""
         return [] if self._store is None else self._store.cards(None if everywhere else self.path)

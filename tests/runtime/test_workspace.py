@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from flowchat.config import Folders, Settings
-from flowchat.errors import NoModel, NotFound, ReadOnly
+from flowchat.config import Folders, ModelSettings, Settings, read_settings
+from flowchat.errors import CommandRefused, NoModel, NotFound, ReadOnly, UsageError
 from flowchat.runtime.workspace import Workspace
 from flowchat.store.disk import Disk
 from flowchat.transcript.entries import AssistantSaid, Forked, Noticed, RunEnded, UserSaid, text_of
@@ -277,3 +277,22 @@ async def test_whoever_waits_for_a_session_is_released_when_it_is_closed(workspa
     async with asyncio.timeout(5):
         await waiting
     assert [entry.entry.outcome for entry in session.transcript.branch() if isinstance(entry.entry, RunEnded)] == ["interrupted"]
+
+
+async def test_a_setting_that_is_kept_counts_for_the_next_session_and_the_next_start(workspace: Workspace) -> None:
+    assert await workspace.keep_setting("model", "openai/gpt-5") is None
+    assert await workspace.keep_setting("models.openai/gpt-5.window", 9_000) is None
+    kept = Settings(model="openai/gpt-5", models={"openai/gpt-5": ModelSettings(9_000)})
+    assert (workspace.settings, read_settings(workspace.folders.settings_file)) == (kept, (kept, ()))
+    assert (await workspace.new()).model == "openai/gpt-5"
+
+
+async def test_a_setting_that_is_refused_changes_nothing(workspace: Workspace) -> None:
+    with pytest.raises(UsageError):
+        await workspace.keep_setting("compact.soft_percent", 0)
+    assert (workspace.settings, workspace.folders.settings_file.exists()) == (Settings(), False)
+
+
+async def test_without_a_place_to_keep_it_a_setting_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandRefused, match="set HOME or FLOWCHAT_HOME"):
+        await Workspace(tmp_path, Settings(), None, environ=ENVIRON).keep_setting("theme", "light")

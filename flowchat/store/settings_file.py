@@ -1,0 +1,181 @@
+"""The user's config.toml as it is changed: one setting at a time, everything else in it as the user wrote it."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from flowchat.config import fit_setting
+from flowchat.errors import StorageFailed, UsageError
+from flowchat.store.disk import Disk, read_file, refused
+
+FILE_LIMIT_BYTES = 1024 * 1024
+"""A longer config.toml is not changed."""
+BACKUP = ".before"
+"""What is added to the file's name for the one that stood there, where a change could not leave the rest as it was."""
+
+Table: TypeAlias = dict[str, Any]
+
+
+def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) -> str | None:
+    """Set `key` (`theme`, `compact.soft_percent`, `models.NAME.window`) in a config.toml; it is made where it is missing.
+
+    The file is replaced in one step, and only the setting's own line changes. Where that cannot be done the file is written
+    from its values, the one that stood there is kept beside it, and the sentence that is returned says so. Blocks for an
+    fsync. Raises UsageError for a key or value that is not allowed and a file that is not TOML, StorageFailed.
+    """
+    path, fitting = fit_setting(key, value)
+    disk = disk or Disk()
+    target = Path(os.path.realpath(file))  # a link to the user's dotfiles stays one
+    text = _read(target)
+    wanted = _load(target, text)
+    inner = wanted
+    for name in path[:-1]:
+        below: object = inner.setdefault(name, {})
+        if not isinstance(below, dict):
+            raise UsageError(f"{target}: {name} is not a table, so {key} cannot be set; correct it first")
+        inner = cast(Table, below)
+    inner[path[-1]] = fitting
+    try:
+        disk.ensure_folder(target.parent)
+        for changed in _candidates(text, path, wanted):
+            if _means(changed, wanted):
+                disk.write_file(target, changed.encode())
+                return None
+        return _write_from_values(target, text, wanted, disk)
+    except OSError as error:
+        raise StorageFailed(refused(target, error)) from error
+
+
+def _read(target: Path) -> str:
+    try:
+        return read_file(target, FILE_LIMIT_BYTES).decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{target} is not UTF-8 text ({error.reason}); correct it first, nothing was changed") from error
+    except OSError as error:
+        raise StorageFailed(f"{target} cannot be read ({error.strerror}); nothing was changed") from error
+
+
+def _load(target: Path, text: str) -> Table:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{target} is not TOML ({error}); correct it first, nothing was changed") from error
+
+
+def _write_from_values(target: Path, text: str, wanted: Table, disk: Disk) -> str:
+    import tomli_w
+
+    backup = target.with_name(target.name + BACKUP)
+    disk.write_file(backup, text.encode())
+    disk.write_file(target, tomli_w.dumps(wanted).encode())
+    return f"{target} was written from its values, which loses its comments; the file as it was is {backup.name}"
+
+
+# --- changing one line -----------------------------------------------------------------------------------------------
+def _candidates(text: str, path: tuple[str, ...], wanted: Table) -> Iterator[str]:
+    """The text with one line changed or added, in each way that could set `path`; which of them does is for the reader to see."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        for name in _key_of(line):
+            for length in range(len(path), 0, -1):
+                if path[:length][-len(name) :] == name:
+                    changed = _with_value(line, _value_at(wanted, path[:length]), end)
+                    yield "".join([*lines[:number], changed, *lines[number + 1 :]])
+    added = _line(path[-1], _value_at(wanted, path)) + end
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += end
+    heads = [number for number, line in enumerate(lines) if line.lstrip().startswith("[")]
+    if len(path) == 1:
+        yield _put(lines, _before_table(lines, heads[0]) if heads else len(lines), added)
+    for number in heads:
+        if _names(_parsed(lines[number])) == path[:-1]:
+            yield _put(lines, number + 1, added)
+    gap = [end] if lines else []
+    yield "".join([*lines, *gap, f"[{'.'.join(map(_key, path[:-1]))}]", end, added])
+
+
+def _put(lines: list[str], at: int, added: str) -> str:
+    return "".join([*lines[:at], added, *lines[at:]])
+
+
+def _before_table(lines: list[str], head: int) -> int:
+    """Where a line goes that is to come before the first table: above its comments and the blank lines over them."""
+    while head and lines[head - 1].lstrip().startswith("#"):
+        head -= 1
+    while head and not lines[head - 1].strip():
+        head -= 1
+    return head
+
+
+def _key_of(line: str) -> Iterator[tuple[str, ...]]:
+    """The dotted key a line sets, where it sets one."""
+    at = -1
+    while (at := line.find("=", at + 1)) >= 0:
+        if (table := _parsed(f"{line[:at]}= 0")) is not None:
+            if path := _names(table):
+                yield path
+            return
+
+
+def _names(table: object) -> tuple[str, ...]:
+    """The path to the one thing in a table of tables of one thing each."""
+    if not isinstance(table, dict):
+        return ()
+    items = list(cast(Table, table).items())
+    return (items[0][0], *_names(items[0][1])) if len(items) == 1 else ()
+
+
+def _with_value(line: str, value: object, end: str) -> str:
+    """A line that sets a key with another value; what stands around it stays: its indent and the comment after it."""
+    body = line.rstrip("\r\n")
+    at = next(at for at, char in enumerate(body) if char == "=" and _parsed(f"{body[:at]}= 0") is not None)
+    comment, mark = "", -1
+    while (mark := body.find("#", mark + 1)) >= 0:
+        if mark > at and _parsed(body[:mark]) is not None:
+            kept = body[:mark].rstrip()
+            comment = body[len(kept) :]
+            break
+    return f"{body[:at].rstrip()} = {_written(value)}{comment}{end}"
+
+
+def _line(name: str, value: object) -> str:
+    return f"{_key(name)} = {_written(value)}"
+
+
+def _written(value: object) -> str:
+    """A value on one line."""
+    import tomli_w
+
+    if isinstance(value, dict):
+        rows = [_line(name, inner) for name, inner in cast(Table, value).items()]
+        return f"{{ {', '.join(rows)} }}" if rows else "{}"
+    return tomli_w.dumps({"x": value}).partition("= ")[2].rstrip("\n")
+
+
+def _key(name: str) -> str:
+    import tomli_w
+
+    return tomli_w.dumps({name: 0}).rpartition(" = ")[0]
+
+
+def _value_at(table: Table, path: tuple[str, ...]) -> object:
+    value: Any = table
+    for name in path:
+        value = value[name]
+    return value
+
+
+def _means(text: str, wanted: Table) -> bool:
+    return _parsed(text) == wanted
+
+
+def _parsed(text: str) -> Table | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
