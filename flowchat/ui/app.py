@@ -19,6 +19,7 @@ from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
 from flowchat.ui.in_turn import InTurn
 from flowchat.ui.opening import Start
+from flowchat.ui.stage import ThemeAsked
 from flowchat.ui.terminal import HungUp, Terminal, guard, say_behind
 from flowchat.ui.themes import load_palette, theme_files
 
@@ -131,7 +132,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
             self.resumable = session.sid
 
     # --- looks -------------------------------------------------------------------------------------------------------
-    def on_chat_screen_theme_asked(self, message: ChatScreen.ThemeAsked) -> None:
+    def on_theme_asked(self, message: ThemeAsked) -> None:
         names = list(theme_files())
         name = message.theme or names[(names.index(self._theme) + 1) % len(names)]
         if name not in names:

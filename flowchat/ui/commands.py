@@ -1,54 +1,42 @@
 """ONE table of slash commands: what they are called, what they take, and what they ask for."""
 
 from difflib import get_close_matches
-from enum import Enum, auto
 
 from msgspec import Struct
 
 
-class Act(Enum):
-    """What a command asks the chat screen to do."""
-
-    HELP = auto()
-    NEW = auto()
-    RESUME = auto()
-    RENAME = auto()
-    MODEL = auto()
-    COMPACT = auto()
-    EDIT = auto()
-    CONTEXT = auto()
-    RETRY = auto()
-    QUEUE = auto()
-    FORK = auto()
-    THEME = auto()
-    QUIT = auto()
-
-
 class Command(Struct, frozen=True):
-    """One row: `argument` is a hint in the form people know, `[optional]`; empty: it takes none. `words`: all it takes."""
+    """One row; what it does is the row of its name in command_acts.py.
 
-    act: Act
+    `argument` is a hint in the form people know, `[optional]`; empty: it takes none. `words`: all it takes. `once`: it is not
+    begun again while it is carried out. `brief`: the keys typed after it wait for it.
+    """
+
     name: str
     help: str
     argument: str = ""
     aliases: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    once: bool = False
+    brief: bool = True
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command(Act.HELP, "help", "Keys and commands"),
-    Command(Act.NEW, "new", "Begin a new session; this one is kept", aliases=("clear",)),
-    Command(Act.RESUME, "resume", "Go on with an earlier session", "[id or title]", ("sessions", "continue")),
-    Command(Act.RENAME, "rename", "Give this session a title", "TITLE", ("title", "name")),
-    Command(Act.MODEL, "model", "Show or change the model of the next run", "[name]"),
-    Command(Act.COMPACT, "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress")),
-    Command(Act.EDIT, "edit", "Edit an earlier message; the last is -1", "[n]"),
-    Command(Act.CONTEXT, "context", "What the next request weighs; raw shows it whole", "[raw]", words=("raw",)),
-    Command(Act.RETRY, "retry", "Ask again after a failure or an interrupt"),
-    Command(Act.QUEUE, "queue", "Edit, reorder or drop waiting messages"),
-    Command(Act.FORK, "fork", "Go on in a copy; this session stays as it is"),
-    Command(Act.THEME, "theme", "Change the colours", "[dark or light]"),
-    Command(Act.QUIT, "quit", "Leave; the session can be resumed", aliases=("exit", "q")),
+    Command("help", "Keys and commands"),
+    Command("new", "Begin a new session; this one is kept", aliases=("clear",), once=True),
+    Command("resume", "Go on with an earlier session", "[id or title]", ("sessions", "continue"), once=True),
+    Command("rename", "Give this session a title", "TITLE", ("title", "name")),
+    Command("model", "Show or change the model of the next run", "[name]"),
+    Command(
+        "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress"), once=True, brief=False
+    ),
+    Command("edit", "Edit an earlier message; the last is -1", "[n]"),
+    Command("context", "What the next request weighs; raw shows it whole", "[raw]", words=("raw",)),
+    Command("retry", "Ask again after a failure or an interrupt", once=True),
+    Command("queue", "Edit, reorder or drop waiting messages"),
+    Command("fork", "Go on in a copy; this session stays as it is", once=True),
+    Command("theme", "Change the colours", "[dark or light]"),
+    Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
 _BARE_QUITS = ("q", ":q")

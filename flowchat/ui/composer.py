@@ -184,11 +184,22 @@ class Composer(Widget, can_focus=True):
         self._buffer.insert(event.text)
         self._changed()
 
+    def enter(self, at: float) -> None:
+        """Enter was struck at a moment: it submits, takes what is offered, or with `\\` before the caret begins a line."""
+        self._entered = at
+        row, column = self._buffer.caret
+        if column and self._buffer.lines[row][column - 1] == "\\":
+            self._buffer.take_range((row, column - 1), (row, column), "\n")
+            self._changed()
+        elif self._offers and self._wanted:
+            self.post_message(self.Completing(submits=self._wanted.kind == "command"))
+        else:
+            self.submit()
+
     def take_key(self, event: events.Key) -> bool:
         """Do what a key asks of the text; False if it asks nothing of it."""
         if event.key == "enter":
-            self._entered = event.time
-            self._enter()
+            self.enter(event.time)
             return True
         act = _ACTS.get(event.key)
         if act is None and not (event.is_printable and event.character):
@@ -216,16 +227,6 @@ class Composer(Widget, can_focus=True):
             self._changed()
         else:
             self._moved()
-
-    def _enter(self) -> None:
-        row, column = self._buffer.caret
-        if column and self._buffer.lines[row][column - 1] == "\\":
-            self._buffer.take_range((row, column - 1), (row, column), "\n")
-            self._changed()
-        elif self._offers and self._wanted:
-            self.post_message(self.Completing(submits=self._wanted.kind == "command"))
-        else:
-            self.submit()
 
     def _complete(self) -> bool:
         if not self._offers:

@@ -33,7 +33,6 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge, Level
 from flowchat.ui.figures import seconds
-from flowchat.ui.keys import CHAT, acts_by_key
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.meter import Meter
 from flowchat.ui.palette import Palette
@@ -53,7 +52,6 @@ LONG_WAIT_MS = 60_000
 """A longer wait for the next attempt is said in words, with what one can do."""
 FOOT_ROWS = 5
 """What always stays below the decision bar and above it: edges, composer, meter, a line of the conversation."""
-_ACTS = acts_by_key(CHAT)
 
 Order: TypeAlias = "Callable[[Session], Coroutine[Any, Any, None]]"
 """Something a person asks of a session."""
@@ -242,28 +240,6 @@ class Panes(Vertical):
         if away:
             self.composer.focus()
         return away
-
-    # --- keys that only move what is shown ---------------------------------------------------------------------------
-    def on_key(self, event: events.Key) -> None:
-        match _ACTS.get(event.key):
-            case "newline":
-                self.composer.newline()
-            case "fold":
-                self.conversation.fold_all()
-            case "page_up":
-                self.conversation.scroll_page(-1)
-            case "page_down":
-                self.conversation.scroll_page(1)
-            case "end":
-                self.conversation.scroll_end()
-            case "queue":
-                self.edit_queue()
-            case "blocks":
-                self.conversation.focus()
-            case _:
-                return
-        event.stop()
-        event.prevent_default()
 
     # --- between the composer and its neighbours ---------------------------------------------------------------------
     def on_composer_submitted(self, message: Composer.Submitted) -> None:

@@ -2,30 +2,32 @@
 
 import pytest
 
-from flowchat.ui.commands import COMMANDS, Act, Command, Typed, UnknownCommand, read_command
+from flowchat.ui import command_acts, key_acts
+from flowchat.ui.commands import COMMANDS, Command, Typed, UnknownCommand, read_command
+from flowchat.ui.keys import CHAT
 
-BY_ACT: dict[Act, Command] = {command.act: command for command in COMMANDS}
+BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
 
 
 @pytest.mark.parametrize(
-    ("text", "act", "argument"),
+    ("text", "name", "argument"),
     [
-        ("/help", Act.HELP, ""),
-        ("/clear", Act.NEW, ""),
-        ("/continue", Act.RESUME, ""),
-        ("/resume 20261120-19", Act.RESUME, "20261120-19"),
-        ("/title  two words ", Act.RENAME, "two words"),
-        ("/compress keep the names", Act.COMPACT, "keep the names"),
-        ("/compact keep\nthe names", Act.COMPACT, "keep\nthe names"),
-        ("/edit -2", Act.EDIT, "-2"),
-        ("/EXIT", Act.QUIT, ""),
-        ("/q", Act.QUIT, ""),
-        ("q", Act.QUIT, ""),
-        (" :q ", Act.QUIT, ""),
+        ("/help", "help", ""),
+        ("/clear", "new", ""),
+        ("/continue", "resume", ""),
+        ("/resume 20261120-19", "resume", "20261120-19"),
+        ("/title  two words ", "rename", "two words"),
+        ("/compress keep the names", "compact", "keep the names"),
+        ("/compact keep\nthe names", "compact", "keep\nthe names"),
+        ("/edit -2", "edit", "-2"),
+        ("/EXIT", "quit", ""),
+        ("/q", "quit", ""),
+        ("q", "quit", ""),
+        (" :q ", "quit", ""),
     ],
 )
-def test_a_known_name_or_alias_is_a_command_with_the_rest_as_its_argument(text: str, act: Act, argument: str) -> None:
-    assert read_command(text) == Typed(BY_ACT[act], argument)
+def test_a_known_name_or_alias_is_a_command_with_the_rest_as_its_argument(text: str, name: str, argument: str) -> None:
+    assert read_command(text) == Typed(BY_NAME[name], argument)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +51,15 @@ def test_a_command_that_takes_nothing_throws_no_words_away(name: str) -> None:
 
 
 def test_a_word_that_a_command_does_not_know_is_refused() -> None:
-    assert read_command("/context raw") == Typed(BY_ACT[Act.CONTEXT], "raw")
+    assert read_command("/context raw") == Typed(BY_NAME["context"], "raw")
     assert read_command("/context map") == UnknownCommand("/context takes nothing, or raw.")
 
 
 def test_no_name_means_two_commands() -> None:
     names = [name for command in COMMANDS for name in (command.name, *command.aliases)]
     assert sorted(set(names)) == sorted(names)
-    assert {command.act for command in COMMANDS} == set(Act)
+
+
+def test_each_command_has_one_thing_that_is_done_and_each_key_of_the_chat_as_well() -> None:
+    assert [*command_acts.BY_NAME] == [command.name for command in COMMANDS]
+    assert [*key_acts.BY_ACT] == [*dict.fromkeys(key.act for key in CHAT)]

@@ -1,0 +1,128 @@
+"""What each slash command does; the table at the end has one row for each row of commands.py."""
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flowchat.transcript.entries import Seq
+from flowchat.ui import orders
+from flowchat.ui.commands import Typed
+from flowchat.ui.stage import Stage, ThemeAsked
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+
+Do: TypeAlias = "Callable[[Stage, Session, str], Coroutine[Any, Any, None]]"
+"""Takes the session that is there by now, and the argument as typed; a refusal is raised as FlowchatError."""
+
+
+def carry_out(stage: Stage, typed: Typed, text: str) -> None:
+    """Begin what a command asks for; `text` is how it was written, and goes back into the composer if it is refused."""
+
+    async def carry_out() -> None:
+        await BY_NAME[command.name](stage, await stage.visit.current(), typed.argument)
+        stage.show_standing()
+
+    command = typed.command
+    stage.errands.run(carry_out(), text, f"/{command.name}" if command.once else "", brief=command.brief)
+
+
+# --- also asked for by keys ------------------------------------------------------------------------------------------
+def show_help(stage: Stage) -> None:
+    from flowchat.ui import picking
+
+    picking.show_help(stage.app, stage.palette)
+
+
+def resume(stage: Stage, wanted: str = "") -> None:
+    go: Callable[[str], None] = lambda wanted: stage.errands.run(stage.visit.go_to(wanted), once="Opening a session")
+    if wanted:
+        go(wanted)
+    else:
+        from flowchat.ui import picking
+
+        picking.pick_session(stage.app, stage.palette, stage.workspace, go)
+
+
+def pick_message(stage: Stage, number: str = "") -> None:
+    """Raises NotFound."""
+    if stage.session is not None:
+        from flowchat.ui import picking
+
+        walk: Callable[[Seq], None] = lambda to: stage.order(lambda session: session.walk_to(to))
+        picking.pick_message(stage.app, stage.palette, stage.session, number, stage.begin_revision, walk)
+
+
+# --- one function for each command -----------------------------------------------------------------------------------
+async def _help(stage: Stage, session: "Session", argument: str) -> None:
+    show_help(stage)
+
+
+async def _new(stage: Stage, session: "Session", argument: str) -> None:
+    await stage.visit.begin_anew()
+
+
+async def _resume(stage: Stage, session: "Session", argument: str) -> None:
+    resume(stage, argument)
+
+
+async def _rename(stage: Stage, session: "Session", argument: str) -> None:
+    await session.rename(argument)
+
+
+async def _model(stage: Stage, session: "Session", argument: str) -> None:
+    if argument:
+        await session.set_model(argument)
+        stage.say(f"{argument} answers from the next run on")
+    else:
+        stage.say(f"The model is {session.model or 'not set'}; /model NAME changes it")
+
+
+async def _compact(stage: Stage, session: "Session", argument: str) -> None:
+    await session.compact(argument)
+
+
+async def _edit(stage: Stage, session: "Session", argument: str) -> None:
+    pick_message(stage, argument)
+
+
+async def _context(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import picking
+
+    picking.show_context(stage.app, stage.palette, session, argument == "raw")
+
+
+async def _retry(stage: Stage, session: "Session", argument: str) -> None:
+    await orders.retry(session)
+
+
+async def _queue(stage: Stage, session: "Session", argument: str) -> None:
+    stage.panes.edit_queue()
+
+
+async def _fork(stage: Stage, session: "Session", argument: str) -> None:
+    await stage.go_on_in_copy()
+
+
+async def _theme(stage: Stage, session: "Session", argument: str) -> None:
+    stage.screen.post_message(ThemeAsked(argument))
+
+
+async def _quit(stage: Stage, session: "Session", argument: str) -> None:
+    stage.app.exit(0)
+
+
+BY_NAME: dict[str, Do] = {
+    "help": _help,
+    "new": _new,
+    "resume": _resume,
+    "rename": _rename,
+    "model": _model,
+    "compact": _compact,
+    "edit": _edit,
+    "context": _context,
+    "retry": _retry,
+    "queue": _queue,
+    "fork": _fork,
+    "theme": _theme,
+    "quit": _quit,
+}

@@ -1,0 +1,113 @@
+"""What each key of the chat does; the table at the end has one row for each row of keys.CHAT."""
+
+from collections.abc import Callable
+
+from textual import events
+
+from flowchat.ui import command_acts, orders
+from flowchat.ui.keys import CHAT, ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice, acts_by_key
+from flowchat.ui.stage import Stage
+
+_ACTS = acts_by_key(CHAT)
+
+
+class KeyActs:
+    """Carries out keys, each with its moment: some mean more when they are struck twice."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._escaped, self._cancelled = Twice(ESCAPE_TWICE_SECONDS), Twice(LEAVE_TWICE_SECONDS)
+
+    def act(self, event: events.Key) -> bool:
+        """Do what a key asks for; False if it asks for nothing here."""
+        act = _ACTS.get(event.key)
+        if act is not None:
+            BY_ACT[act](self, event)
+        return act is not None
+
+    @property
+    def stage(self) -> Stage:
+        return self._stage
+
+    def escape(self, event: events.Key) -> None:
+        """Leave what is innermost, else stop the run, else (twice) pick an earlier message."""
+        stage, composer = self._stage, self._stage.panes.composer
+        if stage.panes.come_back() or composer.dismiss():
+            return
+        if stage.revision.number is not None:
+            stage.leave_revision()
+        elif stage.is_busy:
+            stage.order(lambda session: session.interrupt())
+        elif composer.is_blank and self._escaped.again(event.time):
+            command_acts.pick_message(stage)
+
+    def cancel(self, event: events.Key) -> None:
+        """Copy what is selected, else clear what is written, else stop the run, else (twice) leave."""
+        stage = self._stage
+        if selected := stage.screen.get_selected_text():
+            stage.app.copy_to_clipboard(selected)
+            stage.screen.clear_selection()
+        elif not stage.panes.composer.is_blank:
+            stage.panes.composer.clear()
+        elif stage.is_busy:
+            stage.order(lambda session: session.interrupt())
+        elif self._cancelled.again(event.time):
+            stage.app.exit(0)
+        else:
+            stage.say("Ctrl+C again leaves")
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+def _submit(acts: KeyActs, event: events.Key) -> None:
+    """Enter while the focus is nowhere: it belongs to who has it when something is written or asked."""
+    panes = acts.stage.panes
+    if panes.approval.asked is not None:
+        panes.approval.focus()
+    else:
+        panes.composer.focus()
+        panes.composer.enter(event.time)
+
+
+def _leave(stage: Stage) -> None:
+    if stage.panes.composer.is_blank:
+        stage.app.exit(0)
+
+
+def _suspend(stage: Stage) -> None:
+    stage.unsent.keep_now()
+    stage.app.action_suspend_process()
+
+
+def _save(stage: Stage) -> None:
+    if stage.revision.number is not None:
+        stage.revise(stage.panes.composer.text, "save")
+
+
+def _take_back(stage: Stage) -> None:
+    if stage.panes.meter.reading.unanswered:
+        stage.errands.run(stage.take_back(), once="Taking it back")
+
+
+def _of(act: Callable[[Stage], object]) -> Callable[[KeyActs, events.Key], object]:
+    return lambda acts, _: act(acts.stage)
+
+
+BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
+    "submit": _submit,
+    "newline": _of(lambda stage: stage.panes.composer.newline()),
+    "escape": KeyActs.escape,
+    "cancel": KeyActs.cancel,
+    "take_back": _of(_take_back),
+    "leave": _of(_leave),
+    "suspend": _of(_suspend),
+    "cycle_mode": _of(lambda stage: stage.order(orders.next_mode)),
+    "queue": _of(lambda stage: stage.panes.edit_queue()),
+    "fold": _of(lambda stage: stage.panes.conversation.fold_all()),
+    "page_up": _of(lambda stage: stage.panes.conversation.scroll_page(-1)),
+    "page_down": _of(lambda stage: stage.panes.conversation.scroll_page(1)),
+    "end": _of(lambda stage: stage.panes.conversation.scroll_end()),
+    "blocks": _of(lambda stage: stage.panes.conversation.focus()),
+    "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
+    "save": _of(_save),
+    "help": _of(command_acts.show_help),
+}

@@ -1,0 +1,193 @@
+"""One session on the screen with all that stands around it: what keys and commands may use, and what becomes of what is heard."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Literal, cast
+
+from textual.app import App
+from textual.message import Message
+from textual.screen import Screen
+
+from flowchat.transcript.entries import Record, UserSaid, text_of
+from flowchat.transcript.events import Heard, StateDelta
+from flowchat.ui.edge import Level
+from flowchat.ui.errands import Errands
+from flowchat.ui.opening import Start
+from flowchat.ui.palette import Palette
+from flowchat.ui.panes import Order, Panes
+from flowchat.ui.revision import Revision
+from flowchat.ui.standing import standing_of
+from flowchat.ui.unsent import Unsent
+from flowchat.ui.visit import Visit
+
+if TYPE_CHECKING:
+    from flowchat.runtime.session import Session
+    from flowchat.runtime.workspace import Workspace
+    from flowchat.ui.message_picker import Said
+
+
+class ThemeAsked(Message):
+    """`/theme NAME`; no name: the other one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.theme = name
+
+
+class Stage:
+    """Its parts are there for keys and commands to use; what they share of asking and showing is below."""
+
+    def __init__(self, screen: Screen[None], workspace: "Workspace", start: Start, palette: Palette) -> None:
+        """`screen` owns the work that is done beside it."""
+        self.screen, self.workspace, self.start, self.palette = screen, workspace, start, palette
+        self.panes = Panes(palette)
+        self.revision = Revision(self.panes.composer)
+        self.unsent = Unsent(screen, self.keep_text, self.say)
+        self.errands = Errands(screen, self.say, self.panes.composer.give_back)
+        self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show)
+        self._on_the_way: list[str] = []
+
+    @property
+    def app(self) -> App[int]:
+        return cast("App[int]", self.screen.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
+
+    @property
+    def session(self) -> "Session | None":
+        return self.visit.session
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to stop; the meter is told of it a moment later."""
+        return bool(self._on_the_way) or (self.session is not None and self.session.state.state != "idle")
+
+    def use(self, palette: Palette) -> None:
+        self.palette = palette
+        self.panes.use(palette)
+
+    def say(self, text: str, level: Level = "info") -> None:
+        self.panes.say(text, level)
+
+    # --- what is heard and shown -------------------------------------------------------------------------------------
+    def show_standing(self, session: "Session | None" = None) -> None:
+        """Show what is so beside the conversation, of the session on the screen or of one about to be."""
+        session = session or self.session
+        if session is not None:
+            saved = self.start.saved and self.workspace.folders is not None
+            self.panes.show_standing(standing_of(session, self.workspace, saved, self.revision.number))
+
+    async def show_last(self) -> None:
+        """Show in the empty conversation what was done here before."""
+        self.panes.show_last(await asyncio.to_thread(self.workspace.cards), time.time_ns() // 1_000_000)
+
+    def _show(self, session: "Session") -> None:
+        """Show this session in the place of another, or as the first."""
+        composer = self.panes.composer
+        is_first = self.session is None
+        self.revision.leave()
+        self.panes.replay(session.replay())
+        composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
+        if not is_first or composer.is_blank:
+            composer.load(self.workspace.kept_draft() if self._is_draft(session) else session.composer_text)
+        self.panes.meter.show(used=session.context, state=session.state)
+        self.panes.ask(session.approval)
+        self.show_standing(session)
+
+    def _hear(self, heard: Heard) -> None:
+        event = heard.event
+        if isinstance(event, Record) and event.type == "head_moved" and self.session is not None:
+            self.panes.replay([record for record in self.session.replay() if record.seq < event.seq])
+        else:
+            self.panes.show(event)
+        if isinstance(event, Record | StateDelta):
+            self.show_standing()
+
+    # --- what is asked of the session --------------------------------------------------------------------------------
+    def send(self, text: str) -> None:
+        """Say it; until it is on disk as said it is there as unsent."""
+
+        async def send() -> None:
+            try:
+                session = await self.visit.current()
+                await session.send(text)
+            finally:
+                self._on_the_way.remove(text)
+            self.unsent.keep_now()
+
+        self._on_the_way.append(text)
+        self.errands.run(send(), text)
+
+    def order(self, ask: Order) -> None:
+        """Ask something of the session, as soon as there is one."""
+
+        async def order() -> None:
+            await ask(await self.visit.current())
+            self.show_standing()
+
+        self.errands.run(order())
+
+    def fork(self) -> None:
+        """Go on in a copy."""
+        self.errands.run(self.go_on_in_copy(), once="/fork")
+
+    async def go_on_in_copy(self) -> None:
+        """Raises ReadOnly, StorageFailed."""
+        was_busy = await self.visit.fork()
+        copied, old = (
+            ("This is a copy of what was saved", "was interrupted") if was_busy else ("This is a copy", "stays as it is")
+        )
+        self.say(f"{copied}; the session it came from {old}")
+
+    async def take_back(self) -> None:
+        """The last message, which got no answer, goes back into the composer."""
+        session = await self.visit.current()
+        with self.unsent.left_to_session():
+            text = await session.take_back()
+        self.panes.composer.give_back(text)
+
+    async def take_from_queue(self, client_id: str) -> None:
+        """A waiting message goes back into the composer; it is unsent on disk before it leaves the queue."""
+        session = await self.visit.current()
+        item = next((item for item in session.queue if item.client_id == client_id), None)
+        if item is None:
+            self.say("That message has just been sent", "warning")
+            return
+        self.panes.composer.append(text_of(item.parts))
+        self.panes.composer.focus()
+        self.unsent.keep_now()
+        await session.unqueue(client_id)
+
+    # --- editing an earlier message ----------------------------------------------------------------------------------
+    def begin_revision(self, said: "Said") -> None:
+        self.revision.begin(said)
+        self.show_standing()
+
+    def leave_revision(self) -> None:
+        self.revision.leave()
+        self.show_standing()
+
+    def revise(self, text: str, action: Literal["resend", "save"]) -> None:
+        """Finish the edit with this text, if it is not being finished."""
+        self.errands.run(self._revise(text, action), once="The edit")
+
+    async def _revise(self, text: str, action: Literal["resend", "save"]) -> None:
+        session = await self.visit.current()
+        try:
+            await self.revision.finish(session, self.unsent, text, action)
+        finally:
+            self.show_standing()
+        if action == "save":
+            self.panes.replay(session.replay())
+
+    # --- unsent text -------------------------------------------------------------------------------------------------
+    def keep_text(self) -> None:
+        """Keep on disk what is written here, and what was sent from here and has not arrived. Raises StorageFailed."""
+        session = self.session
+        text = "\n".join(part for part in (*self._on_the_way, self.revision.unsent) if part.strip())
+        if session is not None and not self._is_draft(session):
+            session.keep_composer(text)
+        elif self.start.saved:
+            self.workspace.keep_draft(text)
+
+    def _is_draft(self, session: "Session") -> bool:
+        """Whether what is written in it is the workspace's to keep: it has no folder yet, and will have one."""
+        return self.start.saved and not session.transcript.head
