@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     except KeyboardInterrupt:
         code = 130
     gc.freeze()  # a last collection over all that litellm loads would cost half a second
+    _give_up_what_cannot_be_printed()
     return code
 
 
@@ -37,6 +39,19 @@ def _fill_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)
+
+
+def _give_up_what_cannot_be_printed() -> None:
+    """Leave nothing to print that a reader who is gone or full does not take.
+
+    Else the interpreter tries once more at its end and exits with 120, whatever the exit code was (Py_FinalizeEx).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":
