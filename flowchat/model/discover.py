@@ -1,5 +1,6 @@
 """Which model to use when none is named, and whose it is: names and environment only, no network, litellm not needed."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ LOCAL_BASES = {
     "ollama_chat": "http://localhost:11434",
     "lm_studio": "http://localhost:1234/v1",
     "llamafile": "http://127.0.0.1:8080/v1",
+    "hosted_vllm": "http://localhost:8000/v1",
 }
 """Where servers of one's own machine listen when no address is given."""
 _BARE_NAMES = (
@@ -76,6 +78,10 @@ _BARE_NAMES = (
     (("deepseek-",), "deepseek"),
 )
 """What litellm makes of a name without a provider: its beginning decides."""
+
+
+OLLAMA_PORT = 11434
+_ENDS_IN_PORT = re.compile(r":\d+$")
 
 
 def found(environ: Mapping[str, str], configured: str = "") -> Found:
@@ -132,10 +138,24 @@ def key_names(provider: str) -> tuple[str, ...]:
 def api_base(provider: str, environ: Mapping[str, str]) -> str | None:
     """The address a provider's own variables name, or where its local server listens by default; None: the provider's own."""
     known = PROVIDERS.get(provider)
-    named = next((environ[name].strip() for name in (known.bases if known else ()) if environ.get(name, "").strip()), None)
-    if named and "://" not in named:
-        named = f"http://{named}"
-    return named or LOCAL_BASES.get(provider)
+    named = next((name for name in (known.bases if known else ()) if environ.get(name, "").strip()), None)
+    if named == "OLLAMA_HOST":
+        return _ollama_address(environ[named])
+    return address(environ[named]) if named else LOCAL_BASES.get(provider)
+
+
+def address(value: str) -> str:
+    """What a variable holds as an address: http where it does not say."""
+    value = value.strip()
+    return value if "://" in value else f"http://{value}"
+
+
+def _ollama_address(value: str) -> str:
+    """Ollama's own variable: host and port may be left out, and 0.0.0.0 is where it listens, not where it is."""
+    if "://" in value:
+        return address(value)
+    host, _, port = value.strip().rpartition(":") if _ENDS_IN_PORT.search(value.strip()) else (value.strip(), "", "")
+    return f"http://{host if host not in ('', '0.0.0.0') else '127.0.0.1'}:{port or OLLAMA_PORT}"
 
 
 def host_of(base: str) -> str:

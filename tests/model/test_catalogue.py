@@ -6,8 +6,9 @@ import pytest
 
 from flowchat.config import ModelSettings
 from flowchat.model import provider
-from flowchat.model.catalogue import ServerSays, TableRow, ask_server, facts_of, refine
+from flowchat.model.catalogue import TableRow, facts_of, refine
 from flowchat.model.model import ModelFacts
+from flowchat.model.servers import ServerSays, ask_server
 from tests.model.playing import Answer, failing, playing
 
 HERE = "http://127.0.0.1:8000/v1"
@@ -103,7 +104,9 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             ),
             NOT_FOUND,
         ],
-        ServerSays(16_384, False),
+        ServerSays(
+            16_384, False, advice="num_ctx of qwen3 is 16,384 tokens, Ollama drops what is longer: raise it in its Modelfile"
+        ),
         ["/api/show", "/api/ps"],
     ),
     (
@@ -113,14 +116,25 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             failing(200, {"model_info": {"qwen3.context_length": 262_144}, "capabilities": ["completion", "tools"]}),
             failing(200, {"models": [{"name": "qwen3:latest", "context_length": 4_096}]}),
         ],
-        ServerSays(4_096),
+        ServerSays(
+            4_096,
+            True,
+            262_144,
+            "Ollama runs qwen3 with 4,096 of 262,144 tokens and drops what is longer: start it with OLLAMA_CONTEXT_LENGTH=32768",
+        ),
         ["/api/show", "/api/ps"],
     ),
     (
         "Ollama that says only what the model could do",
         "ollama_chat/qwen3",
         [failing(200, {"model_info": {"qwen3.context_length": 262_144}}), failing(200, {"models": []})],
-        ServerSays(),
+        ServerSays(
+            None,
+            None,
+            262_144,
+            "Ollama runs qwen3 with 4,096 of 262,144 tokens unless set otherwise and drops what is longer:"
+            " start it with OLLAMA_CONTEXT_LENGTH=32768",
+        ),
         ["/api/show", "/api/ps"],
     ),
     ("neither", "openai/local", [NOT_FOUND, NOT_FOUND], ServerSays(), ["/v1/models", "/props"]),
@@ -136,13 +150,13 @@ async def test_a_server_of_this_machine_says_its_window(
 ) -> None:
     async with playing(*answers) as server:
         base = server.base + ("" if model.startswith("ollama") else "/v1")
-        assert await asyncio.to_thread(ask_server, model, base) == expected
+        assert await ask_server(model, base) == expected
         assert [path for path, _, _ in server.asked] == paths
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:9/v1", "http://me:word@127.0.0.1:9/v1"])
-def test_no_server_is_no_answer(base: str) -> None:
-    assert ask_server("openai/x", base) == ServerSays()
+async def test_no_server_is_no_answer(base: str) -> None:
+    assert await ask_server("openai/x", base) == ServerSays()
 
 
 @pytest.mark.parametrize(
@@ -152,8 +166,8 @@ def test_no_server_is_no_answer(base: str) -> None:
 )
 async def test_a_server_that_says_something_else_says_nothing(body: bytes) -> None:
     async with playing(*[Answer(body, 200, "application/json")] * 4) as server:
-        assert await asyncio.to_thread(ask_server, "ollama/x", server.base) == ServerSays()
-        assert await asyncio.to_thread(ask_server, "openai/x", server.base) == ServerSays()
+        assert await ask_server("ollama/x", server.base) == ServerSays()
+        assert await ask_server("openai/x", server.base) == ServerSays()
 
 
 async def test_what_speaks_no_http_says_nothing() -> None:
@@ -164,7 +178,7 @@ async def test_what_speaks_no_http_says_nothing() -> None:
 
     async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as listening:
         base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        assert await asyncio.to_thread(ask_server, "openai/x", base) == ServerSays()
+        assert await ask_server("openai/x", base) == ServerSays()
 
 
 async def test_refining_asks_only_servers_of_this_machine_that_the_user_does_not_overrule() -> None:

@@ -95,3 +95,18 @@ def test_an_address_is_the_variables_or_where_a_local_server_listens() -> None:
 )
 def test_loopback_is_told_from_elsewhere(base: str | None, local: bool) -> None:
     assert is_loopback(base) is local
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("10.0.0.7", "http://10.0.0.7:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0:9999", "http://127.0.0.1:9999"),
+        (":9999", "http://127.0.0.1:9999"),
+        ("[::1]:9999", "http://[::1]:9999"),
+        (" https://models.example ", "https://models.example"),
+    ],
+)
+def test_ollamas_own_variable_may_leave_out_host_and_port(value: str, address: str) -> None:
+    assert api_base("ollama", {"OLLAMA_HOST": value}) == address
