@@ -86,9 +86,8 @@ async def test_without_a_server_there_is_nothing() -> None:
 
 
 # --- offers ----------------------------------------------------------------------------------------------------------
-QWEN = LocalModel(
-    "ollama_chat/qwen3", "Ollama", "http://localhost:11434", 16_384, "server", True, 5_200_000_000, True, "Widen it."
-)
+HERE = "http://localhost:11434"
+QWEN = LocalModel("ollama_chat/qwen3", "Ollama", HERE, 16_384, "server", True, 5_200_000_000, True, "Widen it.")
 LLAMA2 = LocalModel("ollama_chat/llama2", "Ollama", HERE, calls_tools=False)
 AWAY = LocalModel("ollama_chat/big-cloud", "Ollama", HERE, calls_tools=True, elsewhere=True)
 LOCAL_QWEN = Offer(
