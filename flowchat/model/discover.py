@@ -1,11 +1,13 @@
 """Which model to use when none is named, and whose it is: names and environment only, no network, litellm not needed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from flowchat.errors import UsageError
 
 DEMO = "demo"
 """The name of the built-in offline model; it belongs to the provider of the same name."""
@@ -84,8 +86,8 @@ OLLAMA_PORT = 11434
 _ENDS_IN_PORT = re.compile(r":\d+$")
 
 
-def found(environ: Mapping[str, str], configured: str = "") -> Found:
-    """The model to use: FLOWCHAT_MODEL, what the settings name, then the first provider whose key is set.
+def found(environ: Mapping[str, str], configured: str = "", kept: Collection[str] = ()) -> Found:
+    """The model to use: FLOWCHAT_MODEL, what the settings name, then the first provider whose key is set, or `kept` for it.
 
     A key whose variable also comes with an address of its own chooses nothing: which models are there is not known.
     """
@@ -95,14 +97,14 @@ def found(environ: Mapping[str, str], configured: str = "") -> Found:
         return Found(configured, f"the settings name {configured}")
     elsewhere: list[str] = []
     for provider in PROVIDERS.values():
-        key = key_set(provider.name, environ)
+        key = key_origin(provider.name, environ, kept)
         address = next((name for name in provider.bases if environ.get(name, "").strip()), None)
         if key and provider.default and not address:
-            return Found(provider.default, f"{key} is set, so {provider.default} is used; -m chooses another")
+            return Found(provider.default, f"{key}, so {provider.default} is used; -m chooses another")
         if address:
             elsewhere.append(f"{address} is set, but no model there is named: choose one with -m {provider.name}/NAME")
         elif key:
-            elsewhere.append(f"{key} is set, but no model is named: choose one with -m {provider.name}/NAME")
+            elsewhere.append(f"{key}, but no model is named: choose one with -m {provider.name}/NAME")
     if elsewhere:
         return Found(None, "; ".join(elsewhere))
     keys = ", ".join(provider.keys[0] for provider in PROVIDERS.values() if provider.default)
@@ -127,6 +129,19 @@ def provider_of(model: str) -> str:
 def key_set(provider: str, environ: Mapping[str, str]) -> str | None:
     """The variable that holds this provider's key, or None."""
     return next((name for name in key_names(provider) if environ.get(name, "").strip()), None)
+
+
+def key_origin(provider: str, environ: Mapping[str, str], kept: Collection[str]) -> str:
+    """Where a provider's key comes from, as a clause; empty where there is none. The environment wins."""
+    if variable := key_set(provider, environ):
+        return f"{variable} is set"
+    return f"a key for {provider} is kept" if provider in kept else ""
+
+
+def check_provider(provider: str) -> None:
+    """Raise UsageError where there is no provider of that name a key could be kept for."""
+    if provider not in PROVIDERS:
+        raise UsageError(f"{provider!r} is not a provider flowchat keeps keys for; there are {', '.join(PROVIDERS)}")
 
 
 def key_names(provider: str) -> tuple[str, ...]:

@@ -29,17 +29,19 @@ class Offer(Struct, frozen=True, gc=False):
 def offers(
     environ: Mapping[str, str], settings: Settings, found: Sequence[LocalModel], kept: Collection[str] = ()
 ) -> tuple[Offer, ...]:
-    """What to choose from, the first being the one to take; the demo is always there, and last.
+    """What to choose from; the first with a model is the one to take, the demo is always there, and last.
 
-    What is set comes first, then local models that call tools, keys, local models that may not call tools. `found` is what
-    `look_around` gave, `kept` the providers whose key the user gave to flowchat. No key is in any of it.
+    What is set comes first, then local models that call tools, keys, local models that may not call tools, and what is set
+    but names no model. `found` is what `look_around` gave, `kept` the providers whose key the user gave to flowchat. No key
+    is in any of it.
     """
     chosen = discover.found(environ, settings.model) if environ.get("FLOWCHAT_MODEL", "").strip() or settings.model else None
     first = [Offer("chosen", chosen.model, _sentence(chosen.sentence))] if chosen and chosen.model else []
     local = [_local(model, environ, settings) for model in found]
     able = [offer for offer, model in zip(local, found, strict=True) if model.calls_tools and not model.elsewhere]
     others = [offer for offer in local if offer not in able]
-    every = [*first, *able, *_keys(environ, found, kept), *others]
+    keys = _keys(environ, found, kept)
+    every = [*first, *able, *(key for key in keys if key.model), *others, *(key for key in keys if not key.model)]
     if all(offer.model != discover.DEMO for offer in every):
         every.append(
             Offer("demo", discover.DEMO, "Built in and offline: it is not a language model, but it really calls the tools.")
@@ -80,8 +82,7 @@ def _keys(environ: Mapping[str, str], found: Sequence[LocalModel], kept: Collect
     for provider in discover.PROVIDERS.values():
         if provider.name == "ollama":  # the same server as ollama_chat
             continue
-        key = discover.key_set(provider.name, environ)
-        origin = f"{key} is set" if key else f"a key for {provider.name} is kept" if provider.name in kept else ""
+        origin = discover.key_origin(provider.name, environ, kept)
         address = next((name for name in provider.bases if environ.get(name, "").strip()), "")
         base = discover.api_base(provider.name, environ)
         if not origin and (not address or base is None):

@@ -19,11 +19,22 @@ from typing import Any
 from msgspec import Struct, structs
 
 from flowchat.config import redactor
+from flowchat.errors import StorageFailed
 from flowchat.model import discover, wrapper
 from flowchat.model.answer import Answer, usage_of
 from flowchat.model.catalogue import TableRow
 from flowchat.model.failures import Place, as_wire_error, bad_address, missing_key
-from flowchat.model.model import ConnectionLost, EmptyResponse, Malformed, ModelFacts, ModelPiece, Refused, Request, WireError
+from flowchat.model.model import (
+    AuthFailed,
+    ConnectionLost,
+    EmptyResponse,
+    Malformed,
+    ModelFacts,
+    ModelPiece,
+    Refused,
+    Request,
+    WireError,
+)
 from flowchat.model.watch import Expired, Watch
 from flowchat.model.wire import arguments, blobs_of, family_of
 from flowchat.transcript.entries import Finish, Text
@@ -61,6 +72,12 @@ _NO_KEY = "none"
 
 BlobReader = Callable[[str], Awaitable[bytes | None]]
 """The bytes of a blob by its sha256, None if it is gone."""
+KeyReader = Callable[[str], Awaitable[str | None]]
+"""The key the user gave to flowchat for a provider, None if there is none. Raises StorageFailed where it cannot be reached."""
+
+
+async def _no_key(provider: str) -> None:
+    return None
 
 
 class Patience(Struct, frozen=True, gc=False):
@@ -84,11 +101,12 @@ class ProviderModel:
         api_base: str | None = None,
         patience: Patience | None = None,
         environ: Mapping[str, str] = os.environ,
+        read_key: KeyReader = _no_key,
     ) -> None:
         self._facts = facts
         self._read_blob = read_blob
         self._patience = patience or Patience()
-        self._environ = environ
+        self._environ, self._read_key = environ, read_key
         self._base = api_base or discover.api_base(facts.provider, environ)
         self._server = discover.host_of(self._base) if self._base else facts.provider or facts.name
         self._family = family_of(facts.provider, facts.name)
@@ -110,10 +128,11 @@ class ProviderModel:
         """As in Model.stream. No retries here: one request, one connection, which ends with the generator."""
         if not self._server:
             raise bad_address(redactor(self._environ)(str(self._base)))
-        key = discover.key_set(self._facts.provider, self._environ)
-        local = discover.is_loopback(self._base)
-        if key is None and not local and (names := discover.key_names(self._facts.provider)):
-            raise missing_key(self._facts.provider, names)
+        provider, local = self._facts.provider, discover.is_loopback(self._base)
+        variable = discover.key_set(provider, self._environ)
+        key = None if variable else await self._kept_key()
+        if not variable and not key and not local and (names := discover.key_names(provider)):
+            raise missing_key(provider, names)
         blobs = {blob.sha256: await self._read_blob(blob.sha256) for blob in blobs_of(request)}
         sent = arguments(request, self._family, blobs)
         sent |= {
@@ -121,8 +140,8 @@ class ProviderModel:
             "api_base": self._base,
             "timeout": self._patience.idle_seconds,
         }
-        if key is None and local:
-            sent["api_key"] = _NO_KEY
+        if key or (variable is None and local):
+            sent["api_key"] = key or _NO_KEY
         watch = Watch(self._patience.pieceless_seconds, self._patience.total_seconds)
         try:
             litellm = await loaded()
@@ -136,7 +155,7 @@ class ProviderModel:
         except Expired as error:
             raise ConnectionLost(f"{self._server} said nothing new for too long, though the connection was open") from error
         except Exception as error:
-            failure = as_wire_error(error, self._place())
+            failure = as_wire_error(error, self._place(variable, key))
             _log.info("%s: %s from %s", self._facts.name, failure.code, type(error).__name__)
             raise failure from error
         finally:
@@ -202,9 +221,15 @@ class ProviderModel:
         cost = getattr(usage, "cost", None)
         return float(cost) if isinstance(cost, int | float) and cost > 0 else None
 
-    def _place(self) -> Place:
-        key = discover.key_set(self._facts.provider, self._environ)
-        return Place(self._facts.name, self._server, f" in {key}" if key else "", redactor(self._environ))
+    async def _kept_key(self) -> str | None:
+        try:
+            return await self._read_key(self._facts.provider)
+        except StorageFailed as error:
+            raise AuthFailed(str(error)) from error
+
+    def _place(self, variable: str | None, key: str | None) -> Place:
+        origin = f" in {variable}" if variable else f" kept for {self._facts.provider}" if key else ""
+        return Place(self._facts.name, self._server, origin, redactor({**self._environ, "KEPT_KEY": key or ""}))
 
 
 _ALWAYS: dict[str, Any] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowchat import __version__
 from flowchat.agent.agent import Agent, Limits
@@ -15,10 +16,12 @@ from flowchat.agent.reading import Known
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings, with_setting
 from flowchat.errors import CommandRefused, NotFound, StorageFailed
+from flowchat.model import discover
 from flowchat.model.model import Model
+from flowchat.model.probe import Probed
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.models import AskedBlobs, Models
+from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
@@ -27,6 +30,7 @@ from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.store.aside import aside
 from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
+from flowchat.store.keys import Keys
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.settings_file import save_setting
@@ -50,6 +54,10 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
+if TYPE_CHECKING:
+    from flowchat.model.local import LocalModel
+    from flowchat.model.offers import Offer
+
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
 DRAFT_SECONDS = 1.0
@@ -62,7 +70,8 @@ class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
     `rules` are those of the command line; `attended`: somebody is there to be asked; `notices` say which settings do not count,
-    and a new session begins with them. `make_model` takes the wire's place, `disk` that of the file system below the data dir.
+    and a new session begins with them. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
+    `keys` that of the keys kept in the config dir.
     """
 
     def __init__(
@@ -78,12 +87,14 @@ class Workspace:
         clock: Clock | None = None,
         make_model: Callable[[str], Model] | None = None,
         disk: Disk | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self._environ, self._rules, self._attended = environ, tuple(rules), attended
         self._max_steps, self.notices = max_steps, tuple(notices)
         self._clock = clock or SystemClock()
         self._make_model = make_model
+        self._keys = keys or (Keys(folders.config) if folders else None)
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
         self._unsent = Unsent(draft, True, self._clock, self._tell)
@@ -95,7 +106,7 @@ class Workspace:
     # --- opening -----------------------------------------------------------------------------------------------------
     async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
         """A new conversation; nothing is on disk before its first message. Raises nothing: without a model `send` will say so."""
-        name = known_models.choose(model, self.settings, self._environ, self._attended)
+        name = known_models.choose(model, self.settings, self._environ, self._attended, kept_in(self._keys))
         begun = mode or self.settings.permission_mode
         if saved and self._store is not None:
             opened = self._store.new(self._clock.now_ms(), self.path if self._attended else None)
@@ -165,9 +176,10 @@ class Workspace:
     async def _restore_model(self, transcript: Transcript, wanted: str | None) -> str:
         """The session's model, another the user names, or the default with a notice where its own cannot be asked any more."""
         name = transcript.facts.model
-        if wanted is None and known_models.usable(name, self._environ):
+        kept = kept_in(self._keys)
+        if wanted is None and known_models.usable(name, self._environ, kept):
             return name
-        chosen = wanted or known_models.choose(None, self.settings, self._environ, self._attended)
+        chosen = wanted or known_models.choose(None, self.settings, self._environ, self._attended, kept)
         if chosen and chosen != name:
             news = [ModelSet(chosen)]
             if wanted is None:
@@ -193,7 +205,7 @@ class Workspace:
     ) -> Session:
         path = where or self.path
         blobs = AskedBlobs(opened.blobs.get)
-        models = Models(self.settings, self._environ, blobs.get, lambda: session.tell_context(), self._make_model)
+        models = self._models(blobs.get, lambda: session.tell_context())
         surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
         private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
         permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
@@ -229,6 +241,9 @@ class Workspace:
             models.warm(session.model)
         return session
 
+    def _models(self, read_blob: ReadBlob, learned: Callable[[], None], settings: Settings | None = None) -> Models:
+        return Models(settings or self.settings, self._environ, read_blob, learned, self._make_model, self._keys)
+
     def _needed_store(self) -> Sessions:
         if self._store is None:
             raise CommandRefused("nothing can be kept here, so there are no sessions: set HOME or FLOWCHAT_HOME to a folder")
@@ -245,7 +260,38 @@ class Workspace:
             raise CommandRefused("nothing can be kept here, so this holds until you leave: set HOME or FLOWCHAT_HOME to a folder")
         said = await aside(lambda: save_setting(folders.settings_file, key, value))
         self.settings = with_setting(self.settings, key, value)
+        for _, models in self._open:
+            models.use(self.settings)
         return said
+
+    async def keep_key(self, provider: str, key: str) -> str:
+        """Keep a provider's API key and say where it is. Raises UsageError, StorageFailed, CommandRefused."""
+        keys = self._keys
+        discover.check_provider(provider)
+        if keys is None:
+            raise CommandRefused("nothing can be kept here, so no key either: set HOME or FLOWCHAT_HOME, or the key's variable")
+        return await aside(lambda: keys.keep(provider, key))
+
+    async def look_around(self) -> "tuple[LocalModel, ...]":
+        """The models of this machine, within a second; raises nothing."""
+        from flowchat.model.local import look_around
+
+        return await look_around(self._environ)
+
+    def offers(self, found: "Sequence[LocalModel]") -> "tuple[Offer, ...]":
+        """What there is to choose from, the best first, the demo last."""
+        from flowchat.model.offers import offers
+
+        return offers(self._environ, self.settings, found, kept_in(self._keys))
+
+    async def probe(self, name: str, api_base: str = "") -> Probed:
+        """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""
+        settings = with_setting(self.settings, f"models.{name}.api_base", api_base) if api_base else self.settings
+
+        async def no_blob(sha256: str) -> None:
+            return None
+
+        return await self._models(no_blob, lambda: None, settings).probe(name)
 
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""

@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from flowchat.config import Folders, Settings
+from flowchat.errors import NoModel
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.events import ContextUsed
 from tests.desk import Ear, project_folder
+from tests.model.serving import ELSEWHERE, VLLM, serving
 
 WINDOWS = {"small": 16_384, "large": 65_536}
 
@@ -64,3 +68,31 @@ async def test_a_closed_session_is_let_go_when_another_is_opened(tmp_path: Path)
     gc.collect()
     assert gone() is None
     await workspace.close()
+
+
+async def test_what_is_found_is_offered_tried_and_kept_with_its_address(tmp_path: Path) -> None:
+    async with serving(VLLM) as base:
+        folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
+        environ = ELSEWHERE | {"MY_OWN_BASE_URL": f"{base}/v1"}
+        workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ)
+        session = await workspace.new()
+        [offer, *_] = workspace.offers(await workspace.look_around())
+        assert (offer.model, offer.api_base) == ("openai/Qwen/Qwen3-8B", f"{base}/v1")
+        probed = await workspace.probe(offer.model, offer.api_base)
+        assert (probed.window, probed.window_source, probed.latency_ms) == (40_960, "server", None)
+        assert f"{base.removeprefix('http://')} does not serve" in probed.error
+        await workspace.keep_setting("model", offer.model)
+        await workspace.keep_setting(f"models.{offer.model}.api_base", offer.api_base)
+        assert (await workspace.new()).model == offer.model
+        ear = Ear(session.watch)
+        workspace.warm()
+        await session.set_model(offer.model)
+        await ear.until(tells(40_960))
+        await workspace.close()
+
+
+async def test_the_demo_can_be_tried_and_no_model_cannot(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, "")
+    assert (await workspace.probe("demo")).error == ""
+    with pytest.raises(NoModel):
+        await workspace.probe("")

@@ -296,3 +296,27 @@ async def test_a_setting_that_is_refused_changes_nothing(workspace: Workspace) -
 async def test_without_a_place_to_keep_it_a_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandRefused, match="set HOME or FLOWCHAT_HOME"):
         await Workspace(tmp_path, Settings(), None, environ=ENVIRON).keep_setting("theme", "light")
+
+
+async def test_a_kept_key_chooses_the_model_as_a_variable_does(workspace: Workspace) -> None:
+    assert (await workspace.new()).model == "demo"
+    assert await workspace.keep_key("openai", "sk-1234567890") == str(workspace.folders.config / "keys.json")
+    assert (await workspace.new()).model == "openai/gpt-5"
+
+
+async def test_a_session_of_a_model_whose_key_is_kept_goes_on_with_it(workspace: Workspace, tmp_path: Path) -> None:
+    await workspace.keep_key("xai", "xai-1234567890")
+    session = await workspace.new(model="demo")
+    await session.send("hello")
+    await session.idle()
+    await session.set_model("xai/grok-code-fast-1")
+    await session.close()
+    assert (await workspace.open(session.sid)).model == "xai/grok-code-fast-1"
+
+
+async def test_a_key_of_no_provider_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="'opnai' is not a provider flowchat keeps keys for; there are anthropic, openai, "):
+        await workspace.keep_key("opnai", "sk-1234567890")
+    with pytest.raises(CommandRefused, match="so no key either"):
+        await Workspace(workspace.path, Settings(), None, environ=ENVIRON).keep_key("openai", "sk-1234567890")
+    assert not workspace.folders.config.exists()
