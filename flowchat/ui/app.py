@@ -18,6 +18,7 @@ from textual.screen import Screen
 from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
 from flowchat.ui.in_turn import InTurn
+from flowchat.ui.keymap import load_keymap
 from flowchat.ui.opening import Start
 from flowchat.ui.stage import ThemeAsked
 from flowchat.ui.terminal import HungUp, Terminal, guard, say_behind
@@ -105,7 +106,8 @@ class FlowchatApp(App[int], inherit_bindings=False):
         super().__init__(driver_class=Terminal, ansi_color=True)
         self._theme = workspace.settings.theme
         palette = load_palette(self._theme, ascii_only=start.ascii, colourless=self.no_color)
-        self._chat = ChatScreen(workspace, start, palette)
+        keymap = load_keymap(workspace.folders and workspace.folders.config / "keybindings.json")
+        self._chat = ChatScreen(workspace, start, palette, keymap)
         self._in_turn = InTurn(self, self._chat.errands, super().on_event)
         self.animation_level = "none"
         self.crash: BaseException | None = None

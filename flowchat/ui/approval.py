@@ -16,6 +16,7 @@ from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import CallId
 from flowchat.transcript.events import ApprovalAsked
 from flowchat.ui.figures import many
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import Row
 from flowchat.ui.question import Question, lay_out
@@ -27,8 +28,9 @@ GUARD_SECONDS = 0.3
 ROOM_FOR_CONTEXT = 4
 """Rows a body must have for the row above a change to stand there too."""
 Decision = Literal["once", "session", "deny"]
-_DECISIONS: dict[str, Decision] = {"y": "once", "s": "session", "n": "deny"}
-_SCROLLS = {"up": -1, "down": 1, "home": -sys.maxsize, "end": sys.maxsize}
+_DECISIONS: dict[str, Decision] = {"once": "once", "session": "session", "deny": "deny"}
+_SCROLLS = {"up": -1, "down": 1, "first": -sys.maxsize, "last": sys.maxsize}
+"""Rows by act."""
 
 
 class Approval(Widget, can_focus=True):
@@ -52,10 +54,11 @@ class Approval(Widget, can_focus=True):
 
     DEFAULT_CSS = "Approval { height: auto; display: none; }"
 
-    def __init__(self, palette: Palette, last_typed: Callable[[], float]) -> None:
+    def __init__(self, palette: Palette, last_typed: Callable[[], float], keymap: Keymap = DEFAULT) -> None:
         """`last_typed`: when a key was last typed into the composer, in the clock of events."""
         super().__init__()
         self._palette, self._last_typed = palette, last_typed
+        self._keymap, self._acts = keymap, keymap.acts("approval")
         self._asked: ApprovalAsked | None = None
         self._painted: float | None = None
         self._last_key = float("-inf")
@@ -95,17 +98,18 @@ class Approval(Widget, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         if self._asked is None:
             return
-        if event.key == "escape" and self._reason is not None:
+        act = self._acts.get(event.key, "")
+        if act == "stop" and self._reason is not None:
             self._reason = None
             self.refresh(layout=True)
-        elif event.key == "escape":
+        elif act == "stop":
             self.post_message(self.Interrupted())
         elif self._reason is not None:
             self._write_reason(event)
-        elif event.key in _SCROLLS and self._hidden_rows:
-            self._scroll(_SCROLLS[event.key])
+        elif act in _SCROLLS and self._hidden_rows:
+            self._scroll(_SCROLLS[act])
         else:
-            decides, self._last_key = self._decides(event), event.time
+            decides, self._last_key = self._decides(act, event.time), event.time
             if not decides:
                 if not event.is_printable and event.key not in ("enter", "backspace", "tab"):
                     return
@@ -121,16 +125,16 @@ class Approval(Widget, can_focus=True):
             self._reason += clean(event.text.replace("\n", " "))
             self.refresh(layout=True)
 
-    def _decides(self, event: events.Key) -> bool:
+    def _decides(self, act: str, at: float) -> bool:
         assert self._asked is not None
-        settled = self._painted is not None and event.time - self._painted >= GUARD_SECONDS
-        if not settled or event.time - max(self._last_key, self._last_typed()) < GUARD_SECONDS:
+        settled = self._painted is not None and at - self._painted >= GUARD_SECONDS
+        if not settled or at - max(self._last_key, self._last_typed()) < GUARD_SECONDS:
             return False
-        if event.key == "tab":
+        if act == "because":
             self._reason = ""
             self.refresh(layout=True)
             return True
-        if decision := _DECISIONS.get(event.key):
+        if decision := _DECISIONS.get(act):
             self.post_message(self.Decided(self._asked.call, decision))
             return True
         return False
@@ -177,7 +181,7 @@ class Approval(Widget, can_focus=True):
         """The question's rows, laid out once for a width."""
         assert self._asked is not None
         if self._laid is None or self._laid[0] != width:
-            self._laid = (width, lay_out(self._asked, width, self._palette))
+            self._laid = (width, lay_out(self._asked, width, self._palette, self._keymap))
         return self._laid[1]
 
     def _foot(self, width: int) -> list[Row]:
@@ -187,7 +191,7 @@ class Approval(Widget, can_focus=True):
         if self._reason is not None:
             texts = _reason_rows(self._reason, self._text_width(width))
             rows = [[("  ", palette.text), (text, palette.text)] for text in texts]
-            rows.append([("  ", palette.text), ("Enter deny   Esc back", palette.dim)])
+            rows.append([("  ", palette.text), (f"Enter deny   {self._keymap.name('approval', 'stop')} back", palette.dim)])
         return [*question.always, *rows][-max(1, self._rows_limit - 2) :]
 
     @property
@@ -226,7 +230,8 @@ class Approval(Widget, can_focus=True):
         palette, title = self._palette, f" {title} "
         above, below = self._top, self._hidden_rows - self._top
         places = ", ".join(f"{count} {where}" for count, where in ((above, "above"), (below, "below")) if count)
-        long = f" {many(below, 'line')} below, Up and Down scroll " if not above else f" {places}, Up and Down scroll "
+        scroll = " and ".join(filter(None, (self._keymap.name("approval", "up"), self._keymap.name("approval", "down"))))
+        long = f" {many(below, 'line')} below, {scroll} scroll " if not above else f" {places}, {scroll} scroll "
         wordings = (long, f" {places} ", f" {above + below} more ") if places else ("",)
         more = next((words for words in wordings if len(title) + len(words) + 6 <= width), wordings[-1])
         head = [(cut(title, width - len(more) - 6), palette.warn + palette.bold)]

@@ -9,6 +9,7 @@ from textual.strip import Strip
 
 from flowchat.transcript.clean import Cleaner, clean
 from flowchat.ui.figures import seconds
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.markdown import Line, MarkdownFlow
 from flowchat.ui.palette import Glyphs, Palette, Role
 from flowchat.ui.prose import Row, gutter_strip, one_line, strip_of, text_width, wrap, wrap_text
@@ -29,6 +30,7 @@ class Look(Struct, frozen=True):
     width: int
     palette: Palette
     unfolded: bool = False
+    keymap: Keymap = DEFAULT
 
 
 class Block(Protocol):

@@ -18,6 +18,7 @@ from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Level
 from flowchat.ui.errands import Errands
 from flowchat.ui.key_acts import KeyActs
+from flowchat.ui.keymap import Keymap
 from flowchat.ui.opening import Start
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Panes
@@ -34,10 +35,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     AUTO_FOCUS = ""
     BINDINGS = (Binding("f", "fork", priority=True, show=False),)
 
-    def __init__(self, workspace: "Workspace", start: Start, palette: Palette) -> None:
+    def __init__(self, workspace: "Workspace", start: Start, palette: Palette, keymap: Keymap) -> None:
         super().__init__()
         self._workspace, self._start = workspace, start
-        self._stage = Stage(self, workspace, start, palette)
+        self._stage = Stage(self, workspace, start, palette, keymap)
         self._panes = self._stage.panes
         self._keys = KeyActs(self._stage)
         self._paths: Sequence[str] = ()
@@ -56,7 +57,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self.errands.run(self._open_first(), brief=False)
 
     async def _open_first(self) -> None:
-        refusal, notices = await self._stage.visit.begin(), self._workspace.notices
+        refusal = await self._stage.visit.begin()
+        notices = [*self._workspace.notices, *self._stage.keymap.notices]
         if refusal:
             self.say(refusal, "error")
         elif notices:

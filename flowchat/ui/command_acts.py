@@ -30,7 +30,7 @@ def carry_out(stage: Stage, typed: Typed, text: str) -> None:
 def show_help(stage: Stage) -> None:
     from flowchat.ui import picking
 
-    picking.show_help(stage.app, stage.palette)
+    picking.show_help(stage)
 
 
 def resume(stage: Stage, wanted: str = "") -> None:
@@ -40,7 +40,7 @@ def resume(stage: Stage, wanted: str = "") -> None:
     else:
         from flowchat.ui import picking
 
-        picking.pick_session(stage.app, stage.palette, stage.workspace, go)
+        picking.pick_session(stage, go)
 
 
 def pick_message(stage: Stage, number: str = "") -> None:
@@ -49,7 +49,7 @@ def pick_message(stage: Stage, number: str = "") -> None:
         from flowchat.ui import picking
 
         walk: Callable[[Seq], None] = lambda to: stage.order(lambda session: session.walk_to(to))
-        picking.pick_message(stage.app, stage.palette, stage.session, number, stage.begin_revision, walk)
+        picking.pick_message(stage, stage.session, number, stage.begin_revision, walk)
 
 
 # --- one function for each command -----------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ async def _edit(stage: Stage, session: "Session", argument: str) -> None:
 async def _context(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
-    picking.show_context(stage.app, stage.palette, session, argument == "raw")
+    picking.show_context(stage, session, argument == "raw")
 
 
 async def _retry(stage: Stage, session: "Session", argument: str) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from flowchat.ui.completion import Offer, Wanted, command_offers, wanted_at
 from flowchat.ui.editing import Place, TextBuffer
 from flowchat.ui.history import History
-from flowchat.ui.keys import COMPOSER, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.page import Page
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import Piece, line
@@ -22,7 +22,6 @@ IMPATIENT_SECONDS = 0.3
 """Enter on the empty line this soon after a text was submitted belongs to that one, and asks for nothing."""
 PLACEHOLDER = "Write a message, @file, /command"
 GUTTER = 2
-_ACTS = acts_by_key(COMPOSER)
 _UNSEEN = (*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080))
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(_UNSEEN, 0x2426)
 """How characters that would act on the terminal are drawn; the text keeps them."""
@@ -71,9 +70,10 @@ class Composer(Widget, can_focus=True):
 
     DEFAULT_CSS = "Composer { height: auto; }"
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self._palette = palette
+        self._palette, self._acts = palette, keymap.acts("composer")
+        self._submits = frozenset(keymap.keys("chat", "submit"))
         self._buffer = TextBuffer()
         self._history = History()
         self._page = Page(self._buffer, lambda: _text_width(self.size.width))
@@ -198,10 +198,10 @@ class Composer(Widget, can_focus=True):
 
     def take_key(self, event: events.Key) -> bool:
         """Do what a key asks of the text; False if it asks nothing of it."""
-        if event.key == "enter":
+        if event.key in self._submits:
             self.enter(event.time)
             return True
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         if act is None and not (event.is_printable and event.character):
             return False
         if act == "kill_to_line_start" and self.is_blank:

@@ -10,13 +10,12 @@ from flowchat.transcript.clean import clean
 from flowchat.transcript.events import ContextUsed
 from flowchat.transcript.facts import SessionFacts
 from flowchat.ui.figures import cost, size
-from flowchat.ui.keys import LIST, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.strips import Piece
 
-_ACTS = acts_by_key(LIST)
 _SOURCES = {
     "measured": "as the model counted it",
     "interpolated": "counted by the model, the newest part estimated",
@@ -31,19 +30,28 @@ RAW_LIMIT_LINES = 20_000
 class ContextScreen(Screen[None], inherit_bindings=False):
     """`totals` are (label, figure, remark) rows; `raw`, where given, is shown in their place."""
 
-    def __init__(self, palette: Palette, title: str, totals: Sequence[tuple[str, str, str]], raw: str = "") -> None:
+    def __init__(
+        self,
+        palette: Palette,
+        title: str,
+        totals: Sequence[tuple[str, str, str]],
+        raw: str = "",
+        keymap: Keymap = DEFAULT,
+    ) -> None:
         super().__init__()
+        self._keymap, self._acts = keymap, keymap.acts("list")
         self._palette, self._heading, self._totals, self._raw = palette, title, totals, raw
 
     def compose(self) -> ComposeResult:
         palette = self._palette
         yield Rows(palette, lambda width: [[("  ", palette.text), (self._heading, palette.text + palette.bold)], []])
         yield Rows(palette, self._lines).add_class("fills")
-        hint = "Up, Down, PageDown scroll" if self._raw else "/context raw shows the request whole"
-        yield Rows(palette, lambda width: foot_lines(width, (hint, "Esc close"), palette))
+        scroll = self._keymap.hint("list", "scroll", "up", "down", "page_down")
+        hints = (scroll if self._raw else "/context raw shows the request whole", self._keymap.hint("list", "close", "close"))
+        yield Rows(palette, lambda width: foot_lines(width, hints, palette))
 
     def on_key(self, event: events.Key) -> None:
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         event.stop()
         if act in ("close", "choose") or event.key == "q":
             self.dismiss()

@@ -30,7 +30,7 @@ from flowchat.transcript.events import (
 )
 from flowchat.ui.blocks import Look
 from flowchat.ui.choice import Choice
-from flowchat.ui.keys import PANE, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.painting import badged, changed_regions, marked, selected
 from flowchat.ui.palette import Palette
 from flowchat.ui.passages import Passage
@@ -48,8 +48,6 @@ DRAWN_LIMIT = 256
 """Passages whose rows are kept; of others they are made again when they come into view."""
 _ROWS_PER_PASSAGE = 1 << 20
 
-_ACTS = acts_by_key(PANE)
-
 
 class Conversation(Widget, can_focus=True):
     """The blocks of one branch. What it shows for good depends on the records alone, whether heard one by one or loaded."""
@@ -64,10 +62,10 @@ class Conversation(Widget, can_focus=True):
             super().__init__()
             self.text = text
 
-    def __init__(self, palette: Palette, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, palette: Palette, clock: Callable[[], float] = time.monotonic, keymap: Keymap = DEFAULT) -> None:
         """`clock` gives monotonic seconds."""
         super().__init__()
-        self._look = Look(0, palette)
+        self._look, self._acts = Look(0, palette, keymap=keymap), keymap.acts("conversation")
         self._clock = clock
         self._story = Story()
         self._choice = Choice(self._story)
@@ -297,7 +295,7 @@ class Conversation(Widget, can_focus=True):
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         if act is None:
             return
         event.stop()

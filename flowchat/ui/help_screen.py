@@ -5,29 +5,30 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from flowchat.ui.commands import COMMANDS
-from flowchat.ui.keys import CHAT, COMPOSER, LIST, PANE, acts_by_key, shown
+from flowchat.ui.key_names import shown
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.strips import Piece
 
-_ACTS = acts_by_key(LIST)
 _KEY_CELLS, _COMMAND_CELLS = 14, 26
 
 
 class HelpScreen(Screen[None], inherit_bindings=False):
     """Scrolls with the keys; Esc closes."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self._palette = palette
+        self._palette, self._keymap, self._acts = palette, keymap, keymap.acts("list")
 
     def compose(self) -> ComposeResult:
-        yield Rows(self._palette, lambda width: help_lines(self._palette, width)).add_class("fills")
-        yield Rows(self._palette, lambda width: foot_lines(width, ("Up, Down, PageDown scroll", "Esc close"), self._palette))
+        yield Rows(self._palette, lambda width: help_lines(self._palette, width, self._keymap)).add_class("fills")
+        hints = (self._keymap.hint("list", "scroll", "up", "down", "page_down"), self._keymap.hint("list", "close", "close"))
+        yield Rows(self._palette, lambda width: foot_lines(width, hints, self._palette))
 
     def on_key(self, event: events.Key) -> None:
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         event.stop()
         if act in ("close", "choose") or event.key in ("f1", "q"):
             self.dismiss()
@@ -35,17 +36,18 @@ class HelpScreen(Screen[None], inherit_bindings=False):
             self.query_one(".fills", Rows).act(act)
 
 
-def help_lines(palette: Palette, width: int) -> list[list[Piece]]:
+def help_lines(palette: Palette, width: int, keymap: Keymap = DEFAULT) -> list[list[Piece]]:
     """The page for a width."""
     heading = palette.text + palette.bold
     lines: list[list[Piece]] = [[("  Keys", heading)], []]
-    for key in (*CHAT, *COMPOSER):
-        if key.help:
-            lines += _entry(shown(key.keys[0]), key.help, _KEY_CELLS, palette, width)
-    lines += [[], [("  In the conversation (Ctrl+Up)", heading)], []]
-    for key in PANE:
-        if key.help:
-            lines += _entry(shown(key.keys[0]), key.help, _KEY_CELLS, palette, width)
+    for row in (*keymap.tables["chat"], *keymap.tables["composer"]):
+        if row.help and row.keys:
+            lines += _entry(shown(row.keys[0]), row.help, _KEY_CELLS, palette, width)
+    way_in = keymap.name("chat", "blocks")
+    lines += [[], [(f"  In the conversation{f' ({way_in})' if way_in else ''}", heading)], []]
+    for row in keymap.tables["conversation"]:
+        if row.help and row.keys:
+            lines += _entry(shown(row.keys[0]), row.help, _KEY_CELLS, palette, width)
     lines += [[], [("  Commands", heading)], []]
     for command in COMMANDS:
         aliases = f" Also /{', /'.join(command.aliases)}." if command.aliases else ""

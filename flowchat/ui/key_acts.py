@@ -5,22 +5,20 @@ from collections.abc import Callable
 from textual import events
 
 from flowchat.ui import command_acts, orders
-from flowchat.ui.keys import CHAT, ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice, acts_by_key
+from flowchat.ui.keys import ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice
 from flowchat.ui.stage import Stage
-
-_ACTS = acts_by_key(CHAT)
 
 
 class KeyActs:
     """Carries out keys, each with its moment: some mean more when they are struck twice."""
 
     def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+        self._stage, self._acts = stage, stage.keymap.acts("chat")
         self._escaped, self._cancelled = Twice(ESCAPE_TWICE_SECONDS), Twice(LEAVE_TWICE_SECONDS)
 
     def act(self, event: events.Key) -> bool:
         """Do what a key asks for; False if it asks for nothing here."""
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         if act is not None:
             BY_ACT[act](self, event)
         return act is not None
@@ -54,7 +52,7 @@ class KeyActs:
         elif self._cancelled.again(event.time):
             stage.app.exit(0)
         else:
-            stage.say("Ctrl+C again leaves")
+            stage.say(stage.keymap.hint("chat", "again leaves", "cancel"))
 
 
 # --- the others ------------------------------------------------------------------------------------------------------

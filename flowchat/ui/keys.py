@@ -98,24 +98,44 @@ QUEUE: tuple[Key, ...] = (
     Key("down", ("down",)),
     Key("edit", ("enter", "e")),
     Key("delete", ("d", "delete", "backspace")),
-    Key("move_up", ("shift+up", "K", "upper_k")),
-    Key("move_down", ("shift+down", "J", "upper_j")),
+    Key("move_up", ("shift+up", "K")),
+    Key("move_down", ("shift+down", "J")),
     Key("promote", ("p",)),
     Key("close", ("escape", "ctrl+c", "alt+down")),
 )
 
 
+APPROVAL: tuple[Key, ...] = (
+    Key("once", ("y",), "Allow it this once"),
+    Key("session", ("s",), "Allow it, and what is named there, for this session"),
+    Key("deny", ("n",), "Deny it"),
+    Key("because", ("tab",), "Deny it and say why"),
+    Key("stop", ("escape",), "Stop the run"),
+    Key("up", ("up",), "Scroll"),
+    Key("down", ("down",)),
+    Key("first", ("home",)),
+    Key("last", ("end",)),
+)
+
+CONTEXTS: dict[str, tuple[Key, ...]] = {
+    "chat": CHAT,
+    "composer": COMPOSER,
+    "conversation": PANE,
+    "queue": QUEUE,
+    "approval": APPROVAL,
+    "list": LIST,
+}
+"""Where keys mean something. What a part of the chat has no use for goes on to the chat."""
+INSIDE_CHAT = ("composer", "conversation", "queue", "approval")
+WRITING = ("chat", "composer")
+"""Where a letter is written: it cannot be bound there."""
+RESERVED = ("escape", "ctrl+c")
+"""Keys that cannot be bound or taken away: a way out always stays."""
+
+
 def acts_by_key(table: tuple[Key, ...]) -> dict[str, str]:
     """The act of each key of a table."""
     return {key: row.act for row in table for key in row.keys}
-
-
-def shown(key: str) -> str:
-    """A key as hints write it: `Ctrl+J`, `Shift+Tab`, `PageUp`; a letter alone as it is typed."""
-    if len(key) == 1:
-        return key
-    names = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc", "underscore": "_", "right_square_bracket": "]"}
-    return "+".join(names.get(part, part.capitalize()) for part in key.split("+"))
 
 
 class Twice:

@@ -11,7 +11,7 @@ from flowchat.errors import NotFound
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
 from flowchat.ui.figures import many, moment
-from flowchat.ui.keys import LIST, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
@@ -19,7 +19,6 @@ from flowchat.ui.rows import Rows
 from flowchat.ui.strips import hint_lines
 
 PREVIEW_LINES = 5
-_ACTS = acts_by_key(LIST)
 
 
 class Said(Struct, frozen=True):
@@ -69,10 +68,13 @@ def said_on_branch(messages: Sequence[Record], everything: Sequence[Record]) -> 
 class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
     """Enter edits, b walks to the next branch of a message, Esc closes."""
 
-    def __init__(self, palette: Palette, messages: Sequence[Said], now_ms: int, chosen: int | None = None) -> None:
+    def __init__(
+        self, palette: Palette, messages: Sequence[Said], now_ms: int, chosen: int | None = None, keymap: Keymap = DEFAULT
+    ) -> None:
         """`chosen`: the index to begin at; the last where not given."""
         super().__init__()
         self._palette, self._messages, self._now_ms = palette, messages, now_ms
+        self._keymap, self._acts = keymap, keymap.acts("list")
         self._begin = len(messages) - 1 if chosen is None else chosen
 
     def compose(self) -> ComposeResult:
@@ -81,7 +83,8 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
         yield Listing(palette, (Column("text"), Column("accent"), Column("dim", "right"))).add_class("fills")
         yield Rows(palette).add_class("preview")
         branches = any(said.next_variant is not None for said in self._messages)
-        hints = ("Enter edit", *(["b other branch"] if branches else []), "Esc close")
+        hint = self._keymap.hint
+        hints = (hint("list", "edit", "choose"), "b other branch" if branches else "", hint("list", "close", "close"))
         yield Rows(palette, lambda width: hint_lines(width, hints, palette.dim))
 
     def on_mount(self) -> None:
@@ -89,7 +92,7 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
         self._preview()
 
     def on_key(self, event: events.Key) -> None:
-        listing, act = self.query_one(Listing), _ACTS.get(event.key)
+        listing, act = self.query_one(Listing), self._acts.get(event.key)
         event.stop()
         if event.key == "b":
             self._walk()

@@ -16,6 +16,7 @@ from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Mode
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
 from flowchat.ui.figures import cost, seconds, size
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import GAP, Piece, cut, cut_pieces, line, pieces_width
 
@@ -114,9 +115,9 @@ class Meter(Widget):
 
     DEFAULT_CSS = "Meter { height: 1; }"
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self._palette = palette
+        self._palette, self._keymap = palette, keymap
         self._reading = Reading()
         self._ticking: Timer | None = None
 
@@ -151,7 +152,7 @@ class Meter(Widget):
         return 1
 
     def render_line(self, y: int) -> Strip:
-        return draw(self._reading, self._palette, self.size.width, time.monotonic())
+        return draw(self._reading, self._palette, self.size.width, time.monotonic(), self._keymap)
 
     def _tick_while(self, busy: bool) -> None:
         if busy and self._ticking is None:
@@ -161,16 +162,16 @@ class Meter(Widget):
             self._ticking = None
 
 
-def draw(reading: Reading, palette: Palette, width: int, now: float) -> Strip:
+def draw(reading: Reading, palette: Palette, width: int, now: float, keymap: Keymap = DEFAULT) -> Strip:
     """The line for a width: as many of its words as fit, in the order of _Yields."""
     space = SPACE if width >= WIDE else NARROW_SPACE
-    words, hints = _words(reading, palette, now), _hints(reading, palette)
+    words, hints = _words(reading, palette, now), _hints(reading, palette, keymap)
     kept = _kept(words, hints, space, width)
     words = [word for word in words if word.yields in kept]
     hints = [word for word in hints if word.yields in kept]
     if not reading.busy and width >= NARROW:
         run = replace(reading, state=replace(reading.state, state="running", phase="streaming"))
-        stays = _kept(_words(run, palette, now), _hints(run, palette), space, width)
+        stays = _kept(_words(run, palette, now), _hints(run, palette, keymap), space, width)
         hints = [*(word for word in words if word.yields in _STEPS_ASIDE - stays), *hints]
         words = [word for word in words if word.yields not in _STEPS_ASIDE - stays]
     spare = width - _needed(words, hints, space)
@@ -293,17 +294,21 @@ def _mode_style(mode: Mode, palette: Palette) -> Style:
     return {"bypass": palette.bad, "plan": palette.accent, "accept-edits": palette.accent}.get(mode, palette.dim)
 
 
-def _hints(reading: Reading, palette: Palette) -> list[_Word]:
+def _hints(reading: Reading, palette: Palette, keymap: Keymap) -> list[_Word]:
     """The next keys."""
+
+    def next_key(act: str, words: str, yields: _Yields = _Yields.STOP) -> list[_Word]:
+        hint = keymap.hint("chat", words, act)
+        return [_Word(((hint, palette.dim),), yields)] if hint else []
+
     if reading.busy:
-        stop = _Word((("Esc stop", palette.dim),), _Yields.STOP)
         waits = reading.retry is not None and reading.state.phase == "retry_wait"
-        return [_Word((("Enter try now", palette.dim),), _Yields.TRY), stop] if waits else [stop]
+        return [*(next_key("submit", "try now", _Yields.TRY) if waits else []), *next_key("escape", "stop")]
     if reading.unanswered:
-        return [_Word((("Ctrl+U take it back", palette.dim),), _Yields.STOP)]
+        return next_key("take_back", "take it back")
     if reading.held and reading.queued:
-        return [_Word((("Enter send its head", palette.dim),), _Yields.STOP)]
-    return [_Word((("F1 help", palette.dim),), _Yields.HELP)]
+        return next_key("submit", "send its head")
+    return next_key("help", "help", _Yields.HELP)
 
 
 def _width(words: list[_Word], space: int) -> int:

@@ -33,6 +33,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge, Level
 from flowchat.ui.figures import seconds
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.meter import Meter
 from flowchat.ui.palette import Palette
@@ -81,12 +82,14 @@ class Panes(Vertical):
             super().__init__()
             self.client_id = client_id
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self.conversation, self.welcome = Conversation(palette), Welcome(palette)
-        self.banner, self.queue, self.edge, self.meter = Banner(palette), QueueList(palette), Edge(palette), Meter(palette)
-        self.composer = Composer(palette)
-        self.approval = Approval(palette, lambda: self.composer.last_typed)
+        self._keymap = keymap
+        self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette)
+        self.banner, self.edge = Banner(palette), Edge(palette)
+        self.queue, self.meter = QueueList(palette, keymap), Meter(palette, keymap)
+        self.composer = Composer(palette, keymap)
+        self.approval = Approval(palette, lambda: self.composer.last_typed, keymap)
         self._completion = Listing(palette, (Column("text"), Column("dim")), limit=OFFERS_SHOWN, raised=True)
         self._lower_edge = Edge(palette)
         self._offers: Sequence[Offer] = ()
@@ -155,7 +158,7 @@ class Panes(Vertical):
 
     def show_standing(self, now: Standing) -> None:
         if now.unanswered and not self.meter.reading.unanswered:
-            self.say("Ctrl+U takes your message back")
+            self.say(self._keymap.hint("chat", "takes your message back", "take_back"))
         self.meter.show(
             model=now.model,
             mode=now.mode,
@@ -170,7 +173,7 @@ class Panes(Vertical):
         self.queue.show(now.queue, now.held)
         self.edge.entitle(now.title)
         self.welcome.show_ready(now.model, now.demo, now.here)
-        self._sentences = now.sentences
+        self._sentences = now.sentences(self._keymap)
         self._show_sentences()
 
     def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
@@ -188,9 +191,10 @@ class Panes(Vertical):
         """Say what is waited for where it takes long; None: nothing is."""
         before, self._waits = self._waits, None
         if retry is not None and retry.delay_ms > LONG_WAIT_MS:
+            enter, escape = self._keymap.name("chat", "submit"), self._keymap.name("chat", "escape")
             wait = seconds(retry.delay_ms // 1000)
             self._waits = (
-                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). Enter tries now, Esc stops",
+                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). {enter} tries now, {escape} stops",
                 "warn",
             )
         if before != self._waits:

@@ -5,35 +5,32 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from textual.app import App
-
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
-from flowchat.ui.palette import Palette
 from flowchat.ui.sessions_screen import SessionsScreen
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
-    from flowchat.runtime.workspace import Workspace
     from flowchat.store.cards import SessionCard
+    from flowchat.ui.stage import Stage
 
 
-def pick_session(app: App[int], palette: Palette, workspace: "Workspace", chosen: Callable[[str], None]) -> None:
+def pick_session(stage: "Stage", chosen: Callable[[str], None]) -> None:
     """Tell `chosen` the id of the session picked, if one is."""
 
     async def cards(everywhere: bool) -> "Sequence[SessionCard]":
-        return await asyncio.to_thread(workspace.cards, everywhere)
+        return await asyncio.to_thread(stage.workspace.cards, everywhere)
 
     def closed(sid: str | None) -> None:
         if sid is not None:
             chosen(sid)
 
-    app.push_screen(SessionsScreen(palette, cards, _now_ms()), closed)
+    stage.app.push_screen(SessionsScreen(stage.palette, cards, _now_ms(), keymap=stage.keymap), closed)
 
 
 def pick_message(
-    app: App[int], palette: Palette, session: "Session", number: str, edit: Callable[[Said], None], walk: Callable[[int], None]
+    stage: "Stage", session: "Session", number: str, edit: Callable[[Said], None], walk: Callable[[int], None]
 ) -> None:
     """Tell `edit` which message of the branch is to be edited, or `walk` to which other one to go. A `number` picks at once.
 
@@ -53,17 +50,18 @@ def pick_message(
             case None:
                 pass
 
-    app.push_screen(MessagePicker(palette, messages, _now_ms()), closed)
+    stage.app.push_screen(MessagePicker(stage.palette, messages, _now_ms(), keymap=stage.keymap), closed)
 
 
-def show_context(app: App[int], palette: Palette, session: "Session", raw: bool) -> None:
+def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
     """Show the totals, or (`raw`) the whole next request. Raises NoModel."""
     rows = totals(session.context, session.transcript.facts)
-    app.push_screen(ContextScreen(palette, "Context", rows, session.request_text() if raw else ""))
+    text = session.request_text() if raw else ""
+    stage.app.push_screen(ContextScreen(stage.palette, "Context", rows, text, stage.keymap))
 
 
-def show_help(app: App[int], palette: Palette) -> None:
-    app.push_screen(HelpScreen(palette))
+def show_help(stage: "Stage") -> None:
+    stage.app.push_screen(HelpScreen(stage.palette, stage.keymap))
 
 
 def _now_ms() -> int:

@@ -7,6 +7,7 @@ from rich.style import Style
 from flowchat.transcript.clean import Clean, clean
 from flowchat.transcript.events import ApprovalAsked
 from flowchat.ui.figures import from_home, many
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import TAB_CELLS, Row, chop, wrapped
 from flowchat.ui.strips import Piece
@@ -18,7 +19,8 @@ VALUE_LIMIT_CHARS = 1_000
 GRANT_LIMIT_ROWS = 2
 TITLE_ROOM = 18
 """Cells of the head that are not the title's; a title that does not fit beside them is told in full below."""
-_CHOICES = (("y", "once"), ("s", "this session"), ("n", "no"), ("Tab", "no, because..."), ("Esc", "stop"))
+_CHOICES = {"once": "once", "session": "this session", "deny": "no", "because": "no, because...", "stop": "stop"}
+"""The words of each act of keys.APPROVAL that decides."""
 
 
 class Question(Struct, frozen=True):
@@ -31,7 +33,7 @@ class Question(Struct, frozen=True):
     choices: list[Row]
 
 
-def lay_out(asked: ApprovalAsked, width: int, palette: Palette) -> Question:
+def lay_out(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap = DEFAULT) -> Question:
     """The rows of a question; the work is bounded, whatever its length."""
     preview = asked.preview
     title = _value(preview.title)
@@ -45,7 +47,7 @@ def lay_out(asked: ApprovalAsked, width: int, palette: Palette) -> Question:
     told = _told(asked, width, palette)
     body = [*whole_title, *told, *shown] if preview.body_kind == "diff" else [*whole_title, *shown, *told]
     change = next((number for number, row in enumerate(body) if row[-1][1] in (palette.good, palette.bad)), 0)
-    choices, always = _choices(asked, width, palette)
+    choices, always = _choices(asked, width, palette, keymap)
     return Question(title, body, change, [*_gap(gap, width, palette), *always], choices)
 
 
@@ -123,15 +125,16 @@ def _diff(text: str, width: int, palette: Palette) -> list[Row]:
     return rows
 
 
-def _choices(asked: ApprovalAsked, width: int, palette: Palette) -> tuple[list[Row], list[Row]]:
-    """The choices, and where there is no room among them what `s` frees, as rows of its own."""
-    words = dict(_CHOICES)
+def _choices(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap) -> tuple[list[Row], list[Row]]:
+    """The choices, and where there is no room among them what is freed for the session, as rows of its own."""
     grant = _value(asked.grant)
-    inline = words | {"s": f"{words['s']}: {grant}"}
-    fits = sum(_size(key, inline[key]) for key in "ysn") < width
+    inline = _CHOICES | {"session": f"{_CHOICES['session']}: {grant}"}
+    names = {act: name for act in _CHOICES if (name := keymap.name("approval", act))}
+    fits = sum(_size(names.get(act, ""), inline[act]) for act in ("once", "session", "deny")) < width
     rows: list[list[Piece]] = [[]]
     used = 0
-    for key, word in (inline if fits else words).items():
+    for act, key in names.items():
+        word = (inline if fits else _CHOICES)[act]
         size = _size(key, word)
         if used + size > width - 1 and rows[-1]:
             rows.append([])
@@ -139,15 +142,15 @@ def _choices(asked: ApprovalAsked, width: int, palette: Palette) -> tuple[list[R
         indent = "  " if not rows[-1] else "    "
         rows[-1] += [(indent, palette.text), (key, palette.accent + palette.bold), (f" {word}", palette.text)]
         used += size
-    return list(rows), [] if fits else _freed(grant, width, palette)
+    return list(rows), [] if fits or "session" not in names else _freed(names["session"], grant, width, palette)
 
 
 def _size(key: str, word: str) -> int:
     return len(key) + cell_len(word) + 5
 
 
-def _freed(grant: str, width: int, palette: Palette) -> list[Row]:
-    rows = wrapped(f"s frees {grant}", max(8, width - 4))
+def _freed(key: str, grant: str, width: int, palette: Palette) -> list[Row]:
+    rows = wrapped(f"{key} frees {grant}", max(8, width - 4))
     if len(rows) > GRANT_LIMIT_ROWS:
         rows = [*rows[: GRANT_LIMIT_ROWS - 1], f"… {rows[-1]}"]
     return [[("  ", palette.text), (row, palette.dim)] for row in rows]

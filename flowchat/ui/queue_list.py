@@ -10,13 +10,12 @@ from textual.widget import Widget
 
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import QueueItem, text_of
-from flowchat.ui.keys import QUEUE, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import GUTTER
 from flowchat.ui.strips import Piece, cut_pieces, hint_lines, line
 
 SHOWN_LIMIT = 3
-_ACTS = acts_by_key(QUEUE)
 
 
 class QueueList(Widget, can_focus=True):
@@ -51,9 +50,9 @@ class QueueList(Widget, can_focus=True):
 
     DEFAULT_CSS = "QueueList { height: auto; display: none; }"
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self._palette = palette
+        self._palette, self._keymap, self._acts = palette, keymap, keymap.acts("queue")
         self._items: tuple[QueueItem, ...] = ()
         self._held = False
         self._chosen = 0
@@ -85,7 +84,7 @@ class QueueList(Widget, can_focus=True):
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         if act is None or not self._items:
             return
         event.stop()
@@ -127,7 +126,14 @@ class QueueList(Widget, can_focus=True):
         return line(width, hints[at] if 0 <= at < len(hints) else (), fill=palette.text)
 
     def _hints(self, width: int) -> list[list[Piece]]:
-        hints = ("Enter edit", "d drop", "Shift+Up, Shift+Down move", "p send now", "Esc close")
+        hint = self._keymap.hint
+        hints = (
+            hint("queue", "edit", "edit"),
+            hint("queue", "drop", "delete"),
+            hint("queue", "move", "move_up", "move_down"),
+            hint("queue", "send now", "promote"),
+            hint("queue", "close", "close"),
+        )
         return hint_lines(width, hints, self._palette.dim) if self.has_focus else []
 
     def _item(self, index: int, width: int) -> Strip:
@@ -141,7 +147,8 @@ class QueueList(Widget, can_focus=True):
             (f"{head}  ", style),
             (clean(text_of(item.parts).strip().replace("\n", " ")), palette.text + palette.bold if is_chosen else palette.text),
         ]
-        right: list[Piece] = [] if index or self.has_focus else [("Alt+Up edit", palette.dim), ("  ", palette.text)]
+        hint = "" if index or self.has_focus else self._keymap.hint("chat", "edit", "queue")
+        right: list[Piece] = [(hint, palette.dim), ("  ", palette.text)] if hint else []
         return line(width, left if right else cut_pieces(left, width - GUTTER), right, palette.text)
 
 

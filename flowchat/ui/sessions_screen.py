@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import many, moment, size
-from flowchat.ui.keys import LIST, acts_by_key
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
@@ -21,17 +21,22 @@ if TYPE_CHECKING:
     from flowchat.store.cards import SessionCard
 
 PREVIEW_LINES = 4
-_ACTS = acts_by_key(LIST)
 
 
 class SessionsScreen(Screen["str | None"], inherit_bindings=False):
     """Gives the id of the chosen session, or None. `load(everywhere)` gives the cards, newest first."""
 
     def __init__(
-        self, palette: Palette, load: "Callable[[bool], Awaitable[Sequence[SessionCard]]]", now_ms: int, sought: str = ""
+        self,
+        palette: Palette,
+        load: "Callable[[bool], Awaitable[Sequence[SessionCard]]]",
+        now_ms: int,
+        sought: str = "",
+        keymap: Keymap = DEFAULT,
     ) -> None:
         super().__init__()
         self._palette, self._load, self._now_ms = palette, load, now_ms
+        self._keymap, self._acts = keymap, keymap.acts("list")
         self._sought, self._everywhere = sought, False
         self._cards: Sequence[SessionCard] = ()
         self._found: list[SessionCard] = []
@@ -54,7 +59,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
         return Offset(min(pieces_width(self._head(self.size.width)[0][:2]), self.size.width - 1), 0)
 
     async def on_key(self, event: events.Key) -> None:
-        act = _ACTS.get(event.key)
+        act = self._acts.get(event.key)
         event.stop()
         if act == "close":
             self.dismiss(None)
@@ -106,7 +111,9 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
 
     def _foot(self, width: int) -> list[list[Piece]]:
         other = "this directory" if self._everywhere else "all directories"
-        return hint_lines(width, ("Type to search", "Enter go on", f"Tab {other}", "Esc close"), self._palette.dim)
+        hint = self._keymap.hint
+        hints = ("Type to search", hint("list", "go on", "choose"), f"Tab {other}", hint("list", "close", "close"))
+        return hint_lines(width, hints, self._palette.dim)
 
     def _row(self, card: "SessionCard") -> Row:
         title = clean(card.title or card.first_message.strip().partition("\n")[0] or card.sid)

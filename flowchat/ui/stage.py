@@ -12,6 +12,7 @@ from flowchat.transcript.entries import Record, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
 from flowchat.ui.edge import Level
 from flowchat.ui.errands import Errands
+from flowchat.ui.keymap import Keymap
 from flowchat.ui.opening import Start
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Order, Panes
@@ -37,10 +38,11 @@ class ThemeAsked(Message):
 class Stage:
     """Its parts are there for keys and commands to use; what they share of asking and showing is below."""
 
-    def __init__(self, screen: Screen[None], workspace: "Workspace", start: Start, palette: Palette) -> None:
+    def __init__(self, screen: Screen[None], workspace: "Workspace", start: Start, palette: Palette, keymap: Keymap) -> None:
         """`screen` owns the work that is done beside it."""
         self.screen, self.workspace, self.start, self.palette = screen, workspace, start, palette
-        self.panes = Panes(palette)
+        self.keymap = keymap
+        self.panes = Panes(palette, keymap)
         self.revision = Revision(self.panes.composer)
         self.unsent = Unsent(screen, self.keep_text, self.say)
         self.errands = Errands(screen, self.say, self.panes.composer.give_back)

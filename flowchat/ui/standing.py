@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flowchat.transcript.entries import Mode, QueueItem
 from flowchat.ui.banner import Role
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.meter import Limits
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class Standing(Struct, frozen=True):
     editing: int | None = None
     unanswered: bool = False
 
-    @property
-    def sentences(self) -> list[tuple[str, Role]]:
+    def sentences(self, keymap: Keymap = DEFAULT) -> list[tuple[str, Role]]:
         """What is not as usual, the worst first."""
         rows: list[tuple[str, Role]] = []
         if self.unsaved is not None:
@@ -45,8 +45,9 @@ class Standing(Struct, frozen=True):
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
         if self.editing is not None:
-            words = f"Editing message {self.editing}: Enter makes a branch, Ctrl+S saves in place, Esc leaves"
-            rows.append((words, "accent"))
+            acts = {"submit": "makes a branch", "save": "saves in place", "escape": "leaves"}
+            hints = ", ".join(hint for act, words in acts.items() if (hint := keymap.hint("chat", words, act)))
+            rows.append((f"Editing message {self.editing}: {hints}", "accent"))
         return rows
 
 

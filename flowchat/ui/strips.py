@@ -78,9 +78,9 @@ def cut(text: str, width: int) -> str:
 
 
 def hint_lines(width: int, hints: Sequence[str], style: Style) -> list[list[Piece]]:
-    """Hints side by side, on as many lines as they need."""
+    """Hints side by side, on as many lines as they need; those of nothing are left out."""
     lines: list[str] = []
-    for hint in hints:
+    for hint in filter(None, hints):
         if lines and cell_len(lines[-1]) + 3 + cell_len(hint) < width:
             lines[-1] += f"   {hint}"
         else:

@@ -225,7 +225,7 @@ class Panel:
         rows = self._barred(look, diff_rows(lines if whole else changes(lines), look.palette, code_width(look.width) - 4))
         if not whole and len(rows) > DIFF_ROWS:
             hidden = len(rows) - DIFF_ROWS + 1
-            rows[DIFF_ROWS - 1 :] = self._barred(look, [[(f"{hidden:,} more rows, Ctrl+O unfolds", look.palette.dim)]])
+            rows[DIFF_ROWS - 1 :] = self._barred(look, [[(_and_unfold(f"{hidden:,} more rows", look), look.palette.dim)]])
         return rows
 
     def _live(self, look: Look, limit: int) -> list[Row]:
@@ -236,9 +236,15 @@ class Panel:
         rows: list[Row] = [[(cut(line.expandtabs(), width), look.palette.dim)] for line in shown]
         if hidden and limit:
             many = f"{hidden:,} line{'s' * (hidden > 1)} above"
-            rows.append([(many if limit == LIVE_ROWS_UNFOLDED else f"{many}, Ctrl+O unfolds", look.palette.dim)])
+            rows.append([(many if limit == LIVE_ROWS_UNFOLDED else _and_unfold(many, look), look.palette.dim)])
         return self._barred(look, rows)
 
     def _barred(self, look: Look, rows: list[Row]) -> list[Row]:
         bar: Piece = (f"  {look.palette.glyphs.bar} ", look.palette.dim)
         return [[bar, *row] for row in rows]
+
+
+def _and_unfold(hidden: str, look: Look) -> str:
+    """What is hidden, and the key that shows it."""
+    hint = look.keymap.hint("chat", "unfolds", "fold")
+    return f"{hidden}, {hint}" if hint else hidden

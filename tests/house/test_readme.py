@@ -11,7 +11,8 @@ from flowchat.arguments import Chat, Page, parse
 from flowchat.config import ModelSettings, Settings, read_settings
 from flowchat.tools.policy import parse_rule
 from flowchat.ui.commands import COMMANDS
-from flowchat.ui.keys import CHAT, COMPOSER, PANE, Key, shown
+from flowchat.ui.key_names import shown
+from flowchat.ui.keys import CHAT, COMPOSER, PANE, Key
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

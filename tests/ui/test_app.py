@@ -19,7 +19,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge
 from flowchat.ui.help_screen import HelpScreen
-from flowchat.ui.keys import shown
+from flowchat.ui.key_names import shown
 from flowchat.ui.listing import Listing
 from flowchat.ui.message_picker import MessagePicker
 from flowchat.ui.meter import Meter

@@ -1,10 +1,16 @@
 """What keys do on the whole screen, wherever the focus is."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.ui.test_app import Desk, composer, leave, opened, said, until
+from flowchat.config import open_folders
+from flowchat.ui.app import FlowchatApp
+from flowchat.ui.edge import Edge
+from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.meter import Meter
+from tests.ui.test_app import Desk, composer, drawn, leave, opened, said, until
 
 
 @pytest.fixture
@@ -22,4 +28,45 @@ async def test_enter_with_the_focus_nowhere_sends_what_is_written(desk: Desk) ->
         await until(pilot, lambda: said(session) == ["Hello."])
         assert app.chat.focused is composer(app)
         await session.idle()
+        await leave(app)
+
+
+def rebound(desk: Desk, context: str, **keys: str | None) -> FlowchatApp:
+    """The app with a keybindings.json."""
+    config = open_folders({"FLOWCHAT_HOME": str(desk.home)}).config
+    (config / "keybindings.json").write_text(json.dumps({"bindings": [{"context": context, "bindings": keys}]}))
+    return desk.app()
+
+
+async def test_a_key_bound_in_the_file_acts_and_is_named_by_the_hints(desk: Desk) -> None:
+    app = rebound(desk, "chat", **{"ctrl+e": "help", "f1": None})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        await pilot.pause()
+        assert "Ctrl+E help" in drawn(app.chat.query_one(Meter))[0]
+        await pilot.press("f1")
+        assert app.screen is app.chat
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await leave(app)
+
+
+async def test_enter_writes_a_line_where_another_key_submits(desk: Desk) -> None:
+    app = rebound(desk, "chat", **{"enter": "newline", "alt+s": "submit"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = await opened(pilot, app)
+        await pilot.press("a", "enter", "b")
+        assert composer(app).text == "a\nb"
+        await pilot.press("alt+s")
+        await until(pilot, lambda: said(session) == ["a\nb"])
+        await session.idle()
+        await leave(app)
+
+
+async def test_a_row_that_does_not_count_is_said_on_the_screen_and_nothing_else_is_lost(desk: Desk) -> None:
+    app = rebound(desk, "chat", **{"ctrl+e": "nonsense"})
+    async with app.run_test(size=(200, 24)) as pilot:
+        await opened(pilot, app)
+        edge = app.chat.query(Edge).first()
+        await until(pilot, lambda: "keybindings.json line 1: there is no action 'nonsense'" in drawn(edge)[0])
         await leave(app)
