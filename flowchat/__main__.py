@@ -46,11 +46,11 @@ def _give_up_what_cannot_be_printed() -> None:
 
     Else the interpreter tries once more at its end and exits with 120, whatever the exit code was (Py_FinalizeEx).
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
-        except (OSError, ValueError):
-            with suppress(OSError, ValueError):
+        except OSError:
+            with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

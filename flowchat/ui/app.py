@@ -82,11 +82,12 @@ class _Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard.join()  # where it has begun to restore the terminal, the process ends with it
         for number, before in self._before.items():
             self._loop.remove_signal_handler(number)
             signal.signal(number, before)
-        if self._guard is not None:
-            self._guard.cancel()
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if not self.code:

@@ -9,6 +9,7 @@ import time
 from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from contextlib import suppress
+from types import FrameType
 from typing import Any, TextIO
 
 from rich.cells import cell_len
@@ -125,7 +126,10 @@ class Terminal(LinuxDriver):
         self._key_thread = None
         os.read(self._wake[0], 1)
         self.exit_event.clear()
-        super().disable_input()
+        signal.signal(signal.SIGWINCH, _hear_nothing)  # a size is of no use now, but _write_past needs a handler
+        self._disable_mouse_support()
+        with suppress(termios.error):
+            termios.tcflush(self.fileno, termios.TCIFLUSH)
 
     def run_input_thread(self) -> None:
         intake, decode = Intake(), getincrementaldecoder("utf-8")("replace").decode
@@ -197,6 +201,10 @@ def _make_sane(fileno: int) -> None:
     attributes[1] |= termios.OPOST | termios.ONLCR
     attributes[3] |= termios.ICANON | termios.ECHO | termios.ECHOE | termios.ECHOK | termios.ISIG | termios.IEXTEN
     termios.tcsetattr(fileno, termios.TCSANOW, attributes)
+
+
+def _hear_nothing(number: int, frame: FrameType | None) -> None:
+    return
 
 
 def _write_past(writer: threading.Thread | None, fileno: int, text: str) -> None:
