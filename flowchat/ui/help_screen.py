@@ -30,7 +30,7 @@ class HelpScreen(Screen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         act = self._acts.get(event.key)
         event.stop()
-        if act in ("close", "choose") or event.key in ("f1", "q"):
+        if act in ("close", "choose") or event.key == "q" or event.key in self._keymap.keys("chat", "menu"):
             self.dismiss()
         elif act is not None:
             self.query_one(".fills", Rows).act(act)

@@ -1,12 +1,17 @@
 """What each key of the chat does; the table at the end has one row for each row of keys.CHAT."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual import events
 
 from flowchat.ui import command_acts, orders
+from flowchat.ui.commands import Typed
 from flowchat.ui.keys import ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice
 from flowchat.ui.stage import Stage
+
+if TYPE_CHECKING:
+    from flowchat.ui.menu_screen import Choice
 
 
 class KeyActs:
@@ -22,6 +27,25 @@ class KeyActs:
         if act is not None:
             BY_ACT[act](self, event)
         return act is not None
+
+    def show_menu(self) -> None:
+        """Let one of all commands and actions be chosen, and do it."""
+        from flowchat.ui import picking
+
+        picking.show_menu(self._stage, self._do)
+
+    def _do(self, choice: "Choice") -> None:
+        stage, entry = self._stage, choice.entry
+        if choice.written and entry.command is not None:
+            stage.panes.composer.clear()
+            stage.panes.composer.load(f"/{entry.command.name} ")
+        elif entry.command is not None:
+            command_acts.carry_out(stage, Typed(entry.command), "")
+        elif entry.context == "chat":
+            BY_ACT[entry.act](self, events.Key("", None))
+        else:
+            stage.panes.conversation.focus()
+            stage.panes.conversation.post_message(events.Key(stage.keymap.keys(entry.context, entry.act)[0], None))
 
     @property
     def stage(self) -> Stage:
@@ -107,5 +131,6 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "blocks": _of(lambda stage: stage.panes.conversation.focus()),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
     "save": _of(_save),
+    "menu": lambda acts, _: acts.show_menu(),
     "help": _of(command_acts.show_help),
 }

@@ -308,7 +308,7 @@ def _hints(reading: Reading, palette: Palette, keymap: Keymap) -> list[_Word]:
         return next_key("take_back", "take it back")
     if reading.held and reading.queued:
         return next_key("submit", "send its head")
-    return next_key("help", "help", _Yields.HELP)
+    return next_key("menu", "help", _Yields.HELP)
 
 
 def _width(words: list[_Word], space: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.menu_screen import Choice, MenuScreen, entries
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.sessions_screen import SessionsScreen
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.store.cards import SessionCard
     from flowchat.ui.stage import Stage
+
+RECENT_LIMIT = 10
+"""Choices of the menu that stand first when it is opened again."""
 
 
 def pick_session(stage: "Stage", chosen: Callable[[str], None]) -> None:
@@ -58,6 +62,18 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
     rows = totals(session.context, session.transcript.facts)
     text = session.request_text() if raw else ""
     stage.app.push_screen(ContextScreen(stage.palette, "Context", rows, text, stage.keymap))
+
+
+def show_menu(stage: "Stage", chosen: Callable[[Choice], None]) -> None:
+    """Tell `chosen` what was chosen of all there is, if something is."""
+
+    def closed(choice: Choice | None) -> None:
+        if choice is not None:
+            name = choice.entry.name
+            stage.recent[:] = [name, *(other for other in stage.recent if other != name)][:RECENT_LIMIT]
+            chosen(choice)
+
+    stage.app.push_screen(MenuScreen(stage.palette, stage.keymap, entries(stage.keymap, stage.recent)), closed)
 
 
 def show_help(stage: "Stage") -> None:

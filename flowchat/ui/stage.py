@@ -47,6 +47,8 @@ class Stage:
         self.unsent = Unsent(screen, self.keep_text, self.say)
         self.errands = Errands(screen, self.say, self.panes.composer.give_back)
         self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show)
+        self.recent: list[str] = []
+        """What was chosen in the menu, the last first."""
         self._on_the_way: list[str] = []
 
     @property

@@ -334,8 +334,14 @@ async def editing(stage: Stage) -> None:
 
 @scene("/quit", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def help_screen(stage: Stage) -> None:
-    await stage.press("f1")
+    await stage.press("f1", "f1")
     await stage.press("end")
+
+
+@scene("Commands", "/resume", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def menu(stage: Stage) -> None:
+    await stage.press("f1", "down", "down")
+    await stage.shows("/resume")
 
 
 @scene("/re", "/resume", "/rename")

@@ -306,7 +306,7 @@ async def test_help_opens_with_f1_and_closes_with_escape(desk: Desk) -> None:
     app = desk.app()
     async with app.run_test(size=(40, 12)) as pilot:
         await opened(pilot, app)
-        await pilot.press("f1")
+        await pilot.press("f1", "f1")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape")
         assert app.screen is app.chat

@@ -9,6 +9,8 @@ from flowchat.config import open_folders
 from flowchat.ui.app import FlowchatApp
 from flowchat.ui.edge import Edge
 from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.listing import Listing
+from flowchat.ui.menu_screen import MenuScreen
 from flowchat.ui.meter import Meter
 from tests.ui.test_app import Desk, composer, drawn, leave, opened, said, until
 
@@ -39,7 +41,7 @@ def rebound(desk: Desk, context: str, **keys: str | None) -> FlowchatApp:
 
 
 async def test_a_key_bound_in_the_file_acts_and_is_named_by_the_hints(desk: Desk) -> None:
-    app = rebound(desk, "chat", **{"ctrl+e": "help", "f1": None})
+    app = rebound(desk, "chat", **{"ctrl+e": "menu", "f1": None})
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app)
         await pilot.pause()
@@ -47,7 +49,42 @@ async def test_a_key_bound_in_the_file_acts_and_is_named_by_the_hints(desk: Desk
         await pilot.press("f1")
         assert app.screen is app.chat
         await pilot.press("ctrl+e")
+        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
+        await leave(app)
+
+
+async def test_what_is_chosen_in_the_menu_is_done_and_comes_first_the_next_time(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = await opened(pilot, app)
+        composer(app).load("unfinished")
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
+        await pilot.press(*"rename", "enter")
+        await until(pilot, lambda: composer(app).text == "/rename ")
+        await pilot.press(*"Two", "enter")
+        await until(pilot, lambda: session.title == "Two")
+        await pilot.press("up", "up")
+        assert composer(app).text == "unfinished"
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
+        assert app.screen.query_one(Listing).chosen == app.screen.query_one(Listing).rows[0]
+        assert app.screen.query_one(Listing).rows[0].cells[0] == "/rename TITLE"
+        await pilot.press(*"cycle", "enter")
+        await until(pilot, lambda: session.mode == "accept-edits")
+        await leave(app)
+
+
+async def test_the_help_is_one_key_from_the_menu(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
+        await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape")
+        assert app.screen is app.chat
         await leave(app)
 
 
