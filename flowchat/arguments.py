@@ -47,13 +47,36 @@ class Sessions(NamedTuple):
     as_json: bool = False
 
 
+class Models(NamedTuple):
+    """`flowchat models [PROVIDER]`: what could answer here, or what is known of a provider's models."""
+
+    provider: str = ""
+    as_json: bool = False
+
+
+class Config(NamedTuple):
+    """`flowchat config path`, `show`, `set KEY VALUE`, `set-key PROVIDER`, `forget-key PROVIDER`; `what` is KEY or PROVIDER."""
+
+    action: Literal["path", "show", "set", "set-key", "forget-key"]
+    what: str = ""
+    value: str = ""
+    as_json: bool = False
+
+
+class Doctor(NamedTuple):
+    """`flowchat doctor`; with `asks` the model is called once."""
+
+    asks: bool = False
+    as_json: bool = False
+
+
 class Page(NamedTuple):
     """Something to read, as `--version` and `--help` ask for; it ends with a newline."""
 
     text: str
 
 
-Command: TypeAlias = Chat | Sessions | Page
+Command: TypeAlias = Chat | Sessions | Models | Config | Doctor | Page
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -61,6 +84,12 @@ def parse(words: Sequence[str]) -> Command:
     words = [_readable(word) for word in words]
     if words[:1] == ["sessions"]:
         return _parse_sessions(words[1:])
+    if words[:1] == ["models"]:
+        return _parse_models(words[1:])
+    if words[:1] == ["config"]:
+        return _parse_config(words[1:])
+    if words[:1] == ["doctor"]:
+        return _parse_doctor(words[1:])
     if words[:1] == ["run"]:
         words[0] = "--print"
     end = words.index("--") if "--" in words else len(words)
@@ -75,7 +104,7 @@ def parse(words: Sequence[str]) -> Command:
     if said["print"]:
         headless = Headless(said["output_format"] or "text", said["max_steps"], tuple(said["allow"]))
     return Chat(
-        folder=said["cwd"] or _folder(HERE),
+        folder=said["cwd"] or here(),
         prompt=" ".join([*said["prompt"], *words[end + 1 :]]),
         newest=said["continue"],
         resume=said["resume"],
@@ -107,6 +136,10 @@ def _chat_parser() -> "_Parser":
         prog="flowchat",
         description="A terminal chat for developers. Without -p it opens the screen; with -p it prints one answer.",
         epilog="flowchat sessions list | show ID | path ID   [--json]      the sessions that are kept\n"
+        "flowchat models [PROVIDER]   [--json]                  the models that could answer here, or those of a provider\n"
+        "flowchat config path | show | set KEY VALUE   [--json] the settings\n"
+        "flowchat config set-key | forget-key PROVIDER          an API key, read from stdin or a hidden prompt\n"
+        "flowchat doctor [--probe] [--json]                     what is here and what is wrong, for a bug report\n"
         "flowchat run [PROMPT]                                  the same as flowchat -p [PROMPT]\n\n"
         "Exit codes of -p: 0 completed, 1 error, 2 usage, 53 step limit, 130/143/129 signals.",
         formatter_class=RawDescriptionHelpFormatter,
@@ -147,6 +180,46 @@ def _parse_sessions(words: list[str]) -> Sessions | Page:
     return Sessions(said.action, said.wanted, said.json)
 
 
+def _parse_models(words: list[str]) -> Models | Page:
+    parser = _Parser(prog="flowchat models", description="What could answer here: models on this machine, keys, the demo.")
+    parser.add_argument("provider", nargs="?", default="", metavar="PROVIDER", help="the models litellm's table has of it")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    said = parser.parse_intermixed_args(words)
+    return Page(parser.format_help()) if said.help else Models(said.provider, said.json)
+
+
+_CONFIG = {"path": 0, "show": 0, "set": 2, "set-key": 1, "forget-key": 1}
+"""What `flowchat config` is followed by, and how many words belong to it."""
+
+
+def _parse_config(words: list[str]) -> Config | Page:
+    parser = _Parser(prog="flowchat config", description="The settings, and the API keys flowchat keeps.")
+    parser.add_argument("action", nargs="?", metavar="path|show|set|set-key|forget-key",
+        help="where the settings are, what counts, change one; keep an API key, let go of it")  # fmt: skip
+    parser.add_argument("words", nargs="*", metavar="KEY VALUE | PROVIDER", help="such as `theme light`, or `openai`")
+    parser.add_argument("--json", action="store_true", help="with path and show: one JSON object a line")
+    said = parser.parse_intermixed_args(words)
+    if said.help:
+        return Page(parser.format_help())
+    if said.action not in _CONFIG:
+        asked = "nothing" if said.action is None else repr(said.action)
+        raise UsageError(
+            f"`flowchat config` is followed by path, show, set KEY VALUE, set-key PROVIDER or forget-key PROVIDER, not by {asked}"
+        )
+    if len(said.words) != _CONFIG[said.action]:
+        takes = ("nothing more", "the name of a provider and nothing more", "a KEY and a VALUE")[_CONFIG[said.action]]
+        raise UsageError(f"`flowchat config {said.action}` takes {takes}; `flowchat config --help` shows what there is")
+    return Config(said.action, *said.words, as_json=said.json)
+
+
+def _parse_doctor(words: list[str]) -> Doctor | Page:
+    parser = _Parser(prog="flowchat doctor", description="What is here and what is wrong. No key is in it; 1 where something is.")
+    parser.add_argument("--probe", action="store_true", help="call the model once")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    said = parser.parse_intermixed_args(words)
+    return Page(parser.format_help()) if said.help else Doctor(said.probe, said.json)
+
+
 class _Parser(ArgumentParser):
     """Refuses with UsageError; abbreviates nothing; takes -h and --help as flags like any other."""
 
@@ -168,6 +241,11 @@ def _model(value: str) -> str:
     if not value.strip():
         raise UsageError("-m is empty: name a model, as in `-m openai/gpt-5`, or leave it out")
     return value
+
+
+def here() -> Path:
+    """The folder the shell stands in. Raises UsageError where it is gone."""
+    return _folder(HERE)
 
 
 def _folder(value: str) -> Path:

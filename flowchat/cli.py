@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowchat.arguments import Chat, Command, Headless, Page, Sessions, parse
+from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, here, parse
 from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import TypeVar
+
     from flowchat.config import Folders
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
     from flowchat.serve.stream import OutputFormat
+
+    Given = TypeVar("Given")
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -36,6 +41,12 @@ def _do(command: Command) -> int:
             return _print(text)
         case Sessions():
             return _list_sessions(command)
+        case Models():
+            return _list_models(command)
+        case Config():
+            return _configure(command)
+        case Doctor():
+            return _examine(command)
         case Chat():
             return _show_screen(command) if command.headless is None else _print_answer(command, command.headless)
 
@@ -157,7 +168,6 @@ def _folders_or_none() -> "tuple[Folders | None, tuple[str, ...]]":
 def _list_sessions(command: Sessions) -> int:
     from flowchat.config import open_folders
     from flowchat.serve import listing
-    from flowchat.serve.pipe import Pipe
     from flowchat.store import sessions
 
     folders = open_folders(os.environ)
@@ -169,6 +179,86 @@ def _list_sessions(command: Sessions) -> int:
             lines = listing.show_session(store, command.wanted, command.as_json)
         case "path":
             lines = listing.session_path(store, command.wanted, command.as_json)
+    return _write(lines)
+
+
+def _list_models(command: Models) -> int:
+    from flowchat.serve import looking
+
+    if command.provider:
+        return _write(_run(lambda _: looking.list_table(command.provider, command.as_json)))
+    return _write(_run(lambda workspace: looking.list_models(workspace, command.as_json)))
+
+
+def _examine(command: Doctor) -> int:
+    from flowchat.serve import looking
+
+    report = _run(lambda workspace: workspace.examine(command.asks))
+    return _write(looking.show_report(report, command.as_json)) or (0 if report.sound else 1)
+
+
+def _run(act: "Callable[[Workspace], Coroutine[None, None, Given]]") -> "Given":
+    """What `act` gives in the workspace of the folder the shell stands in."""
+    import asyncio
+
+    async def run() -> "Given":
+        workspace = _workspace(Chat(here()))
+        try:
+            return await act(workspace)
+        finally:
+            await workspace.close()
+
+    return asyncio.run(run())
+
+
+def _configure(command: Config) -> int:
+    from flowchat.config import open_folders
+    from flowchat.serve import looking
+    from flowchat.store import settings_file
+    from flowchat.transcript.clean import clean
+
+    folders = open_folders(os.environ)
+    match command.action:
+        case "path":
+            return _write(looking.settings_path(folders, command.as_json))
+        case "show":
+            found, notices = settings_file.effective(folders.settings_file, os.environ)
+            for sentence in notices:
+                _complain(sentence, 0)
+            return _write(looking.show_settings(found, command.as_json))
+        case "set":
+            said = settings_file.save_setting(folders.settings_file, command.what, command.value)
+            if said:
+                _complain(said, 0)
+            if command.what == "model" and os.environ.get("FLOWCHAT_MODEL", "").strip():
+                _complain("FLOWCHAT_MODEL is set, too, and is used first", 0)
+            return _print(f"{clean(command.what)} is set in {clean(str(folders.settings_file))}\n")
+        case "set-key" | "forget-key":
+            return _keep_key(command, folders)
+
+
+def _keep_key(command: Config, folders: "Folders") -> int:
+    """Keep a key that is read from stdin, or let go of one; no key is ever an argument."""
+    from flowchat.model import discover
+    from flowchat.serve import looking
+    from flowchat.store.keys import Keys
+    from flowchat.transcript.clean import clean
+
+    provider, keys = command.what, Keys(folders.config)
+    discover.check_provider(provider)
+    if command.action == "forget-key":
+        if not keys.forget(provider):
+            raise NotFound(f"no key is kept for {provider}; `flowchat doctor` shows which are")
+        return _print(f"The key for {provider} is no longer kept.\n")
+    place = keys.keep(provider, looking.read_key(provider, STDIN))
+    variable = discover.key_set(provider, os.environ)
+    beside = f" {variable} is set, too, and is used first." if variable else ""
+    return _print(f"The key for {provider} is kept in {clean(place)}.{beside}\n")
+
+
+def _write(lines: "Iterable[str]") -> int:
+    from flowchat.serve.pipe import Pipe
+
     pipe = Pipe(STDOUT)
     for line in lines:
         pipe.write(line)

@@ -117,8 +117,17 @@ async def _look_at_ollama(place: _Place) -> list[LocalModel]:
         if _only_embeds(path(shown, "capabilities")):
             continue
         loaded = None if running is None else any(same_name(other, name) for other in rows(running, "models"))
-        says, away = ollama_says(name, shown, running), bool(path(row, "remote_host"))
-        found.append(_model(place, name, ServerSays(None, says.calls_tools) if away else says, path(row, "size"), loaded, away))
+        says = ollama_says(name, shown, running)
+        found.append(
+            _model(
+                place,
+                name,
+                ServerSays(None, says.calls_tools) if away else says,
+                None if away else path(row, "size"),
+                loaded,
+                away,
+            )
+        )
     return found
 
 

@@ -283,6 +283,16 @@ def table_row(model: str) -> TableRow | None:
     )
 
 
+async def table_of(provider: str) -> list[tuple[str, TableRow]]:
+    """The models litellm's table knows of a provider that answer in a conversation, by name. Raises Refused if it cannot load."""
+    litellm = await loaded()
+    known: Mapping[str, Mapping[str, Any]] = litellm.model_cost
+    names: set[str] = set(litellm.models_by_provider.get(provider, ()))
+    talking = [name for name in names if known.get(name, {}).get("mode") in ("chat", "responses")]
+    whole = sorted(name if name.startswith(f"{provider}/") else f"{provider}/{name}" for name in talking)
+    return [(name, table_row(name) or TableRow()) for name in whole]
+
+
 async def close() -> None:
     """Let go of litellm's idle connections before the loop closes; nothing where it was never loaded."""
     if _litellm is not None and _litellm.done() and _litellm.exception() is None:

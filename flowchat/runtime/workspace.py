@@ -57,6 +57,7 @@ from flowchat.transcript.transcript import Transcript
 if TYPE_CHECKING:
     from flowchat.model.local import LocalModel
     from flowchat.model.offers import Offer
+    from flowchat.runtime.doctor import Report
 
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
@@ -272,6 +273,10 @@ class Workspace:
             raise CommandRefused("nothing can be kept here, so no key either: set HOME or FLOWCHAT_HOME, or the key's variable")
         return await aside(lambda: keys.keep(provider, key))
 
+    def key_places(self) -> Mapping[str, str]:
+        """Where the key of each provider is kept that has one; the keys themselves are not read from a keyring."""
+        return self._keys.providers() if self._keys else {}
+
     async def look_around(self) -> "tuple[LocalModel, ...]":
         """The models of this machine, within a second; raises nothing."""
         from flowchat.model.local import look_around
@@ -283,6 +288,12 @@ class Workspace:
         from flowchat.model.offers import offers
 
         return offers(self._environ, self.settings, found, kept_in(self._keys))
+
+    async def examine(self, asks: bool = False) -> "Report":
+        """What `flowchat doctor` tells; with a test call of the model where it `asks`."""
+        from flowchat.runtime.doctor import examine
+
+        return await examine(self, self._environ, asks)
 
     async def probe(self, name: str, api_base: str = "") -> Probed:
         """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""

@@ -2,11 +2,13 @@
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
-from flowchat.config import fit_setting
+from msgspec import Struct, to_builtins
+
+from flowchat.config import MODE_ALIASES, Settings, fit_setting, read_settings, read_table, setting_names
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
 
@@ -46,6 +48,45 @@ def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) 
         return _write_from_values(target, text, wanted, disk)
     except OSError as error:
         raise StorageFailed(refused(target, error)) from error
+
+
+class Effective(Struct, frozen=True):
+    """A setting as it counts, and where that comes from; a variable of the environment is named in `variable`."""
+
+    key: str
+    value: str | int | float
+    origin: Literal["default", "file", "environment"]
+    variable: str = ""
+
+
+def effective(file: Path, environ: Mapping[str, str]) -> tuple[list[Effective], tuple[str, ...]]:
+    """Every setting as it counts now, and a sentence for each thing in the file that does not. Raises nothing."""
+    settings, notices = read_settings(file)
+    try:
+        table = read_table(file)
+    except (OSError, ValueError):
+        table = Table()
+    found: list[Effective] = []
+    for key, path in _settings_in(settings):
+        value = _value_at(to_builtins(settings), path)
+        if value is None:
+            continue
+        written = _value_at(table, path)
+        counts = written is not None and MODE_ALIASES.get(str(written), written) == value
+        found.append(Effective(key, cast("str | int | float", value), "file" if counts else "default"))
+    if named := environ.get("FLOWCHAT_MODEL", "").strip():
+        found[0] = Effective("model", named, "environment", "FLOWCHAT_MODEL")
+    return found, notices
+
+
+def _settings_in(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in setting_names():
+        if not name.startswith("models."):
+            yield name, tuple(name.split("."))
+            continue
+        for model in settings.models:
+            last = name.rpartition(".")[2]
+            yield f"models.{model}.{last}", ("models", model, last)
 
 
 def _read(target: Path) -> str:
@@ -163,11 +204,11 @@ def _key(name: str) -> str:
     return tomli_w.dumps({name: 0}).rpartition(" = ")[0]
 
 
-def _value_at(table: Table, path: tuple[str, ...]) -> object:
-    value: Any = table
-    for name in path:
-        value = value[name]
-    return value
+def _value_at(value: object, path: tuple[str, ...]) -> object:
+    """What lies at a path in tables; None where there is nothing."""
+    if not path:
+        return value
+    return _value_at(cast(Table, value).get(path[0]), path[1:]) if isinstance(value, dict) else None
 
 
 def _means(text: str, wanted: Table) -> bool:

@@ -34,9 +34,7 @@ async def test_every_server_here_tells_its_models_the_best_first() -> None:
             LocalModel("lm_studio/phi-3", "LM Studio", f"{studio}/v1", loaded=False),
             LocalModel("hosted_vllm/Qwen/Qwen3-8B", "vLLM", f"{vllm}/v1", 40_960, "server"),
             LocalModel("ollama_chat/llama2:latest", "Ollama", ollama, None, "assumed", False, 3_800_000_000, False),
-            LocalModel(
-                "ollama_chat/gpt-oss:120b-cloud", "Ollama", ollama, calls_tools=True, size_bytes=384, loaded=False, elsewhere=True
-            ),
+            LocalModel("ollama_chat/gpt-oss:120b-cloud", "Ollama", ollama, calls_tools=True, elsewhere=True),
         )
 
 
