@@ -118,16 +118,10 @@ async def _look_at_ollama(place: _Place) -> list[LocalModel]:
             continue
         loaded = None if running is None else any(same_name(other, name) for other in rows(running, "models"))
         says = ollama_says(name, shown, running)
-        found.append(
-            _model(
-                place,
-                name,
-                ServerSays(None, says.calls_tools) if away else says,
-                None if away else path(row, "size"),
-                loaded,
-                away,
-            )
-        )
+        if path(row, "remote_host"):
+            found.append(_model(place, name, ServerSays(calls_tools=says.calls_tools), elsewhere=True))
+        else:
+            found.append(_model(place, name, says, path(row, "size"), loaded))
     return found
 
 
