@@ -1,11 +1,12 @@
 """How roles look: a theme as frozen styles and glyphs; the only colours a widget knows."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct, field
 from rich.style import Style
 
-Role = Literal["text", "dim", "accent", "good", "warn", "bad", "raised"]
+Role = Literal["text", "dim", "accent", "good", "warn", "bad"]
 
 
 class Glyphs(Struct, frozen=True):
@@ -54,21 +55,24 @@ ASCII_GLYPHS = Glyphs(
     bar_mark_empty="|",
 )
 _GLYPHS = Glyphs()
-_BOLD, _ITALIC = Style(bold=True), Style(italic=True)
-_CODE_ROLES: dict[str, Role] = {
-    "Comment": "dim",
-    "Keyword": "accent",
-    "Keyword.Constant": "warn",
-    "Operator.Word": "accent",
-    "Name.Decorator": "warn",
-    "Name.Tag": "accent",
-    "Name.Function": "accent",
-    "Name.Class": "accent",
-    "Name.Constant": "warn",
-    "Name.Exception": "warn",
-    "Literal.String": "good",
-    "Literal.Number": "warn",
-    "Literal.Date": "warn",
+_BOLD = Style(bold=True)
+
+CodeKind = Literal["comment", "keyword", "name", "string", "number"]
+"""What code is coloured by; `name` is what is defined or called, `number` any constant."""
+_CODE: dict[str, CodeKind | Role] = {
+    "Comment": "comment",
+    "Keyword": "keyword",
+    "Keyword.Constant": "number",
+    "Operator.Word": "keyword",
+    "Name.Decorator": "keyword",
+    "Name.Tag": "keyword",
+    "Name.Function": "name",
+    "Name.Class": "name",
+    "Name.Exception": "name",
+    "Name.Constant": "number",
+    "Literal.String": "string",
+    "Literal.Number": "number",
+    "Literal.Date": "number",
     "Generic.Deleted": "bad",
     "Generic.Inserted": "good",
     "Generic.Heading": "accent",
@@ -76,23 +80,45 @@ _CODE_ROLES: dict[str, Role] = {
     "Generic.Prompt": "dim",
     "Generic.Output": "dim",
 }
-"""Roles of code by Pygments token; the nearest one up a token's path counts."""
+"""Kinds of code, or roles, by Pygments token; the nearest one up a token's path counts."""
 
 
 def _colour(colour: str) -> Style:
     return Style(color=colour)
 
 
-class Palette(Struct, frozen=True, eq=False):
-    """One theme. `text` may be without colour: the terminal's own. `raised` has a background."""
+def _ground(colour: str) -> Style:
+    return Style(bgcolor=colour)
 
-    text: Style = field(default_factory=Style.null)
-    dim: Style = field(default_factory=lambda: _colour("#8d94a1"))
+
+def _code() -> Mapping[CodeKind, Style]:
+    return {
+        "comment": Style(color="#9aa1ae", italic=True),
+        "keyword": _colour("#c4a9f5"),
+        "name": _colour("#86b6f7"),
+        "string": _colour("#8fcf94"),
+        "number": _colour("#e3b768"),
+    }
+
+
+class Palette(Struct, frozen=True, eq=False):
+    """One theme; the defaults are the theme `dark`. `text` may be without colour: the terminal's own.
+
+    `raised` (bars), `selected` (the chosen line, selected text), `added` and `removed` (what changed in a line of a diff) are
+    grounds, added to another style; where there is no colour for one it has a weight, or its ink and paper change places.
+    """
+
+    text: Style = field(default_factory=lambda: _colour("#d8dbe2"))
+    dim: Style = field(default_factory=lambda: _colour("#9aa1ae"))
     accent: Style = field(default_factory=lambda: _colour("#86b6f7"))
     good: Style = field(default_factory=lambda: _colour("#8fcf94"))
     warn: Style = field(default_factory=lambda: _colour("#e3b768"))
-    bad: Style = field(default_factory=lambda: _colour("#f0908a"))
-    raised: Style = field(default_factory=lambda: Style(bgcolor="#20242b"))
+    bad: Style = field(default_factory=lambda: _colour("#f39a94"))
+    raised: Style = field(default_factory=lambda: _ground("#20242b"))
+    selected: Style = field(default_factory=lambda: _ground("#2d3541"))
+    added: Style = field(default_factory=lambda: _ground("#1c3325"))
+    removed: Style = field(default_factory=lambda: _ground("#402224"))
+    code: Mapping[CodeKind, Style] = field(default_factory=_code)
     ascii: bool = False
 
     @property
@@ -116,16 +142,19 @@ class Palette(Struct, frozen=True, eq=False):
         return getattr(self, role)
 
     def chosen(self, style: Style) -> Style:
-        """The style on the chosen line of a list."""
-        return style + self.raised
+        """The style on the chosen line of a list, or of selected text. A line whose ink and paper change places has one of each."""
+        return Style(bold=style.bold) + self.selected if self.selected.reverse else style + self.selected
 
     def code_style(self, token: str) -> Style:
         """The style of a Pygments token, named as in "Name.Function.Magic"."""
         while token:
-            role = _CODE_ROLES.get(token)
-            if role is not None:
-                return self.role(role) + _ITALIC if role == "dim" else self.role(role)
-            token = token.rpartition(".")[0]
+            match _CODE.get(token):
+                case None:
+                    token = token.rpartition(".")[0]
+                case "comment" | "keyword" | "name" | "string" | "number" as kind:
+                    return self.code[kind]
+                case role:
+                    return self.role(role)
         return self.text
 
 
