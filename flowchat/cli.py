@@ -55,6 +55,7 @@ def _show_screen(chat: Chat) -> int:
     _check_terminal()
     workspace = _workspace(chat)
     from flowchat.ui.app import Start, run_app
+    from flowchat.ui.colours import terminal_colours
     from flowchat.ui.terminal import shows_ascii_alone
 
     start = Start(
@@ -65,6 +66,7 @@ def _show_screen(chat: Chat) -> int:
         mode=chat.mode,
         model=chat.model,
         ascii=shows_ascii_alone(os.environ, sys.stdout.encoding),
+        colours=terminal_colours(os.environ),
         log=workspace.folders.log_file if workspace.folders else None,
     )
     return run_app(workspace, start=start)

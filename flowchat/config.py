@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True):
 
     model: str = ""
     permission_mode: Mode = "default"
-    theme: str = "dark"
+    theme: str = "neutral"
     compact: Compact = Compact()
     limits: Limits = Limits()
     tools: ToolSettings = ToolSettings()
@@ -234,6 +234,10 @@ class Folders(Struct, frozen=True):
     @property
     def settings_file(self) -> Path:
         return self.config / "config.toml"
+
+    @property
+    def themes(self) -> Path:
+        return self.config / "themes"
 
     @property
     def log_file(self) -> Path:

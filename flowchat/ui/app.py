@@ -18,11 +18,11 @@ from textual.screen import Screen
 from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
 from flowchat.ui.in_turn import InTurn
+from flowchat.ui.intake import GroundTold
 from flowchat.ui.keymap import load_keymap
+from flowchat.ui.looks import Looks
 from flowchat.ui.opening import Start
-from flowchat.ui.stage import ThemeAsked
 from flowchat.ui.terminal import HungUp, Terminal, guard, say_behind
-from flowchat.ui.themes import load_palette, theme_files
 
 if TYPE_CHECKING:
     from flowchat.runtime.workspace import Workspace
@@ -105,10 +105,10 @@ class FlowchatApp(App[int], inherit_bindings=False):
     def __init__(self, workspace: "Workspace", start: Start) -> None:
         self._start = start
         super().__init__(driver_class=Terminal, ansi_color=True)
-        self._theme = workspace.settings.theme
-        palette = load_palette(self._theme, ascii_only=start.ascii, colourless=self.no_color)
+        own = workspace.folders.themes if workspace.folders else None
+        self._looks = Looks(workspace.settings.theme, own, start.colours, ascii_only=start.ascii)
         keymap = load_keymap(workspace.folders and workspace.folders.config / "keybindings.json")
-        self._chat = ChatScreen(workspace, start, palette, keymap)
+        self._chat = ChatScreen(workspace, start, self._looks, keymap)
         self._in_turn = InTurn(self, self._chat.errands, super().on_event)
         self.animation_level = "none"
         self.crash: BaseException | None = None
@@ -135,14 +135,14 @@ class FlowchatApp(App[int], inherit_bindings=False):
             self.resumable = session.sid
 
     # --- looks -------------------------------------------------------------------------------------------------------
-    def on_theme_asked(self, message: ThemeAsked) -> None:
-        names = list(theme_files())
-        name = message.theme or names[(names.index(self._theme) + 1) % len(names)]
-        if name not in names:
-            self._chat.say(f"There is no theme {name!r}; there are {', '.join(names)}", "warning")
-            return
-        self._theme = name
-        self._chat.use(load_palette(name, ascii_only=self._start.ascii, colourless=self.no_color))
+    @property
+    def asks_ground(self) -> bool:
+        """Whether the terminal is asked what its background is."""
+        return self._looks.asks_ground
+
+    def on_ground_told(self, message: GroundTold) -> None:
+        if self._looks.ground_is(message.ground):
+            self._chat.use_looks()
 
     # --- keys --------------------------------------------------------------------------------------------------------
     async def on_event(self, event: events.Event) -> None:

@@ -19,8 +19,8 @@ from flowchat.ui.edge import Level
 from flowchat.ui.errands import Errands
 from flowchat.ui.key_acts import KeyActs
 from flowchat.ui.keymap import Keymap
+from flowchat.ui.looks import Looks
 from flowchat.ui.opening import Start
-from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Panes
 from flowchat.ui.stage import Stage
 
@@ -35,10 +35,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     AUTO_FOCUS = ""
     BINDINGS = (Binding("f", "fork", priority=True, show=False),)
 
-    def __init__(self, workspace: "Workspace", start: Start, palette: Palette, keymap: Keymap) -> None:
+    def __init__(self, workspace: "Workspace", start: Start, looks: Looks, keymap: Keymap) -> None:
         super().__init__()
         self._workspace, self._start = workspace, start
-        self._stage = Stage(self, workspace, start, palette, keymap)
+        self._stage = Stage(self, workspace, start, looks, keymap)
         self._panes = self._stage.panes
         self._keys = KeyActs(self._stage)
         self._paths: Sequence[str] = ()
@@ -58,7 +58,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     async def _open_first(self) -> None:
         refusal = await self._stage.visit.begin()
-        notices = [*self._workspace.notices, *self._stage.keymap.notices]
+        told = (*self._workspace.notices, *self._stage.keymap.notices, self._stage.looks.problem)
+        notices = [notice for notice in told if notice]
         if refusal:
             self.say(refusal, "error")
         elif notices:
@@ -88,8 +89,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     def say(self, text: str, level: Level = "info") -> None:
         self._stage.say(text, level)
 
-    def use(self, palette: Palette) -> None:
-        self._stage.use(palette)
+    def use_looks(self) -> None:
+        self._stage.use_looks()
 
     def keep_text(self) -> None:
         """Keep on disk what is unsent. Raises StorageFailed."""

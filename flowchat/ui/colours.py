@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from msgspec import Struct
+
 Depth = Literal["none", "16", "256", "full"]
 Ground = Literal["dark", "light"]
 """What the terminal's own background is."""
@@ -19,6 +21,19 @@ _SILENT = ("linux", "vt", "cons", "eterm", "dumb", "screen")
 _MIDDLE = 0.179
 """The luminance on which black and white are read equally well."""
 _CUBE = (0, 95, 135, 175, 215, 255)
+
+
+class Colours(Struct, frozen=True):
+    """What a terminal shows. `ground` None: not known before it is asked, which is in order where it `answers`."""
+
+    depth: Depth = "full"
+    ground: Ground | None = None
+    answers: bool = False
+
+
+def terminal_colours(environ: Mapping[str, str]) -> Colours:
+    """What the environment says of the terminal."""
+    return Colours(colour_depth(environ), ground_known(environ), answers_ground(environ))
 
 
 def colour_depth(environ: Mapping[str, str]) -> Depth:
@@ -71,10 +86,14 @@ def in_256(colour: str) -> int:
     parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     steps = [min(range(6), key=lambda step: abs(_CUBE[step] - part)) for part in parts]
     grey = max(0, min(23, round((sum(parts) / 3 - 8) / 10)))
-    far = [sum((a - b) ** 2 for a, b in zip(parts, other, strict=True)) for other in ([_CUBE[s] for s in steps], [8 + 10 * grey] * 3)]
+    far = [
+        sum((a - b) ** 2 for a, b in zip(parts, other, strict=True)) for other in ([_CUBE[s] for s in steps], [8 + 10 * grey] * 3)
+    ]
     return 232 + grey if far[1] < far[0] else 16 + 36 * steps[0] + 6 * steps[1] + steps[2]
 
 
-os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", {"none": "standard", "16": "standard", "256": "256", "full": "truecolor"}[colour_depth(os.environ)])
+os.environ.setdefault(
+    "TEXTUAL_COLOR_SYSTEM", {"none": "standard", "16": "standard", "256": "256", "full": "truecolor"}[colour_depth(os.environ)]
+)
 if os.environ.get("NO_COLOR") == "":  # no-color.org: an empty value means nothing; textual asks only whether there is one
     del os.environ["NO_COLOR"]

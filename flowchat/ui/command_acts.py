@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from flowchat.transcript.entries import Seq
 from flowchat.ui import orders
 from flowchat.ui.commands import Typed
-from flowchat.ui.stage import Stage, ThemeAsked
+from flowchat.ui.stage import Stage
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -104,7 +104,12 @@ async def _fork(stage: Stage, session: "Session", argument: str) -> None:
 
 
 async def _theme(stage: Stage, session: "Session", argument: str) -> None:
-    stage.screen.post_message(ThemeAsked(argument))
+    from flowchat.ui import theme_screen
+
+    if argument:
+        await theme_screen.keep_theme(stage, argument)
+    else:
+        theme_screen.pick_theme(stage)
 
 
 async def _quit(stage: Stage, session: "Session", argument: str) -> None:

@@ -35,7 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("retry", "Ask again after a failure or an interrupt", once=True),
     Command("queue", "Edit, reorder or drop waiting messages"),
     Command("fork", "Go on in a copy; this session stays as it is", once=True),
-    Command("theme", "Change the colours", "[dark or light]"),
+    Command("theme", "Choose the colours", "[name]"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -12,6 +12,7 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
+from flowchat.ui.colours import Ground, read_ground
 from flowchat.ui.keys import ESCAPE_SECONDS
 
 PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
@@ -36,6 +37,14 @@ _OTHER_KEYS = re.compile(r"\x1b\[27;(\d+);(\d+)~")
 _SIZE_WITHOUT_PIXELS = re.compile(r"\x1b\[48;(\d+);(\d+);(?:0+;\d+|\d+;0+)t")
 _SIZE_OF_NOTHING = re.compile(r"\x1b\[48;(?:0+;|\d+;0+;)")
 _ALT_ENTERS = {"\r": "alt+enter", "\n": "alt+enter", "\x7f": "alt+backspace"}
+
+
+class GroundTold(Message):
+    """The terminal answered what its background is."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__()
+        self.ground: Ground = ground
 
 
 class Intake:
@@ -108,6 +117,8 @@ class Intake:
                     yield from self._alt(token[1])
                 case "escape":
                     yield events.Key("escape", "\x1b")
+                case "string" if (ground := read_ground(token)) is not None:
+                    yield GroundTold(ground)
                 case "partial":
                     patience = SEQUENCE_SECONDS if len(token) > 2 else ESCAPE_SECONDS
                     self._rest, self._due = token, time.monotonic() + patience

@@ -42,6 +42,9 @@ class Listing(Widget, can_focus=False):
             super().__init__()
             self.row = row
 
+    class Walked(Message):
+        """The wheel chose another row."""
+
     DEFAULT_CSS = "Listing { height: auto; }"
 
     def __init__(self, palette: Palette, columns: Sequence[Column], *, limit: int | None = None, raised: bool = False) -> None:
@@ -163,7 +166,9 @@ class Listing(Widget, can_focus=False):
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         event.stop()
         self.act("up")
+        self.post_message(self.Walked())
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         event.stop()
         self.act("down")
+        self.post_message(self.Walked())

@@ -1,6 +1,6 @@
 """Which theme is shown: what is set, what the terminal's background picks of a family, and what the terminal can show of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from rich.style import Style
 
 from flowchat.errors import UsageError
 from flowchat.transcript.clean import clean
-from flowchat.ui.colours import Ground, answers_ground, colour_depth, ground_known, in_256
+from flowchat.ui.colours import Colours, Depth, Ground, in_256
 from flowchat.ui.palette import DARK, Palette
 from flowchat.ui.themes import DEFAULT, Theme, families, read_theme, theme_files, theme_for
 
@@ -25,37 +25,37 @@ class Choice(Struct, frozen=True):
 class Looks:
     """Holds the name that is set and the background that is known; themes are read when they are shown."""
 
-    def __init__(self, setting: str, own: Path | None, environ: Mapping[str, str], *, ascii_only: bool = False) -> None:
-        """`own`: the folder of the user's themes. What cannot be shown as it is set is in `notice`, a sentence or empty."""
+    def __init__(self, setting: str, own: Path | None, colours: Colours, *, ascii_only: bool = False) -> None:
+        """`own`: the folder of the user's themes. What cannot be shown as it is set is in `problem`, a sentence or empty."""
         self._own, self._ascii = own, ascii_only
-        self._depth = colour_depth(environ)
-        self._ground: Ground | None = ground_known(environ)
-        self._may_ask = self._depth != "none" and answers_ground(environ)
-        self.name, self.notice = DEFAULT, ""
+        self._depth: Depth = colours.depth
+        self._may_ask = colours.depth != "none" and colours.answers
+        self._ground: Ground = colours.ground or "dark"
+        self._files = theme_files(own)
+        self.name, self.problem = DEFAULT, ""
         try:
             self.palette = self.take(setting)
         except UsageError as error:
-            self.notice = f"theme = {clean(setting[:40])!r} does not count: {error}"
             self.palette = self.take(DEFAULT)
+            self.problem = f"config.toml: {error}; {DEFAULT} is shown"
 
     @property
     def asks_ground(self) -> bool:
         """Whether the terminal is to be asked for its background: where that may change what is shown."""
-        return self._may_ask and self.name not in theme_files(self._own)
+        return self._may_ask and self.name not in self._files
 
     def take(self, name: str) -> Palette:
-        """Show another theme. Raises UsageError: then nothing has changed."""
+        """Show another theme, as its file is now. Raises UsageError: then nothing has changed."""
+        self._files = theme_files(self._own)
         theme = self._theme(name)
         self.name = name
         self.palette = palette_of(self._shown(theme), self._depth, ascii_only=self._ascii)
-        if theme.problems:
-            more = f" (and {len(theme.problems) - 1} more)" if theme.problems[1:] else ""
-            self.notice = clean(theme.problems[0]) + more
+        self.problem = _problem(theme)
         return self.palette
 
     def ground_is(self, ground: Ground) -> bool:
         """The terminal told its background; whether that changes what is shown."""
-        changes = (self._ground or "dark") != ground and self.name not in theme_files(self._own)
+        changes = self._ground != ground and self.name not in self._files
         self._ground = ground
         if changes:
             self.take(self.name)
@@ -63,23 +63,39 @@ class Looks:
 
     def choices(self) -> Sequence[Choice]:
         """All that can be set: each family before its two. Reads every file."""
-        files = theme_files(self._own)
+        files = self._files = theme_files(self._own)
         pairs, found = families(list(files)), list[Choice]()
         for name in sorted({*files, *pairs}, key=lambda name: _place(name, pairs)):
             theme = self._theme(name)
-            about = f"{theme.about}; dark or light as the terminal is" if name in pairs and name not in files else theme.about
-            found.append(Choice(name, about, clean(theme.problems[0]) if theme.problems else ""))
+            follows = name in pairs and name not in files
+            about = ": ".join(filter(None, (theme.about, "dark or light as the terminal is" if follows else "")))
+            found.append(Choice(name, about, _problem(theme)))
         return found
 
+    @property
+    def limits(self) -> str:
+        """What the terminal cannot show of any theme, in a sentence or empty."""
+        if self._depth == "16":
+            return "This terminal has 16 colours: every theme looks like ansi"
+        return "NO_COLOR is set: every theme looks the same" if self._depth == "none" else ""
+
+    def put_back(self, name: str, palette: Palette) -> None:
+        """Show again what was shown."""
+        self.name, self.palette, self.problem = name, palette, ""
+
     def _theme(self, name: str) -> Theme:
-        files = theme_files(self._own)
-        return read_theme(theme_for(name, self._ground or "dark", list(files)), files)
+        return read_theme(theme_for(name, self._ground, list(self._files)), self._files)
 
     def _shown(self, theme: Theme) -> Theme:
         """The theme, or on a terminal of 16 colours that for such ones."""
         if self._depth != "16" or theme.is_plain:
             return theme
         return read_theme("ansi-dark" if theme.dark else "ansi-light", theme_files())
+
+
+def _problem(theme: Theme) -> str:
+    more = f" (and {len(theme.problems) - 1} more)" if theme.problems[1:] else ""
+    return clean(theme.problems[0]) + more if theme.problems else ""
 
 
 def _place(name: str, pairs: Sequence[str]) -> tuple[int, str, str]:
@@ -89,7 +105,7 @@ def _place(name: str, pairs: Sequence[str]) -> tuple[int, str, str]:
     return (order.index(family) if family in order else len(order)), family, "" if name == family else name
 
 
-def palette_of(theme: Theme, depth: str, *, ascii_only: bool = False) -> Palette:
+def palette_of(theme: Theme, depth: Depth, *, ascii_only: bool = False) -> Palette:
     """A theme as the terminal can show it; with no colours at all there are weights and underlines in their place."""
     if depth == "none":
         plain, bold, swapped = Style(), Style(bold=True), Style(reverse=True)

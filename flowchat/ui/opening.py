@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from flowchat.transcript.entries import Mode
+from flowchat.ui.colours import Colours
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -16,7 +17,8 @@ class Start(Struct, frozen=True):
     """How to begin.
 
     `resume` names a session (id, its beginning, or title), empty: the person picks; None: a new one, or with `newest` the
-    last of this workspace. `prompt` is sent at once. `ascii`: no glyph outside ASCII. `log`: the file that tells of a crash.
+    last of this workspace. `prompt` is sent at once. `ascii`: no glyph outside ASCII. `colours`: what the terminal can show.
+    `log`: the file that tells of a crash.
     """
 
     prompt: str = ""
@@ -26,6 +28,7 @@ class Start(Struct, frozen=True):
     mode: Mode | None = None
     model: str | None = None
     ascii: bool = False
+    colours: Colours = Colours()
     log: Path | None = None
 
     @property

@@ -57,9 +57,7 @@ ASCII_GLYPHS = Glyphs(
 _GLYPHS = Glyphs()
 _BOLD = Style(bold=True)
 
-CodeKind = Literal["comment", "keyword", "name", "string", "number"]
-"""What code is coloured by; `name` is what is defined or called, `number` any constant."""
-_CODE: dict[str, CodeKind | Role] = {
+_CODE: dict[str, Role | Literal["comment", "keyword", "name", "string", "number"]] = {
     "Comment": "comment",
     "Keyword": "keyword",
     "Keyword.Constant": "number",
@@ -91,7 +89,7 @@ def _ground(colour: str) -> Style:
     return Style(bgcolor=colour)
 
 
-def _code() -> Mapping[CodeKind, Style]:
+def _code() -> Mapping[str, Style]:
     return {
         "comment": Style(color="#9aa1ae", italic=True),
         "keyword": _colour("#c4a9f5"),
@@ -106,6 +104,7 @@ class Palette(Struct, frozen=True, eq=False):
 
     `raised` (bars), `selected` (the chosen line, selected text), `added` and `removed` (what changed in a line of a diff) are
     grounds, added to another style; where there is no colour for one it has a weight, or its ink and paper change places.
+    `code` has the styles of comment, keyword, name (defined or called), string and number (any constant).
     """
 
     text: Style = field(default_factory=lambda: _colour("#d8dbe2"))
@@ -118,7 +117,7 @@ class Palette(Struct, frozen=True, eq=False):
     selected: Style = field(default_factory=lambda: _ground("#2d3541"))
     added: Style = field(default_factory=lambda: _ground("#1c3325"))
     removed: Style = field(default_factory=lambda: _ground("#402224"))
-    code: Mapping[CodeKind, Style] = field(default_factory=_code)
+    code: Mapping[str, Style] = field(default_factory=_code)
     ascii: bool = False
 
     @property
@@ -142,7 +141,7 @@ class Palette(Struct, frozen=True, eq=False):
         return getattr(self, role)
 
     def chosen(self, style: Style) -> Style:
-        """The style on the chosen line of a list, or of selected text. A line whose ink and paper change places has one of each."""
+        """The style on the chosen line of a list, or of selected text; one for all of it where ink and paper change places."""
         return Style(bold=style.bold) + self.selected if self.selected.reverse else style + self.selected
 
     def code_style(self, token: str) -> Style:

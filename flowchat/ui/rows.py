@@ -34,6 +34,10 @@ class Rows(Widget):
         self._draw, self._top, self._drawn = draw, 0, (-1, ())
         self.refresh(layout=True)
 
+    def use(self, palette: Palette) -> None:
+        self._palette = palette
+        self.refresh()
+
     def act(self, act: str) -> bool:
         """Scroll as a key of keys.LIST asks; False if the act is not about scrolling."""
         page = max(1, self.size.height - 2)

@@ -5,7 +5,6 @@ import time
 from typing import TYPE_CHECKING, Literal, cast
 
 from textual.app import App
-from textual.message import Message
 from textual.screen import Screen
 
 from flowchat.transcript.entries import Record, UserSaid, text_of
@@ -13,6 +12,7 @@ from flowchat.transcript.events import Heard, StateDelta
 from flowchat.ui.edge import Level
 from flowchat.ui.errands import Errands
 from flowchat.ui.keymap import Keymap
+from flowchat.ui.looks import Looks
 from flowchat.ui.opening import Start
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Order, Panes
@@ -27,22 +27,14 @@ if TYPE_CHECKING:
     from flowchat.ui.message_picker import Said
 
 
-class ThemeAsked(Message):
-    """`/theme NAME`; no name: the other one."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.theme = name
-
-
 class Stage:
     """Its parts are there for keys and commands to use; what they share of asking and showing is below."""
 
-    def __init__(self, screen: Screen[None], workspace: "Workspace", start: Start, palette: Palette, keymap: Keymap) -> None:
+    def __init__(self, screen: Screen[None], workspace: "Workspace", start: Start, looks: Looks, keymap: Keymap) -> None:
         """`screen` owns the work that is done beside it."""
-        self.screen, self.workspace, self.start, self.palette = screen, workspace, start, palette
+        self.screen, self.workspace, self.start, self.looks = screen, workspace, start, looks
         self.keymap = keymap
-        self.panes = Panes(palette, keymap)
+        self.panes = Panes(looks.palette, keymap)
         self.revision = Revision(self.panes.composer)
         self.unsent = Unsent(screen, self.keep_text, self.say)
         self.errands = Errands(screen, self.say, self.panes.composer.give_back)
@@ -64,9 +56,13 @@ class Stage:
         """Whether there is something to stop; the meter is told of it a moment later."""
         return bool(self._on_the_way) or (self.session is not None and self.session.state.state != "idle")
 
-    def use(self, palette: Palette) -> None:
-        self.palette = palette
-        self.panes.use(palette)
+    @property
+    def palette(self) -> Palette:
+        return self.looks.palette
+
+    def use_looks(self) -> None:
+        """Draw as the looks are now."""
+        self.panes.use(self.looks.palette)
 
     def say(self, text: str, level: Level = "info") -> None:
         self.panes.say(text, level)

@@ -42,13 +42,17 @@ def _segments(pieces: Sequence[Piece]) -> list[Segment]:
     """As few segments as show the same: what looks alike is joined, and a space has no colour of its own."""
     joined: list[Piece] = []
     for text, style in pieces:
-        if text.isspace() and style.bgcolor is None and not style.underline:
-            style = joined[-1][1] if joined and not joined[-1][1].underline and joined[-1][1].bgcolor is None else Style.null()
+        if text.isspace() and not _shows_on_blanks(style):
+            style = joined[-1][1] if joined and not _shows_on_blanks(joined[-1][1]) else Style.null()
         if joined and joined[-1][1] == style:
             joined[-1] = (joined[-1][0] + text, style)
         elif text:
             joined.append((text, style))
     return [Segment(text, style) for text, style in joined]
+
+
+def _shows_on_blanks(style: Style) -> bool:
+    return style.bgcolor is not None or bool(style.underline) or bool(style.reverse)
 
 
 def pieces_width(pieces: Sequence[Piece]) -> int:

@@ -17,6 +17,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from flowchat.ui.colours import GROUND_ASKED
 from flowchat.ui.intake import Intake
 
 READ_BYTES = 65536
@@ -61,6 +62,7 @@ class Terminal(LinuxDriver):
         self._caret_shown = False
         self._entered = False
         self._ascii: bool = getattr(app, "ascii_only", False)
+        self._asks_ground: bool = getattr(app, "asks_ground", False)
 
     # --- the cursor --------------------------------------------------------------------------------------------------
     def show_caret(self, shown: bool) -> None:
@@ -87,6 +89,9 @@ class Terminal(LinuxDriver):
         _write_all(self.fileno, _KEYBOARD_RESET + MODES_OFF)
         self._caret_shown = False
         super().start_application_mode()
+        if self._asks_ground:  # once: back from the shell nobody waits for an answer
+            self._asks_ground = False
+            self.write(GROUND_ASKED)
         self._entered = True
 
     def stop_application_mode(self) -> None:

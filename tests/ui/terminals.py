@@ -22,7 +22,7 @@ KEYBOARD_ASKED, KEYBOARD_LEFT = b"\x1b[>25u", b"\x1b[<u"
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TERM": "xterm-256color", "FLOWCHAT_MODEL": "demo", "PYTHONPATH": str(ROOT)}
 _OURS = re.compile(
-    rb"\x1b\[(?:[\d;]*[mHJKABCD]|[<>]\d*u|\?(?:1049|100[02346]|1015|1016|2004|2048|2026|7|25)[hl]|\?(?:2026|2048)\$p)|[\r\n]"
+    rb"\x1b\[(?:[\d;]*[mHJKABCD]|[<>]\d*u|\?(?:1049|100[02346]|1015|1016|2004|2048|2026|7|25)[hl]|\?(?:2026|2048)\$p)|\x1b\]11;\?\x1b\\|[\r\n]"
 )
 _CUT = re.compile(rb"\x1b(?:\[[\d;?<>]*\$?)?\Z")
 """The end of what has been read so far."""

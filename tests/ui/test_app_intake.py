@@ -49,13 +49,21 @@ def test_reports_of_the_terminal_make_no_burst() -> None:
     assert told("\x1b[I\r") == ["AppFocus", "enter"]
 
 
+@pytest.mark.parametrize("end", ["\x07", "\x1b\\"])
+def test_what_the_terminal_says_of_its_background_writes_nothing_however_it_was_cut(end: str) -> None:
+    whole = f"\x1b]11;rgb:fdfd/f6f6/e3e3{end}"
+    for at in range(1, len(whole)):
+        assert told("a" + whole[:at], whole[at:] + "b") == ["a", "GroundTold", "b"], at
+
+
 def test_garbled_mouse_reports_and_unknown_sequences_write_nothing() -> None:
     for garbage in (
         "\x1b[<NaN;NaN;NaNM",
         "\x1b[<35;NaN;12M",
         "\x1b[<35;1.5;2M",
         "\x1b[999;9q",
-        "\x1b]11;rgb:1/2/3\x1b\\",
+        "\x1b]10;rgb:1/2/3\x1b\\",
+        "\x1b]11;?\x1b\\",
         "\x1bP1+r\x1b\\",
     ):
         assert told(garbage + "a") == ["a"], garbage
