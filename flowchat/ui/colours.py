@@ -92,8 +92,7 @@ def in_256(colour: str) -> int:
     return 232 + grey if far[1] < far[0] else 16 + 36 * steps[0] + 6 * steps[1] + steps[2]
 
 
-os.environ.setdefault(
-    "TEXTUAL_COLOR_SYSTEM", {"none": "standard", "16": "standard", "256": "256", "full": "truecolor"}[colour_depth(os.environ)]
-)
+_SYSTEMS: dict[Depth, str] = {"none": "standard", "16": "standard", "256": "256", "full": "truecolor"}
+os.environ["TEXTUAL_COLOR_SYSTEM"] = _SYSTEMS[colour_depth(os.environ)]  # rich knows fewer terminals
 if os.environ.get("NO_COLOR") == "":  # no-color.org: an empty value means nothing; textual asks only whether there is one
     del os.environ["NO_COLOR"]
