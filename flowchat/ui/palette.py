@@ -100,14 +100,14 @@ def _code() -> Mapping[str, Style]:
 
 
 class Palette(Struct, frozen=True, eq=False):
-    """One theme; the defaults are the theme `dark`. `text` may be without colour: the terminal's own.
+    """One theme; the defaults are the theme `dark`, with `text` in the terminal's own colour.
 
     `raised` (bars), `selected` (the chosen line, selected text), `added` and `removed` (what changed in a line of a diff) are
     grounds, added to another style; where there is no colour for one it has a weight, or its ink and paper change places.
     `code` has the styles of comment, keyword, name (defined or called), string and number (any constant).
     """
 
-    text: Style = field(default_factory=lambda: _colour("#d8dbe2"))
+    text: Style = field(default_factory=Style.null)
     dim: Style = field(default_factory=lambda: _colour("#9aa1ae"))
     accent: Style = field(default_factory=lambda: _colour("#86b6f7"))
     good: Style = field(default_factory=lambda: _colour("#8fcf94"))
