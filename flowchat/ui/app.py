@@ -19,7 +19,7 @@ from flowchat.transcript.clean import clean
 from flowchat.ui.chat_screen import ChatScreen
 from flowchat.ui.in_turn import InTurn
 from flowchat.ui.intake import GroundTold
-from flowchat.ui.keymap import load_keymap
+from flowchat.ui.keymap import FILE_NAME, load_keymap
 from flowchat.ui.looks import Looks
 from flowchat.ui.opening import Start
 from flowchat.ui.terminal import HungUp, Terminal, guard, say_behind
@@ -107,7 +107,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
         super().__init__(driver_class=Terminal, ansi_color=True)
         own = workspace.folders.themes if workspace.folders else None
         self._looks = Looks(workspace.settings.theme, own, start.colours, ascii_only=start.ascii)
-        keymap = load_keymap(workspace.folders and workspace.folders.config / "keybindings.json")
+        keymap = load_keymap(workspace.folders and workspace.folders.config / FILE_NAME)
         self._chat = ChatScreen(workspace, start, self._looks, keymap)
         self._in_turn = InTurn(self, self._chat.errands, super().on_event)
         self.animation_level = "none"

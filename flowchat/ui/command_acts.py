@@ -112,6 +112,12 @@ async def _theme(stage: Stage, session: "Session", argument: str) -> None:
         theme_screen.pick_theme(stage)
 
 
+async def _keys(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import picking
+
+    picking.show_keys(stage)
+
+
 async def _quit(stage: Stage, session: "Session", argument: str) -> None:
     stage.app.exit(0)
 
@@ -129,5 +135,6 @@ BY_NAME: dict[str, Do] = {
     "queue": _queue,
     "fork": _fork,
     "theme": _theme,
+    "keys": _keys,
     "quit": _quit,
 }

@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("queue", "Edit, reorder or drop waiting messages"),
     Command("fork", "Go on in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]"),
+    Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

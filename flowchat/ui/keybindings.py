@@ -101,7 +101,7 @@ def _row(context: str, name: str, act: object, line: int) -> Change | str:
         return Change(context, key, None, line)
     if not isinstance(act, str):
         return f"{_quoted(name)} needs the name of an action, or null"
-    wanted = act.strip().lower().replace("-", "_")
+    wanted = re.sub(r"[\s-]+", "_", act.strip().lower())
     if wanted in acts:
         return Change(context, key, wanted, line)
     near = get_close_matches(wanted, acts, 1)

@@ -9,6 +9,9 @@ from msgspec.structs import replace
 from flowchat.ui.key_names import shown
 from flowchat.ui.keys import CONTEXTS, INSIDE_CHAT, Key
 
+FILE_NAME = "keybindings.json"
+"""The user's own keys, in the user's folder of settings."""
+
 
 class Change(Struct, frozen=True):
     """One row of the user's file: `key` (textual's name) asks for `act` in a context, or for nothing; `line` from 1."""

@@ -127,6 +127,15 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "list": LIST,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
+PLACES: dict[str, str] = {
+    "chat": "anywhere in the chat",
+    "composer": "while writing",
+    "conversation": "in the conversation",
+    "queue": "in the queue",
+    "approval": "when asked",
+    "list": "in lists",
+}
+"""What each context is called in sentences."""
 INSIDE_CHAT = ("composer", "conversation", "queue", "approval")
 WRITING = ("chat", "composer")
 """Where a letter is written: it cannot be bound there."""

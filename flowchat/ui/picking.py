@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.keymap import FILE_NAME
+from flowchat.ui.keys_screen import KeysScreen
 from flowchat.ui.menu_screen import Choice, MenuScreen, entries
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.sessions_screen import SessionsScreen
@@ -74,6 +76,11 @@ def show_menu(stage: "Stage", chosen: Callable[[Choice], None]) -> None:
             chosen(choice)
 
     stage.app.push_screen(MenuScreen(stage.palette, stage.keymap, entries(stage.keymap, stage.recent)), closed)
+
+
+def show_keys(stage: "Stage") -> None:
+    folders = stage.workspace.folders
+    stage.app.push_screen(KeysScreen(stage.palette, stage.keymap, folders and folders.config / FILE_NAME))
 
 
 def show_help(stage: "Stage") -> None:

@@ -344,6 +344,13 @@ async def menu(stage: Stage) -> None:
     await stage.shows("/resume")
 
 
+@scene("Keys", "newline", "Ctrl+G. Nothing", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def keys(stage: Stage) -> None:
+    await stage.enter("/keys")
+    await stage.shows("Press a key")
+    await stage.press("ctrl+g")
+
+
 @scene("/re", "/resume", "/rename")
 async def completion_of_a_command(stage: Stage) -> None:
     await stage.press("slash", "r", "e")
