@@ -303,6 +303,13 @@ def start_log(file: Path | None, environ: Mapping[str, str]) -> None:
     root.setLevel(logging.INFO)
 
 
+def redact_also(secret: str) -> None:
+    """Black out this, too, in what is logged from now on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Redacting):
+            handler.formatter.secrets |= {secret}
+
+
 def redactor(environ: Mapping[str, str]) -> Callable[[str], str]:
     """A function that blacks out in any text what has a key's shape, and the values of variables named *_KEY, *_TOKEN, ..."""
     values = {
@@ -333,9 +340,13 @@ class _Redacting(logging.Formatter):
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._redact = redact
+        self.secrets: frozenset[str] = frozenset()
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        text = super().format(record)
+        for secret in self.secrets:
+            text = text.replace(secret, "[redacted]")
+        return self._redact(text)
 
 
 class _LogFile(logging.Handler):

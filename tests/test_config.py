@@ -14,6 +14,7 @@ from flowchat.config import (
     Settings,
     open_folders,
     read_settings,
+    redact_also,
     redactor,
     start_log,
 )
@@ -172,6 +173,15 @@ def test_what_looks_like_a_key_and_the_values_of_secret_variables_are_blacked_ou
 def test_ordinary_text_is_left_alone() -> None:
     text = "the task-force read /usr/bin/sk-tool at http://127.0.0.1:8080/v1 and asked for 12 tokens"
     assert redactor({"PATH": "/usr/bin", "SHORT_KEY": "the"})(text) == text
+
+
+def test_a_secret_that_is_learned_later_is_redacted_from_then_on(tmp_path: Path, root_logger: logging.Logger) -> None:
+    folders = open_folders({"FLOWCHAT_HOME": str(tmp_path)})
+    start_log(folders.log_file, {})
+    redact_also("open sesame!")
+    redact_also("shut, sesame")
+    logging.getLogger("a").warning("said %s, then %s", "open sesame!", "shut, sesame")
+    assert folders.log_file.read_text().endswith(" WARNING a: said [redacted], then [redacted]\n")
 
 
 def test_the_log_is_private_and_redacted_and_put_aside_when_it_is_full(

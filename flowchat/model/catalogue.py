@@ -65,9 +65,9 @@ def facts_of(
     )
 
 
-async def refine(facts: ModelFacts, settings: ModelSettings, api_base: str | None, table: Table) -> ModelFacts:
+async def refine(facts: ModelFacts, settings: ModelSettings, api_base: str | None, table: Table, key: str = "") -> ModelFacts:
     """Better facts, once litellm is loaded: asks the server if it is on this machine, then the table. Never raises."""
     server = None
     if settings.window is None and discover.is_loopback(api_base):
-        server = await ask_server(facts.name, str(api_base))
+        server = await ask_server(facts.name, str(api_base), key)
     return facts_of(facts.name, settings, api_base, table(facts.name), server)

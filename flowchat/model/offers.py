@@ -36,8 +36,8 @@ def offers(
     is in any of it.
     """
     chosen = discover.found(environ, settings.model) if environ.get("FLOWCHAT_MODEL", "").strip() or settings.model else None
-    first = [Offer("chosen", chosen.model, _sentence(chosen.sentence))] if chosen and chosen.model else []
     local = [_local(model, environ, settings) for model in found]
+    first = [_chosen(chosen.model, chosen.sentence, local)] if chosen and chosen.model else []
     able = [offer for offer, model in zip(local, found, strict=True) if model.calls_tools and not model.elsewhere]
     others = [offer for offer in local if offer not in able]
     keys = _keys(environ, found, kept)
@@ -47,6 +47,14 @@ def offers(
             Offer("demo", discover.DEMO, "Built in and offline: it is not a language model, but it really calls the tools.")
         )
     return tuple(offer for number, offer in enumerate(every) if not _is_named(offer, every[:number]))
+
+
+def _chosen(name: str, why: str, local: Sequence[Offer]) -> Offer:
+    """What is set, with what its server says of it where that is on this machine."""
+    there = next((offer for offer in local if offer.model == name), None)
+    if there is None:
+        return Offer("chosen", name, _sentence(why))
+    return Offer("chosen", name, f"{_sentence(why)[:-1]}: {there.sentence}", there.api_base, there.advice)
 
 
 def _is_named(offer: Offer, before: Sequence[Offer]) -> bool:

@@ -29,8 +29,11 @@ class ServerSays(Struct, frozen=True, gc=False):
     advice: str = ""
 
 
-async def ask_server(model: str, api_base: str) -> ServerSays:
-    """What a loopback server tells of a model, each question answered within ASK_SECONDS; raises nothing."""
+async def ask_server(model: str, api_base: str, key: str = "") -> ServerSays:
+    """What a loopback server tells of a model, each question answered within ASK_SECONDS; raises nothing.
+
+    `key` is the one that requests to this address bring.
+    """
     root, name = root_of(api_base), model.partition("/")[2] or model
     provider = discover.provider_of(model)
     if provider in OLLAMA:
@@ -39,10 +42,10 @@ async def ask_server(model: str, api_base: str) -> ServerSays:
     if provider == "lm_studio" and (row := row_of(name, await ask(f"{root}/api/v0/models"))):
         return studio_says(row)
     for address in addresses(api_base):
-        row = row_of(name, await ask(address))
+        row = row_of(name, await ask(address, key=key))
         if (says := row_says(row)).window:
             return says
-    return props_say(await ask(f"{root}/props"))
+    return props_say(await ask(f"{root}/props", key=key))
 
 
 def root_of(api_base: str) -> str:

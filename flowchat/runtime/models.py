@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from flowchat.config import Settings
+from flowchat.config import Settings, redact_also
 from flowchat.errors import ModelError, NoModel
 from flowchat.model import catalogue, discover
 from flowchat.model.model import Model
@@ -119,7 +119,9 @@ class Models:
         except ModelError:
             return
         settings = catalogue.settings_of(name, self._settings)
-        model.learn(await catalogue.refine(model.facts, settings, model.api_base, provider.table_row))
+        variable = discover.key_set(model.facts.provider, self._environ)
+        key = self._environ[variable].strip() if variable else ""
+        model.learn(await catalogue.refine(model.facts, settings, model.api_base, provider.table_row, key))
         self._learned()
 
     def _at_the_wire(self, name: str) -> Model:
@@ -142,7 +144,10 @@ class Models:
         keys = self._keys
         if keys is None or provider not in keys.providers():
             return None
-        return await aside(lambda: keys.key_of(provider))
+        key = await aside(lambda: keys.key_of(provider))
+        if key:
+            redact_also(key)
+        return key
 
 
 def choose(wanted: str | None, settings: Settings, environ: Mapping[str, str], attended: bool, kept: Collection[str] = ()) -> str:

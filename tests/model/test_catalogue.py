@@ -10,6 +10,7 @@ from flowchat.model.catalogue import TableRow, facts_of, refine
 from flowchat.model.model import ModelFacts
 from flowchat.model.servers import ServerSays, ask_server
 from tests.model.playing import Answer, failing, playing
+from tests.model.serving import VLLM, serving
 
 HERE = "http://127.0.0.1:8000/v1"
 ROW = TableRow(200_000, 64_000, True, 3e-6, 3e-7, 1.5e-5)
@@ -188,6 +189,14 @@ async def test_refining_asks_only_servers_of_this_machine_that_the_user_does_not
         away = facts_of("anthropic/x", ModelSettings())
         assert (await refine(away, ModelSettings(), None, lambda _: ROW)).window == 200_000
         assert server.asked == []
+
+
+async def test_a_server_that_wants_a_key_is_asked_with_it() -> None:
+    async with serving(VLLM, key="sk-of-the-server") as base:
+        known = facts_of("openai/Qwen/Qwen3-8B", ModelSettings(), f"{base}/v1")
+        refined = await refine(known, ModelSettings(), f"{base}/v1", lambda _: None, "sk-of-the-server")
+        assert (refined.window, refined.window_source) == (40_960, "server")
+        assert (await refine(known, ModelSettings(), f"{base}/v1", lambda _: None)).window_source == "assumed"
 
 
 @pytest.mark.usefixtures("wire")

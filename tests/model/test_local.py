@@ -130,7 +130,15 @@ LOCAL_AWAY = Offer("local", "ollama_chat/big-cloud", "Ollama, which asks another
             Settings(model="ollama_chat/qwen3"),
             (QWEN,),
             (),
-            [Offer("chosen", "ollama_chat/qwen3", "The settings name ollama_chat/qwen3."), DEMO],
+            [
+                Offer(
+                    "chosen",
+                    "ollama_chat/qwen3",
+                    "The settings name ollama_chat/qwen3: Ollama, 5.2 GB, loaded; window 16,384 as the server says; calls tools.",
+                    advice="Widen it.",
+                ),
+                DEMO,
+            ],
         ),
         ({}, Settings(model="demo"), (), (), [Offer("chosen", "demo", "The settings name demo.")]),
         (

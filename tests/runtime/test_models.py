@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from flowchat.config import Folders, Settings
+from flowchat.config import Folders, ModelSettings, Settings, start_log
 from flowchat.errors import NoModel
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.events import ContextUsed
 from tests.desk import Ear, project_folder
+from tests.model.playing import playing, streamed
 from tests.model.serving import ELSEWHERE, VLLM, serving
 
 WINDOWS = {"small": 16_384, "large": 65_536}
@@ -88,6 +90,35 @@ async def test_what_is_found_is_offered_tried_and_kept_with_its_address(tmp_path
         workspace.warm()
         await session.set_model(offer.model)
         await ear.until(tells(40_960))
+        await workspace.close()
+
+
+async def test_a_server_that_wants_a_key_tells_its_window_to_who_brings_it(tmp_path: Path) -> None:
+    async with serving(VLLM, key="sk-of-the-server") as base:
+        environ = ELSEWHERE | {"OPENAI_API_BASE": f"{base}/v1", "OPENAI_API_KEY": " sk-of-the-server "}
+        workspace = Workspace(project_folder(tmp_path), Settings(), None, environ=environ)
+        assert (await workspace.probe("openai/Qwen/Qwen3-8B")).window == 40_960
+        await workspace.close()
+
+
+async def test_a_kept_key_is_sent_and_is_not_in_the_log(tmp_path: Path) -> None:
+    async with playing(streamed({"content": "yes"})) as server:
+        folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
+        settings = Settings(models={"xai/grok": ModelSettings(9_000, api_base=f"{server.base}/v1")})
+        workspace = Workspace(project_folder(tmp_path), settings, folders, environ={})
+        await workspace.keep_key("xai", "xai-kept-1234567890")
+        root = logging.getLogger()
+        before = root.handlers[:], root.level, logging.raiseExceptions
+        start_log(folders.log_file, {})
+        try:
+            assert (await workspace.probe("xai/grok")).error == ""
+            logging.getLogger("a").warning("xai-kept-1234567890")
+        finally:
+            root.handlers[:], logging.raiseExceptions = before[0], before[2]
+            root.setLevel(before[1])
+        [(_, headers, _)] = server.asked
+        assert headers["authorization"] == "Bearer xai-kept-1234567890"
+        assert "1234567890" not in folders.log_file.read_text()
         await workspace.close()
 
 
