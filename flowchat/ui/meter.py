@@ -25,7 +25,7 @@ SPACE, NARROW_SPACE, WIDE = 3, 2, 100
 """Cells between words, and between them on a line narrower than WIDE."""
 NARROW = 60
 """On a narrower line what a run leaves no room for is there at rest."""
-REASON_CELLS, REASON_LEAST_CELLS = 48, 20
+REASON_CELLS, REASON_LEAST_CELLS = 48, 16
 """Of why an attempt failed, at most: more of it would take the place of everything else; and what is worth showing of it."""
 STATE_CELLS, DURATION_CELLS = 11, 9
 """What a state and a duration are at least counted with, so that the words beside them stay while they change."""
