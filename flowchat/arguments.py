@@ -135,7 +135,7 @@ def _chat_parser() -> "_Parser":
     parser = _Parser(
         prog="flowchat",
         description="A terminal chat for developers. Without -p it opens the screen; with -p it prints one answer.",
-        epilog="flowchat sessions list | show ID | path ID   [--json]      the sessions that are kept\n"
+        epilog="flowchat sessions list | show ID | path ID   [--json]      saved sessions\n"
         "flowchat models [PROVIDER]   [--json]                  the models that could answer here, or those of a provider\n"
         "flowchat config path | show | set KEY VALUE   [--json] the settings\n"
         "flowchat config set-key | forget-key PROVIDER          an API key, read from stdin or a hidden prompt\n"
@@ -147,13 +147,13 @@ def _chat_parser() -> "_Parser":
     add = parser.add_argument
     add("prompt", nargs="*", metavar="PROMPT", help="the first message")
     add("-m", "--model", type=_model, metavar="MODEL", help="a litellm model name or demo; else FLOWCHAT_MODEL, then the setting")
-    add("-c", "--continue", action="store_true", help="go on with the newest session of this folder")
-    add("-r", "--resume", nargs="?", const=PICK, metavar="ID|TITLE", help="go on with that session; without a value, pick one")
+    add("-c", "--continue", action="store_true", help="continue the newest session of this folder")
+    add("-r", "--resume", nargs="?", const=PICK, metavar="ID|TITLE", help="resume that session; without a value, pick one")
     add("-C", "--cwd", type=_folder, metavar="DIR", help="work in DIR")
     add("--no-session", action="store_true", help="keep nothing on disk")
     add("--permission-mode", type=_mode, metavar="MODE", help="default, accept-edits, plan or bypass")
     add("--yolo", action="store_true", help="--permission-mode bypass: no call asks")
-    add("-p", "--print", action="store_true", help="print the answer and leave; what is not allowed is denied")
+    add("-p", "--print", action="store_true", help="print the answer and exit; what is not allowed is denied")
     add("--output-format", type=_output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")
     add("--max-steps", "--max-turns", type=_steps, metavar="N", help="with -p: stop after N steps")
     add("--allow", action="append", default=[], metavar="RULE",
@@ -163,16 +163,16 @@ def _chat_parser() -> "_Parser":
 
 
 def _parse_sessions(words: list[str]) -> Sessions | Page:
-    parser = _Parser(prog="flowchat sessions", description="Look at the sessions that are kept.")
-    parser.add_argument("action", nargs="?", metavar="list|show|path", help="all of them, what was said in one, or its folder")
-    parser.add_argument("wanted", nargs="?", default="", metavar="ID", help="an id, the start of one, or a title")
+    parser = _Parser(prog="flowchat sessions", description="Show saved sessions.")
+    parser.add_argument("action", nargs="?", metavar="list|show|path", help="list all, show one, or print its folder")
+    parser.add_argument("wanted", nargs="?", default="", metavar="ID", help="an id, the start of an id, or a title")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     said = parser.parse_intermixed_args(words)
     if said.help:
         return Page(parser.format_help())
     if said.action not in ("list", "show", "path"):
         asked = "nothing" if said.action is None else repr(said.action)
-        raise UsageError(f"`flowchat sessions` is followed by list, show ID or path ID, not by {asked}")
+        raise UsageError(f"`flowchat sessions` takes list, show ID or path ID, not {asked}")
     if said.action == "list" and said.wanted:
         raise UsageError(f"`sessions list` takes no id, and {said.wanted!r} was given: use `sessions show {said.wanted}`")
     if said.action != "list" and not said.wanted:
@@ -208,7 +208,7 @@ def _parse_config(words: list[str]) -> Config | Page:
         )
     if len(said.words) != _CONFIG[said.action]:
         takes = ("nothing more", "the name of a provider and nothing more", "a KEY and a VALUE")[_CONFIG[said.action]]
-        raise UsageError(f"`flowchat config {said.action}` takes {takes}; `flowchat config --help` shows what there is")
+        raise UsageError(f"`flowchat config {said.action}` takes {takes}; `flowchat config --help` lists the options")
     return Config(said.action, *said.words, as_json=said.json)
 
 
@@ -225,11 +225,11 @@ class _Parser(ArgumentParser):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given, allow_abbrev=False, add_help=False)
-        self.add_argument("-h", "--help", action="store_true", help="print this page")
+        self.add_argument("-h", "--help", action="store_true", help="print this help")
 
     def error(self, message: str) -> NoReturn:
-        hint = ", and a prompt that begins with - goes behind --" if message.startswith("unrecognized") else ""
-        raise UsageError(f"{message.removeprefix('argument ')}; `{self.prog} --help` shows what there is{hint}")
+        hint = "; put a prompt that starts with - after --" if message.startswith("unrecognized") else ""
+        raise UsageError(f"{message.removeprefix('argument ')}; `{self.prog} --help` lists the options{hint}")
 
 
 def _readable(word: str) -> str:
@@ -253,12 +253,12 @@ def _folder(value: str) -> Path:
         folder = Path(value).expanduser().resolve(strict=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: no such user, or links in a circle
         if value == HERE:
-            raise UsageError("the folder you stand in is gone: go to another one, or name it with -C") from error
-        raise UsageError(f"-C {value!r}: there is no such folder") from error
+            raise UsageError("the current folder no longer exists: change to another one, or name one with -C") from error
+        raise UsageError(f"-C {value!r} does not exist") from error
     if not folder.is_dir():
-        raise UsageError(f"-C {value!r} is no folder")
+        raise UsageError(f"-C {value!r} is not a folder")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise UsageError(f"{str(folder)!r} cannot be read: ask for the right to, or name another folder with -C")
+        raise UsageError(f"{str(folder)!r} cannot be read: change its permissions, or name another folder with -C")
     return folder
 
 
@@ -270,7 +270,7 @@ def _mode(value: str) -> "Mode":
     if mode == "auto":
         raise UsageError("--permission-mode auto comes with the sandbox: until then use default, accept-edits, plan or bypass")
     if mode not in get_args(Mode):
-        raise UsageError(f"{value!r} is no permission mode: use default, accept-edits, plan or bypass")
+        raise UsageError(f"{value!r} is not a permission mode: use default, accept-edits, plan or bypass")
     return cast(Mode, mode)
 
 
@@ -278,12 +278,12 @@ def _output_format(value: str) -> "OutputFormat":
     from flowchat.serve.stream import OutputFormat
 
     if value not in get_args(OutputFormat):
-        raise UsageError(f"{value!r} is no output format: use text, json or stream-json")
+        raise UsageError(f"{value!r} is not an output format: use text, json or stream-json")
     return cast(OutputFormat, value)
 
 
 def _steps(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= 9 and int(value) > 0):
         shown = value if len(value) <= 20 else f"{value[:20]}..."
-        raise UsageError(f"{shown!r} is no number of steps: use a whole number from 1 to 999,999,999")
+        raise UsageError(f"{shown!r} is not a valid step count: use a whole number from 1 to 999,999,999")
     return int(value)

@@ -75,11 +75,11 @@ def _show_screen(chat: Chat) -> int:
 def _check_terminal() -> None:
     """Raise UsageError where no screen can be shown."""
     if not all(map(os.isatty, (STDIN, STDOUT, STDERR))):
-        raise UsageError("stdin, stdout or stderr is no terminal: use `flowchat -p` for an answer without the screen")
+        raise UsageError("stdin, stdout and stderr must all be terminals: use `flowchat -p` for an answer without the screen")
     term = os.environ.get("TERM", "")
     if term in ("", "dumb"):
         raise UsageError(
-            f"TERM is {term or 'not set'}, which shows no screen: set it, or use `flowchat -p` for an answer without one"
+            f"TERM is {term or 'not set'}, which cannot show the screen: set it, or use `flowchat -p` for an answer without one"
         )
 
 
@@ -130,7 +130,7 @@ async def _session(workspace: "Workspace", chat: Chat) -> "Session":
         return await workspace.new(saved=chat.saved, mode=chat.mode, model=chat.model)
     session = await workspace.open_newest(mode=chat.mode, model=chat.model)
     if session is None:
-        raise NotFound(f"there is no session of {workspace.path} to go on with: leave -c out to begin one")
+        raise NotFound(f"there is no session in {workspace.path} to continue: leave out -c to start one")
     return session
 
 

@@ -96,7 +96,7 @@ def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | f
     field = fields.get(path[-1])
     depth = 3 if path[0] == "models" else 2 if path[0] in _TABLES else 1
     if field is None or len(path) != depth or not all(path):
-        raise UsageError(f"{key!r} is not a setting; there are {', '.join(setting_names())}")
+        raise UsageError(f"{key!r} is not a setting; known settings: {', '.join(setting_names())}")
     if field.type is Mode and isinstance(value, str):
         value = MODE_ALIASES.get(value, value)
     allowed = _ALLOWED.get(field.type, "a text")
@@ -105,7 +105,7 @@ def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | f
     except msgspec.ValidationError:
         fitting = None
     if fitting is None or fitting == "auto":
-        raise UsageError(f"{key} = {_shown(value)} is not allowed: it is {allowed}; nothing was changed")
+        raise UsageError(f"{key} = {_shown(value)} is not allowed: it must be {allowed}; nothing was changed")
     return path, fitting
 
 
@@ -155,9 +155,9 @@ def _read_table(file: Path, notices: list[str]) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        notices.append(f"{file} is not TOML ({error}); every setting is at its default until that is mended")
+        notices.append(f"{file} is not valid TOML ({error}); using defaults for every setting until it is fixed")
     except OSError as error:
-        notices.append(f"{file} cannot be read ({error.strerror}); every setting is at its default")
+        notices.append(f"{file} cannot be read ({error.strerror}); using defaults for every setting")
     return None
 
 
@@ -170,7 +170,7 @@ def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices
     fitting: dict[str, object] = {}
     for key, value in table.items():
         if key not in known:
-            notices.append(f"{where}{_key(key)} is no setting and is ignored; there are {', '.join(known)}")
+            notices.append(f"{where}{_key(key)} is not a setting and is ignored; known settings: {', '.join(known)}")
         elif key == "models" and isinstance(value, dict):
             models = cast(dict[str, Any], value)
             fitting[key] = {
@@ -186,7 +186,7 @@ def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices
 def _fit_table(kind: type[SomeSettings], value: object, where: str, notices: list[str]) -> SomeSettings:
     if isinstance(value, dict):
         return _fit(kind, cast(dict[str, Any], value), f"{where}.", notices)
-    notices.append(f"{where} = {_shown(value)} is not allowed: it is a table of settings; its defaults are used")
+    notices.append(f"{where} = {_shown(value)} is not allowed: it must be a table of settings; its defaults are used")
     return kind()
 
 
@@ -199,7 +199,7 @@ def _fit_value(
         fitting[key] = msgspec.convert(value, field.type)
     except msgspec.ValidationError:
         allowed = _ALLOWED.get(field.type, "a text")
-        notices.append(f"{where}{key} = {_shown(value)} is not allowed: it is {allowed}; the default is used")
+        notices.append(f"{where}{key} = {_shown(value)} is not allowed: it must be {allowed}; the default is used")
 
 
 _ALLOWED: dict[object, str] = {
@@ -253,7 +253,7 @@ def open_folders(environ: Mapping[str, str]) -> Folders:
         root = _home(home)
         folders = Folders(*(root / name for name in ("data", "config", "cache", "state")))
     elif not environ.get("HOME"):
-        raise StorageFailed("HOME is not set, so there is no place to keep anything; set HOME or FLOWCHAT_HOME")
+        raise StorageFailed("HOME is not set, so nothing can be saved; set HOME or FLOWCHAT_HOME")
     else:
         from platformdirs import PlatformDirs
 
@@ -280,9 +280,9 @@ def make_private(folder: Path) -> None:
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
     except OSError as error:
-        raise StorageFailed(f"{folder} cannot be made ({error.strerror}); set FLOWCHAT_HOME to a folder that can") from error
+        raise StorageFailed(f"{folder} cannot be created ({error.strerror}); set FLOWCHAT_HOME to a writable folder") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StorageFailed(f"{folder} cannot be written; set FLOWCHAT_HOME to a folder that can")
+        raise StorageFailed(f"{folder} cannot be written; set FLOWCHAT_HOME to a writable folder")
 
 
 # --- the log file ----------------------------------------------------------------------------------------------------

@@ -78,30 +78,30 @@ def test_help_is_a_page_that_shows_how_to_call_it(words: list[str]) -> None:
 
 
 MODES = "use default, accept-edits, plan or bypass"
-HELP = "`flowchat --help` shows what there is"
-STEPS = "is no number of steps: use a whole number from 1 to 999,999,999"
-ACTIONS = "`flowchat sessions` is followed by list, show ID or path ID, not by"
-FOR_A_PROMPT = "and a prompt that begins with - goes behind --"
+HELP = "`flowchat --help` lists the options"
+STEPS = "is not a valid step count: use a whole number from 1 to 999,999,999"
+ACTIONS = "`flowchat sessions` takes list, show ID or path ID, not"
+FOR_A_PROMPT = "put a prompt that starts with - after --"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--permission-mode", "auto"], f"--permission-mode auto comes with the sandbox: until then {MODES}"),
-        (["--permission-mode", "fast"], f"'fast' is no permission mode: {MODES}"),
-        (["-C", "/no/such/folder"], "-C '/no/such/folder': there is no such folder"),
-        (["-C", "~nobody-of-this-name/x"], "-C '~nobody-of-this-name/x': there is no such folder"),
-        (["-C", "x" * 300], f"-C '{'x' * 300}': there is no such folder"),
-        (["-C", __file__], f"-C {__file__!r} is no folder"),
-        (["-p", "a", "--output-format", "yaml"], "'yaml' is no output format: use text, json or stream-json"),
+        (["--permission-mode", "fast"], f"'fast' is not a permission mode: {MODES}"),
+        (["-C", "/no/such/folder"], "-C '/no/such/folder' does not exist"),
+        (["-C", "~nobody-of-this-name/x"], "-C '~nobody-of-this-name/x' does not exist"),
+        (["-C", "x" * 300], f"-C '{'x' * 300}' does not exist"),
+        (["-C", __file__], f"-C {__file__!r} is not a folder"),
+        (["-p", "a", "--output-format", "yaml"], "'yaml' is not an output format: use text, json or stream-json"),
         (["-p", "a", "--max-steps", "0"], f"'0' {STEPS}"),
         (["-p", "a", "--max-steps", "-1"], f"'-1' {STEPS}"),
         (["-p", "a", "--max-steps", "9" * 5000], f"'{'9' * 20}...' {STEPS}"),
         (["-p", "a", "--max-steps", "٣"], f"'٣' {STEPS}"),
         (["-m"], f"-m/--model: expected one argument; {HELP}"),
         (["-m", " "], "-m is empty: name a model, as in `-m openai/gpt-5`, or leave it out"),
-        (["--frobnicate"], f"unrecognized arguments: --frobnicate; {HELP}, {FOR_A_PROMPT}"),
-        (["--perm", "plan"], f"unrecognized arguments: --perm; {HELP}, {FOR_A_PROMPT}"),
+        (["--frobnicate"], f"unrecognized arguments: --frobnicate; {HELP}; {FOR_A_PROMPT}"),
+        (["--perm", "plan"], f"unrecognized arguments: --perm; {HELP}; {FOR_A_PROMPT}"),
         (["--max-steps", "3", "a"], "--max-steps goes with -p: add it, or leave the flag out"),
         (["--allow", "grep", "a"], "--allow goes with -p: add it, or leave the flag out"),
         (["--output-format", "json", "a"], "--output-format goes with -p: add it, or leave the flag out"),
@@ -131,7 +131,7 @@ def test_a_folder_that_went_away_under_the_shell_is_told(tmp_path: Path) -> None
     os.chdir(tmp_path / "gone")
     try:
         (tmp_path / "gone").rmdir()
-        with pytest.raises(UsageError, match="the folder you stand in is gone: go to another one, or name it with -C"):
+        with pytest.raises(UsageError, match="the current folder no longer exists: change to another one, or name one with -C"):
             parse(["hi"])
     finally:
         os.chdir(before)

@@ -21,7 +21,10 @@ def flowchat(*words: str, cwd: Path, stdin: str | None = "", **environ: str) -> 
 def test_without_a_terminal_it_says_so_in_one_sentence(tmp_path: Path) -> None:
     done = flowchat("hi", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "flowchat: stdin, stdout or stderr is no terminal: use `flowchat -p` for an answer without the screen\n"
+    assert (
+        done.stderr
+        == "flowchat: stdin, stdout and stderr must all be terminals: use `flowchat -p` for an answer without the screen\n"
+    )
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
@@ -77,7 +80,7 @@ def test_a_session_that_is_not_there_is_named(tmp_path: Path) -> None:
     none = flowchat("-p", "-c", "hi", cwd=tmp_path)
     other = flowchat("sessions", "show", "k3f9", cwd=tmp_path)
     assert (none.returncode, other.returncode) == (1, 1)
-    assert "to go on with" in none.stderr
+    assert "to continue" in none.stderr
     assert "there is no session 'k3f9'" in other.stderr
 
 

@@ -46,9 +46,9 @@ async def test_models_lists_what_answers_here_the_keys_by_name_and_the_demo(tmp_
         assert [tuple(line.split(maxsplit=1)) for line in lines if not line.startswith(" ")] == [
             ("ollama_chat/qwen3:8b", "Ollama, 5.2 GB, loaded; window 16,384 as the server says; calls tools."),
             ("xai/grok-code-fast-1", "XAI_API_KEY is set."),
-            ("hosted_vllm/Qwen/Qwen3-8B", "vLLM; window 40,960 as the server says; tool calls not told."),
-            ("ollama_chat/llama2:latest", "Ollama, 3.8 GB; window not told; does not call tools."),
-            ("ollama_chat/gpt-oss:120b-cloud", "Ollama, which asks another machine; window not told; calls tools."),
+            ("hosted_vllm/Qwen/Qwen3-8B", "vLLM; window 40,960 as the server says; tool calls unknown."),
+            ("ollama_chat/llama2:latest", "Ollama, 3.8 GB; window unknown; does not call tools."),
+            ("ollama_chat/gpt-oss:120b-cloud", "Ollama, which asks another machine; window unknown; calls tools."),
             ("demo", DEMO),
         ]
         assert "start it with OLLAMA_CONTEXT_LENGTH=32768" in done.stdout
@@ -97,7 +97,7 @@ def test_config_shows_what_counts_and_where_it_comes_from(tmp_path: Path) -> Non
     ("words", "sentence"),
     [
         (["set", "colour", "red"], "'colour' is not a setting"),
-        (["set", "compact.soft_percent", "101"], "it is a whole number from 1 to 100"),
+        (["set", "compact.soft_percent", "101"], "it must be a whole number from 1 to 100"),
         (["set", "theme"], "`flowchat config set` takes a KEY and a VALUE"),
         (["set-key", "openai", KEY], "`flowchat config set-key` takes the name of a provider and nothing more"),
         (["show", "theme"], "`flowchat config show` takes nothing more"),

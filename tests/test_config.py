@@ -79,23 +79,23 @@ def test_every_setting_is_read(file: Path) -> None:
     [
         (
             "compact.soft_percent = 170",
-            "compact.soft_percent = 170 is not allowed: it is a whole number from 1 to 100",
+            "compact.soft_percent = 170 is not allowed: it must be a whole number from 1 to 100",
         ),
         ("compact.soft_percent = true", "compact.soft_percent = True is not allowed"),
-        ("limits.steps = 0", "limits.steps = 0 is not allowed: it is a whole number from 1"),
-        ("limits.idle_seconds = 'long'", "limits.idle_seconds = 'long' is not allowed: it is a number of seconds over 0"),
-        ("permission_mode = 'fast'", "'fast' is not allowed: it is one of default, accept-edits, plan, bypass;"),
+        ("limits.steps = 0", "limits.steps = 0 is not allowed: it must be a whole number from 1"),
+        ("limits.idle_seconds = 'long'", "limits.idle_seconds = 'long' is not allowed: it must be a number of seconds over 0"),
+        ("permission_mode = 'fast'", "'fast' is not allowed: it must be one of default, accept-edits, plan, bypass;"),
         ("permission_mode = 'auto'", "permission_mode = 'auto' comes with the sandbox"),
-        ("model = 3", "model = 3 is not allowed: it is a text"),
-        ("compact = 3", "compact = 3 is not allowed: it is a table of settings"),
-        ("models = 3", "models = 3 is not allowed: it is a table of models"),
-        ("models.a.window = 'big'", "models.a.window = 'big' is not allowed: it is a whole number from 1"),
+        ("model = 3", "model = 3 is not allowed: it must be a text"),
+        ("compact = 3", "compact = 3 is not allowed: it must be a table of settings"),
+        ("models = 3", "models = 3 is not allowed: it must be a table of models"),
+        ("models.a.window = 'big'", "models.a.window = 'big' is not allowed: it must be a whole number from 1"),
         ("models.a = 'big'", "models.a = 'big' is not allowed"),
-        ("colour = 'red'", "colour is no setting and is ignored; there are model, permission_mode, theme"),
-        ("limits.turns = 3", "limits.turns is no setting and is ignored; there are steps, idle_seconds"),
-        ('"\\u001b[2J" = 1', r"'\x1b[2J' is no setting and is ignored"),
-        ("models.'openai/qwen'.windo = 1", "models.'openai/qwen'.windo is no setting and is ignored; there are window,"),
-        ("x = ", "is not TOML (Invalid value (at end of document))"),
+        ("colour = 'red'", "colour is not a setting and is ignored; known settings: model, permission_mode, theme"),
+        ("limits.turns = 3", "limits.turns is not a setting and is ignored; known settings: steps, idle_seconds"),
+        ('"\\u001b[2J" = 1', r"'\x1b[2J' is not a setting and is ignored"),
+        ("models.'openai/qwen'.windo = 1", "models.'openai/qwen'.windo is not a setting and is ignored; known settings: window,"),
+        ("x = ", "is not valid TOML (Invalid value (at end of document))"),
     ],
 )
 def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_is_allowed(
@@ -104,7 +104,7 @@ def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_i
     file.write_text('theme = "light"\n' + text)
     settings, notices = read_settings(file)
     assert [sentence in notice and str(file) in notice for notice in notices] == [True]
-    assert settings.theme == "light" or "not TOML" in sentence
+    assert settings.theme == "light" or "not valid TOML" in sentence
     assert (settings.compact, settings.limits, settings.permission_mode) == (Compact(), Limits(), "default")
 
 
@@ -144,7 +144,7 @@ def test_without_a_home_there_are_no_folders() -> None:
 
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageFailed, match=r"file.* cannot be made .*; set FLOWCHAT_HOME"):
+    with pytest.raises(StorageFailed, match=r"file.* cannot be created .*; set FLOWCHAT_HOME"):
         open_folders({"FLOWCHAT_HOME": str(tmp_path / "file")})
 
 

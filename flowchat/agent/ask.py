@@ -103,7 +103,7 @@ async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Em
                     emit(CallDelta(run, step, attempt, index, name, args))
                 case _:
                     assert_never(piece)
-    raise Malformed("the model's answer ended without an end; the same request is sent again")
+    raise Malformed("the answer was cut off")
 
 
 class _Silence:
@@ -137,7 +137,7 @@ class _Silence:
 async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record | ModelError:
     parts = _settled(reply.parts, reply.finish)
     if not parts:
-        raise EmptyResponse(f"{agent.model.facts.name} answered with nothing; try again, or another model with /model")
+        raise EmptyResponse(f"{agent.model.facts.name} gave an empty answer; try again, or choose another model with /model")
     thinking_ms = flight.thinking_ms(agent.clock.seconds())
     name, finish = agent.model.facts.name, _finish(parts, reply.finish)
     said = AssistantSaid(flight.run, flight.step, flight.attempt, name, parts, finish, thinking_ms)

@@ -28,7 +28,7 @@ from flowchat.transcript.events import AnyDelta, ApprovalAsked, OutputDelta, Sta
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
-UNSAVED = "not run: the session cannot be saved, and nothing is changed while that is so"
+UNSAVED = "not run: the session cannot be saved, and until it can nothing may be changed"
 SENTENCE_LIMIT_CHARS = 4_000
 """Of an error or a refusal, which may quote the model or the user: whatever its characters, under 16 KiB."""
 STOPPED_FIRST = "not run: the run was stopped first"
@@ -98,7 +98,7 @@ class _Bench:
     async def _answer(self, call_id: CallId, call: Call) -> ToolAnswered:
         tool = self._agent.tools.find(call.name)
         if tool is None:
-            raise ToolError(f"there is no tool {call.name!r}; there are {', '.join(self._agent.tools.names())}")
+            raise ToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._agent.tools.names())}")
         args = self._agent.tools.arguments(tool, call.args)
         desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
         refusal = await self._refusal(call_id, tool, args, desk)
@@ -122,7 +122,7 @@ class _Bench:
         except asyncio.CancelledError:
             if _being_stopped():
                 raise
-            outcome = Outcome("stopped", "the tool stopped itself; it may have done part of its work", "error")
+            outcome = Outcome("stopped", "the tool was cancelled; it may have done part of its work", "error")
         except Exception as error:  # a bug in a tool ends the call, not the run
             _log.exception("tool %s", tool.schema.name)
             outcome = Outcome(f"{type(error).__name__}", f"the tool failed: {type(error).__name__}: {error}", "error")

@@ -257,7 +257,7 @@ async def _reply(model: Model, request: Request) -> Reply:
         async for piece in pieces:
             if isinstance(piece, Reply):
                 return piece
-    raise CompactionFailed("the summary's answer did not end")
+    raise CompactionFailed("the summary was cut off")
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------

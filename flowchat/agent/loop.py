@@ -20,10 +20,10 @@ from flowchat.transcript.transcript import Transcript
 
 SMALL_WINDOW_TOKENS = 8_192
 CUT_SHORT: dict[Finish, str] = {
-    "length": "The answer was cut at the model's output limit. Send `go on` for the rest.",
-    "filtered": "The rest of the answer was withheld (the provider's content filter). Say it differently, or /model.",
+    "length": "The answer was cut at the model's output limit. Send `continue` for the rest.",
+    "filtered": "The rest of the answer was withheld (the provider's content filter). Rephrase, or change the model with /model.",
 }
-ONLY_THOUGHT = "The model thought and said nothing. Send `go on` for an answer."
+ONLY_THOUGHT = "The model thought but did not answer. Send `continue` for an answer."
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
@@ -50,7 +50,7 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
         if not said.calls and not steers(transcript.facts.queue):
             return RunEnded(flight.run, "completed", step)
         if step >= agent.limits.steps:
-            return RunEnded(flight.run, "limit", step, message=f"stopped after {step} steps; /retry goes on from here")
+            return RunEnded(flight.run, "limit", step, message=f"stopped after {step} steps; /retry continues from here")
     raise AssertionError("unreachable")
 
 
@@ -67,8 +67,8 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
     facts = agent.model.facts
     if first and facts.window < SMALL_WINDOW_TOKENS:
         words = (
-            f"{facts.name} has a window of {facts.window:,} tokens ({facts.window_source}), little for work with tools;"
-            f' give it more (Ollama: num_ctx), or correct it in config.toml: [models."{facts.name}"] window = N'
+            f"{facts.name} has a window of {facts.window:,} tokens ({facts.window_source}), which is small for work with tools;"
+            f' raise it (Ollama: num_ctx), or correct it in config.toml: [models."{facts.name}"] window = N'
         )
         await tell_once(agent, transcript, Noticed("warning", "model", words))
 

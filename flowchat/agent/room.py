@@ -9,7 +9,10 @@ from flowchat.transcript.entries import Noticed, RunEnded
 from flowchat.transcript.events import StateDelta
 from flowchat.transcript.transcript import Transcript
 
-THRASH = "the request is still too long after a compaction; say less at once, /new, or choose a larger window with /model"
+THRASH = (
+    "the request is still too long after a compaction; send less at a time, start over with /new, or choose a larger window"
+    " with /model"
+)
 
 
 async def make_room(
@@ -31,7 +34,7 @@ async def make_room(
         breaker.failures += 1
         if must:
             return failed(flight, flight.step - 1, "compaction_failed", str(error))
-        await transcript.append(Noticed("warning", "compaction", f"Compaction failed, the run goes on: {error}"))
+        await transcript.append(Noticed("warning", "compaction", f"Compaction failed; the run continues: {error}"))
         return None
     breaker.failures = 0
     limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
@@ -42,6 +45,6 @@ async def make_room(
 
 def _too_long(agent: Agent) -> str:
     return (
-        f"this is too long for {agent.model.facts.name}, and nothing in it can be folded; say less at once, or choose a model"
+        f"this is too long for {agent.model.facts.name}, and nothing can be compacted; send less at a time, or choose a model"
         " with a larger window with /model"
     )

@@ -122,7 +122,7 @@ def _talk(wanted: Wanted) -> str:
     if wanted.kind == "long":
         return long_answer()
     if wanted.kind == "think":
-        return f"I have streamed some thinking about {wanted.topic or 'nothing in particular'}; there is nothing behind it."
+        return f"I have streamed some thinking about {wanted.topic or 'nothing in particular'}; it means nothing."
     return HELP
 
 

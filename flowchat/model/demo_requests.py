@@ -57,10 +57,10 @@ def _plan(text: str) -> Wanted | None:
     goal = " ".join(match[1].split())[:120].rstrip(".") or "the change"
     report = (
         f"A plan for {goal}:\n\n1. Look at what is there (done, below).\n2. Read the files the change touches."
-        "\n3. Make the smallest edit that serves, one file at a time.\n4. Run the tests and read what they say."
+        "\n3. Make the smallest edit that works, one file at a time.\n4. Run the tests and read what they say."
         "\n5. Sum up what changed and what is left."
     )
-    return Wanted("tools", ((("list_dir", {"path": "."}),),), ("A plan begins with a look around.",), report)
+    return Wanted("tools", ((("list_dir", {"path": "."}),),), ("A plan starts with a look around.",), report)
 
 
 def _run(text: str) -> Wanted | None:
@@ -69,7 +69,7 @@ def _run(text: str) -> Wanted | None:
     command = match[1].strip().strip("`").strip()
     if re.fullmatch(r"(?i)(?:the |all )?tests?\.?", command):
         command = "python3 -m pytest -q"
-    return Wanted("tools", ((("shell", {"command": command}),),), (f"Running `{command}`.",), "The command ended.")
+    return Wanted("tools", ((("shell", {"command": command}),),), (f"Running `{command}`.",), "The command has ended.")
 
 
 def _write(text: str) -> Wanted | None:

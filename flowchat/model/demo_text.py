@@ -12,7 +12,7 @@ To talk to a real model:
 
 1. Set a provider's key before you start, `export ANTHROPIC_API_KEY=...` (or `OPENAI_API_KEY`, `GEMINI_API_KEY`, ...).
 2. Or name any model litellm knows: `flowchat -m openai/gpt-5`, or `/model openai/gpt-5` in here.
-3. Or use a server on this machine: `flowchat -m ollama_chat/qwen3`, or, for one that speaks OpenAI's language,
+3. Or use a server on this machine: `flowchat -m ollama_chat/qwen3`, or, for one with an OpenAI-compatible API,
    `OPENAI_API_BASE=http://127.0.0.1:8000/v1 flowchat -m openai/NAME`.
 """
 

@@ -141,7 +141,7 @@ def key_origin(provider: str, environ: Mapping[str, str], kept: Collection[str])
 def check_provider(provider: str) -> None:
     """Raise UsageError where there is no provider of that name a key could be kept for."""
     if provider not in PROVIDERS:
-        raise UsageError(f"{provider!r} is not a provider flowchat keeps keys for; there are {', '.join(PROVIDERS)}")
+        raise UsageError(f"{provider!r} is not a provider flowchat keeps keys for; known providers: {', '.join(PROVIDERS)}")
 
 
 def key_names(provider: str) -> tuple[str, ...]:

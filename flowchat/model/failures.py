@@ -57,20 +57,24 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     words = _quoted(place.redact(failure.words))
     overflow = _OVERFLOW.search(f"{failure.words} {failure.kind}") is not None or "ContextWindowExceededError" in failure.names
     if "credentials encoded in URL" in failure.words:
-        return Refused(f"the address of {place.server} holds a name and password, which cannot go with a key: take them out")
+        return Refused(
+            f"the address of {place.server} contains a name and password, which cannot be combined with a key: remove them"
+        )
     if "TooManyRedirects" in failure.names:
-        return Refused(f"{place.server} sends every request elsewhere (redirects without end): check its address")
+        return Refused(f"{place.server} redirects without end: check its address")
     if failure.names & _TRANSPORT and failure.status is None:
         return _connection(failure, place)
     if failure.names & _UNREADABLE and failure.status is None:
-        return Malformed(f"{place.server} sent something that is no answer of a model{words}")
+        return Malformed(f"{place.server} sent something that is not a model's answer{words}")
     if failure.kind in _QUOTA_KINDS or failure.status == 402 or _QUOTA.search(failure.words):
-        return Refused(f"{place.server} says the credit or quota of this account is used up{words}; top it up, or /model")
+        return Refused(
+            f"{place.server} says this account is out of credit or quota{words}; top it up, or change the model with /model"
+        )
     if failure.status == 413 or (overflow and failure.status not in (401, 403)):
         return ContextOverflow(f"the request is longer than {place.model} takes{words}; /compact makes it shorter")
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
         wait = retry_after_seconds(failure.headers, failure.details)
-        asks = f"; it asks for a wait of {wait:,.0f} s" if wait and wait >= 1 else ""
+        asks = f"; it asks us to wait {wait:,.0f} s" if wait and wait >= 1 else ""
         return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}{asks}", wait)
     return _by_status(failure, place, words)
 
@@ -82,9 +86,7 @@ def missing_key(provider: str, names: tuple[str, ...]) -> AuthFailed:
 
 def bad_address(base: str) -> Refused:
     """Said before anything is sent."""
-    return Refused(
-        f"{base[:WORDS_LIMIT_CHARS]!r} is no address of a model's server: write http://HOST:PORT/v1 or https://HOST/v1"
-    )
+    return Refused(f"{base[:WORDS_LIMIT_CHARS]!r} is not a valid server address: write http://HOST:PORT/v1 or https://HOST/v1")
 
 
 def retry_after_seconds(headers: Mapping[str, str], details: str = "", now: float | None = None) -> float | None:
@@ -219,7 +221,7 @@ def _by_status(failure: _Failure, place: Place, words: str) -> WireError:
         wait = retry_after_seconds(failure.headers)
         return Overloaded(f"{place.server} is overloaded or failing{_http(status)}{words}", wait)
     if status == 408:
-        return ConnectionLost(f"{place.server} gave up waiting{words}")
+        return ConnectionLost(f"{place.server} timed out{words}")
     return Refused(f"{place.server} refused the request{_http(status)}{words}")
 
 
@@ -238,8 +240,8 @@ def _connection(failure: _Failure, place: Place) -> ConnectionLost:
     if names & {"ConnectError", "ConnectTimeout", "ClientConnectorError", "gaierror"}:
         return ConnectionLost(f"{place.server} cannot be reached: check the network and the address")
     if names & _SILENCES:
-        return ConnectionLost(f"{place.server} went silent: no byte for too long (limits.idle_seconds)")
-    return ConnectionLost(f"the connection to {place.server} broke off")
+        return ConnectionLost(f"{place.server} sent nothing for too long (limits.idle_seconds)")
+    return ConnectionLost(f"the connection to {place.server} was lost")
 
 
 def _http(status: int | None) -> str:

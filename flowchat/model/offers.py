@@ -75,8 +75,8 @@ def says(found: LocalModel) -> str:
         where.append(_size(found.size_bytes))
     if found.loaded:
         where.append("loaded")
-    window = f"window {found.window:,} as the server says" if found.window else "window not told"
-    tools = {True: "calls tools", False: "does not call tools", None: "tool calls not told"}[found.calls_tools]
+    window = f"window {found.window:,} as the server says" if found.window else "window unknown"
+    tools = {True: "calls tools", False: "does not call tools", None: "tool calls unknown"}[found.calls_tools]
     return f"{', '.join(where)}; {window}; {tools}."
 
 

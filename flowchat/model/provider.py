@@ -153,7 +153,7 @@ class ProviderModel:
         except WireError:
             raise
         except Expired as error:
-            raise ConnectionLost(f"{self._server} said nothing new for too long, though the connection was open") from error
+            raise ConnectionLost(f"{self._server} sent nothing new for too long, though the connection stayed open") from error
         except Exception as error:
             failure = as_wire_error(error, self._place(variable, key))
             _log.info("%s: %s from %s", self._facts.name, failure.code, type(error).__name__)
@@ -197,13 +197,15 @@ class ProviderModel:
         name = self._facts.name
         match finish:
             case "filtered":
-                return Refused(f"{self._server} withheld the answer of {name} (content filter): say it differently, or /model")
+                return Refused(
+                    f"{self._server} withheld the answer of {name} (content filter): rephrase, or change the model with /model"
+                )
             case "length":
                 return EmptyResponse(
-                    f"{name} came to the end of its tokens before it said anything: /compact, or another model with /model"
+                    f"{name} ran out of tokens before it answered: /compact, or choose another model with /model"
                 )
             case _:
-                return EmptyResponse(f"{name} answered with nothing; try again, or another model with /model")
+                return EmptyResponse(f"{name} gave an empty answer; try again, or choose another model with /model")
 
     def _check_end(self, chunks: Any, answer: Answer) -> None:
         """litellm makes up a "stop" where a stream just ended: only what the server said counts."""

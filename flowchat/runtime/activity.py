@@ -125,7 +125,7 @@ class Activity:
     async def come_to_rest(self) -> None:
         """Stop what is under way so that nothing follows. Raises Busy where a message waits for the interrupt to be said."""
         if self.next is not None:
-            raise Busy("another message is about to be said; stop it first")
+            raise Busy("another message is about to be sent; stop it first")
         if self.busy:
             self.interrupt(Stop(rest=True))
         await self.idle()
@@ -138,7 +138,7 @@ class Activity:
     async def close(self) -> None:
         """Interrupt, hold the queue, let nothing follow; afterwards the state is closed."""
         if self.next is not None:
-            _fail(self.next.done, ReadOnly("the session was closed before this was said"))
+            _fail(self.next.done, ReadOnly("the session was closed before this was sent"))
             self.next = None
         if self.busy:
             self.interrupt(Stop(hold=True, rest=True, reason="closed"))
@@ -216,7 +216,9 @@ class Activity:
                     raise
             except Exception as error:  # a bug of ours ends the run, not the session
                 _log.exception("run %d", flight.run)
-                sentence = f"flowchat itself failed ({type(error).__name__}: {error}); /retry goes on, the log file has more"
+                sentence = (
+                    f"flowchat itself failed ({type(error).__name__}: {error}); /retry continues; details are in the log file"
+                )
                 return self._closed(agent, flight, "failed", "internal", sentence)
             finally:
                 self._inner = None
@@ -255,7 +257,7 @@ class Activity:
         after, self.next = self.next, None
         if stop is not None and stop.rest:
             if after is not None:
-                _fail(after.done, Busy("something else was ordered first; send it again"))
+                _fail(after.done, Busy("superseded by a later command; send it again"))
             return None
         if after is not None:
             return after
@@ -301,7 +303,7 @@ class Activity:
             return
         except CompactionFailed as error:
             self.breaker.failures += 1
-            await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed, nothing was changed: {error}"))
+            await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed; nothing was changed: {error}"))
         except asyncio.CancelledError:
             if self._stop is None:
                 raise

@@ -71,5 +71,5 @@ class Beginning(Struct):
         self._prompt_checked = True
         if prompt_of(branch)[1] == self.tools():
             return []
-        notice = "The tools have changed since this session was last used; the model is told of them anew."
+        notice = "The tools have changed since this session was last used; the model is sent the new list."
         return [PromptSet(self.system, self.tools(), "upgrade"), Noticed("info", "upgrade", notice)]

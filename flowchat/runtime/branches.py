@@ -49,7 +49,7 @@ def retried_from(branch: Sequence[Record]) -> Seq | None:
         index -= 1
     ended = branch[index].entry if index >= 0 else None
     if not isinstance(ended, RunEnded) or ended.outcome == "completed":
-        raise NotFound("there is nothing to retry: the last run came to its end")
+        raise NotFound("nothing to retry: the last run completed")
     before = index - 1
     while before >= 0 and branch[before].type == "noticed":
         before -= 1

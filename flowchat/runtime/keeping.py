@@ -42,7 +42,7 @@ class Keeping:
         if self._away.done():
             await self._away
         else:
-            _log.warning("the disk does not answer: a session was left before all of it was written")
+            _log.warning("the disk does not respond: a session was closed before all of it was written")
 
     async def _put_away(self) -> None:
         try:

@@ -30,7 +30,7 @@ class AskedBlobs:
 
     def missed(self) -> list[Noticed]:
         """A notice for each that was ever missed."""
-        sentence = "blob {} is missing from this session: the model is told so in its place"
+        sentence = "blob {} is missing from this session; the model sees a placeholder"
         return [Noticed("warning", "blobs", sentence.format(sha256)) for sha256 in self._missing]
 
 

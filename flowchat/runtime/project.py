@@ -73,7 +73,7 @@ class Surroundings:
             room -= len(kept.encode())
             added = _changed(told, "instructions", str(path), kept)
             if added and (len(kept) < len(text) or len(raw) > READ_LIMIT_BYTES):
-                found.append(Noticed("warning", "instructions", f"{path} was cut: instructions take at most 32 KiB together"))
+                found.append(Noticed("warning", "instructions", f"{path} was cut: instructions may take at most 32 KiB together"))
             found += added
         gone = [origin for source, origin in told if source == "instructions" and origin not in there]
         for origin in gone:

@@ -95,7 +95,7 @@ def _left_over(call: CallId, started: bool, outcome: Outcome, output: str) -> To
         return ToolAnswered(call, "not_run", "not run: the run was stopped first", "not run: the run was stopped first")
     status: AnswerStatus = "unknown" if outcome == "crashed" else "interrupted"
     line = (
-        "unknown: the program was closed while this ran; look before doing it again"
+        "unknown: the program was closed while this ran; check before doing it again"
         if status == "unknown"
         else "interrupted before it ended; it may have done part of its work"
     )

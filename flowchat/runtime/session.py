@@ -255,7 +255,7 @@ class Session:
             raise NotFound("there is no unanswered message to take back")
         async with self._keeping.unsent.returned(text_of(record.entry.parts)):
             if self._activity.busy or unanswered(self.transcript.branch()) is not record:
-                raise Busy("something else was said or ordered meanwhile")
+                raise Busy("another message or command came in meanwhile")
             await self.transcript.append_or_withdraw(HeadMoved(record.parent or 0))
         self.tell_context()
         return self.composer_text
@@ -283,7 +283,7 @@ class Session:
         moved: list[Entry] = [HeadMoved(record.parent or 0), said]
         async with self._keeping.unsent.returned(*(text_of(item.parts) for item in waiting)):
             if self._activity.busy or self.queue != waiting:
-                raise Busy("something else was said or queued meanwhile; edit again")
+                raise Busy("another message was sent or queued meanwhile; edit again")
             await self._start(lambda: [QueueSet((), held=False), *moved] if self.queue else moved, "edit", said)
 
     async def walk_to(self, node: Seq) -> None:

@@ -86,7 +86,7 @@ class Unsent:
             self._timer.cancel()
 
     async def _write(self) -> None:
-        slow = self._clock.call_later(SLOW_SECONDS, lambda: self._say("the disk does not answer"))
+        slow = self._clock.call_later(SLOW_SECONDS, lambda: self._say("the disk does not respond"))
         try:
             await self._shelf.keep_composer(self.text)
         except StorageFailed as error:
@@ -106,4 +106,4 @@ class Unsent:
     def _say(self, reason: str) -> None:
         if not self._told:
             self._told = True
-            self._tell(Toast("warning", f"What is written here is not on disk yet, it is tried again: {reason}"))
+            self._tell(Toast("warning", f"Your unsent text is not on disk yet; trying again: {reason}"))

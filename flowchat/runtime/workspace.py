@@ -162,7 +162,9 @@ class Workspace:
         facts = transcript.facts
         where = Path(facts.cwd) if facts.cwd else self.path
         if not where.is_dir():
-            opened.read_only = opened.read_only or f"the folder of this session, {where}, is gone; it can be read, or forked here"
+            opened.read_only = (
+                opened.read_only or f"this session's folder {where} no longer exists; it can be read or forked here"
+            )
         chosen, begun = facts.model, self._restored_mode(facts.mode, mode)
         if opened.read_only is None:
             entries = recovery(transcript, opened.draft, opened.torn, opened.damaged)
@@ -184,7 +186,7 @@ class Workspace:
         if chosen and chosen != name:
             news = [ModelSet(chosen)]
             if wanted is None:
-                sentence = f"{name} cannot be asked here any more; {chosen} answers instead. /model changes it."
+                sentence = f"{name} is no longer available here; {chosen} answers instead. /model changes it."
                 await transcript.append(*news, Noticed("warning", "model", sentence))
             else:
                 await transcript.append(*news)
@@ -247,7 +249,7 @@ class Workspace:
 
     def _needed_store(self) -> Sessions:
         if self._store is None:
-            raise CommandRefused("nothing can be kept here, so there are no sessions: set HOME or FLOWCHAT_HOME to a folder")
+            raise CommandRefused("nothing can be saved here, so there are no sessions: set HOME or FLOWCHAT_HOME to a folder")
         return self._store
 
     # --- beside the sessions -----------------------------------------------------------------------------------------
@@ -258,7 +260,9 @@ class Workspace:
         """
         folders = self.folders
         if folders is None:
-            raise CommandRefused("nothing can be kept here, so this holds until you leave: set HOME or FLOWCHAT_HOME to a folder")
+            raise CommandRefused(
+                "nothing can be saved here, so this lasts until you leave: set HOME or FLOWCHAT_HOME to a folder"
+            )
         said = await aside(lambda: save_setting(folders.settings_file, key, value))
         self.settings = with_setting(self.settings, key, value)
         for _, models in self._open:

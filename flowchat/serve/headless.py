@@ -36,11 +36,11 @@ STDIN_WAIT_SECONDS = 1.0
 """How long a prompt waits for a first byte on a stdin that is no terminal and may never say anything."""
 STDIN_LIMIT_BYTES = 8 * 1024 * 1024
 EXIT_CODES: dict[Outcome, int] = {"completed": 0, "interrupted": 1, "failed": 1, "crashed": 1, "limit": 53}
-DENIED = "nobody is there to ask: run it with --allow or another --permission-mode"
+DENIED = "there is no one to ask: run flowchat with --allow or another --permission-mode"
 LAST_WORDS_SECONDS = 1.0
 """How long a reader that stalls may still take something once a signal has come."""
 FAR_BEHIND = (
-    f"the output is not being read: the run was stopped when {BEHIND_LIMIT_BYTES >> 20} MiB of it waited, and the rest is lost"
+    f"the output is not being read: the run was stopped when {BEHIND_LIMIT_BYTES >> 20} MiB of it waited; the rest is lost"
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -54,7 +54,7 @@ def read_prompt(prompt: str, stdin: int | None, wait_seconds: float = STDIN_WAIT
     piped = "" if stdin is None else _read(stdin, wait_seconds if prompt.strip() else None)
     said = "\n\n".join(text for text in (prompt, piped) if text.strip())
     if not said:
-        raise UsageError("there is nothing to say: give a prompt, as in `flowchat -p 'what does this do?'`, or text on stdin")
+        raise UsageError("there is nothing to send: give a prompt, as in `flowchat -p 'what does this do?'`, or text on stdin")
     return said
 
 

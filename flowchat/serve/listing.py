@@ -31,7 +31,7 @@ def show_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     sid = store.find(wanted)
     records = _records(store, sid)
     if not records:
-        raise StorageFailed(f"session {sid!r} holds nothing that can be read")
+        raise StorageFailed(f"session {sid!r} has no readable entries")
     if as_json:
         yield from map(record_line, records)
         return
@@ -83,7 +83,7 @@ def _said(record: Record) -> str | None:
     if isinstance(entry, Noticed):
         return f"({_one_line(entry.text)})\n"
     if isinstance(entry, Damaged):
-        return f"(a line that cannot be read: {_one_line(entry.reason)})\n"
+        return f"(unreadable line: {_one_line(entry.reason)})\n"
     if isinstance(entry, RunEnded) and entry.outcome != "completed":
         return f"({entry.outcome}{': ' + _one_line(entry.message) if entry.message else ''})\n"
     return None

@@ -146,7 +146,7 @@ def read_file(path: Path | str, limit_bytes: int) -> bytes:
     try:
         found = os.fstat(fd)
         if not S_ISREG(found.st_mode):
-            raise OSError(EINVAL, "it is no file", str(path))
+            raise OSError(EINVAL, "it is not a file", str(path))
         if found.st_size > limit_bytes:
             raise OSError(EFBIG, f"it is longer than {limit_bytes:,} bytes", str(path))
         pieces: list[bytes] = []

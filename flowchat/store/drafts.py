@@ -100,7 +100,7 @@ def keep_unsent(path: Path, text: str, disk: Disk) -> None:
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageFailed(f"the unsent text cannot be kept in {path} ({error.strerror or error})") from error
+        raise StorageFailed(f"the unsent text cannot be saved in {path} ({error.strerror or error})") from error
 
 
 def _changed_ns(path: Path) -> int:

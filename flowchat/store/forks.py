@@ -83,7 +83,7 @@ def _texts(fd: int, upto: Seq) -> Iterator[bytes]:
         if header is None:
             unread.append(line.text)
         elif header.v > VERSION:
-            raise ReadOnly(f"a newer flowchat wrote this session (version {header.v}), and only that can go on with it")
+            raise ReadOnly(f"a newer flowchat wrote this session (version {header.v}); only that version can continue it")
         elif header.seq > upto:
             return
         else:

@@ -101,7 +101,7 @@ class FileLog:
         try:
             return lent.result(LEND_SECONDS)
         except TimeoutError as error:
-            raise OSError(ETIMEDOUT, "the disk does not answer") from error
+            raise OSError(ETIMEDOUT, "the disk does not respond") from error
 
     async def close(self) -> None:
         if self._closing is None:

@@ -85,9 +85,9 @@ class LogFile:
         known = self._disk.stat(self._fd)
         moved = not is_at(self._fd, self._path)
         if moved and os.path.lexists(self._path):
-            raise LogTaken(f"{self._path} is another file now; what follows goes on in a fork")
+            raise LogTaken(f"{self._path} was replaced; the session continues in a fork")
         if not (self._good if self._failed else self._end) <= known.st_size <= self._end:
-            raise LogTaken(f"{self._path} was written by somebody else; what follows goes on in a fork")
+            raise LogTaken(f"{self._path} was changed by another program; the session continues in a fork")
         if known.st_nlink == 0:
             self._make_anew(self._good if self._failed else self._end)
 
@@ -143,7 +143,7 @@ class LogFile:
         try:
             return take_lock(self._folder, self._disk, new=True)
         except BlockingIOError as error:
-            raise LogTaken(f"another process has made {self._folder} its own; what follows goes on in a fork") from error
+            raise LogTaken(f"another process has made {self._folder} its own; the session continues in a fork") from error
 
     def _create(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -151,7 +151,7 @@ class LogFile:
             return self._disk.open(self._path, flags | os.O_EXCL)
         except FileExistsError:
             if self._path.is_symlink() or self._path.stat().st_size:
-                raise LogTaken(f"{self._path} is there already; what follows goes on in a fork") from None
+                raise LogTaken(f"{self._path} exists already; the session continues in a fork") from None
             return self._disk.open(self._path, flags)
 
     # --- what is written ----------------------------------------------------------------------------------------------

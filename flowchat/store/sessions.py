@@ -80,7 +80,7 @@ class Sessions:
                 fd = self._disk.open(folder / LOG, os.O_RDONLY)
             scanned = scan(fd)
             if not scanned.records:
-                raise NotFound(f"session {sid!r} holds nothing that can be read")
+                raise NotFound(f"session {sid!r} has no readable entries")
             torn = None
             if reason is None:
                 torn, reason = self._mend(folder, fd, scanned)
@@ -108,31 +108,31 @@ class Sessions:
     def _known(self, sid: str) -> Path:
         folder = self._folder / sid
         if sid.startswith(".") or "/" in sid or not (folder / LOG).is_file():
-            raise NotFound(f"there is no session {sid!r}; `flowchat sessions list` shows those there are")
+            raise NotFound(f"there is no session {sid!r}; `flowchat sessions list` shows all of them")
         return folder
 
     def _lock(self, folder: Path) -> tuple[int | None, str | None]:
         try:
             return take_lock(folder, self._disk, new=False), None
         except BlockingIOError:
-            return None, f"another flowchat{holder(folder)} has this session open; here it can be read, or forked"
+            return None, f"another flowchat{holder(folder)} has this session open; it can be read or forked"
         except OSError as error:
             if not folder.exists():
                 raise NotFound(f"session {folder.name!r} was moved away just now") from error
-            return None, f"this session cannot be locked ({error.strerror or error}); it can be read, or forked"
+            return None, f"this session cannot be locked ({error.strerror or error}); it can be read or forked"
 
     def _open_to_write(self, folder: Path) -> tuple[int | None, str | None]:
         try:
             return self._disk.open(folder / LOG, os.O_RDWR | os.O_APPEND), None
         except OSError as error:
-            return None, f"this session cannot be written ({error.strerror or error}); it can be read, or forked"
+            return None, f"this session cannot be written ({error.strerror or error}); it can be read or forked"
 
     def _mend(self, folder: Path, fd: int, scanned: Scanned) -> tuple[str | None, str | None]:
         """What the torn end is kept as, and why the session cannot be written if it cannot be mended."""
         if scanned.newer is not None:
             return (
                 None,
-                f"a newer flowchat wrote this session (version {scanned.newer}): it can be read; only that can go on with it",
+                f"a newer flowchat wrote this session (version {scanned.newer}); only that version can continue it",
             )
         try:
             torn = self._cut_torn(folder, fd, scanned.size)
@@ -140,7 +140,7 @@ class Sessions:
                 self._disk.write_all(fd, b"\n")
                 self._disk.fsync(fd)
         except OSError as error:
-            return None, f"this session's torn end cannot be mended ({error.strerror or error}); it can be read, or forked"
+            return None, f"this session's damaged end cannot be repaired ({error.strerror or error}); it can be read or forked"
         return torn, None
 
     def _cut_torn(self, folder: Path, fd: int, size: int) -> str | None:
@@ -200,8 +200,8 @@ class Sessions:
             return holding[0]
         if len(begun) > 1 or len(holding) > 1:
             several = ", ".join((begun or holding)[:NAMED_LIMIT])
-            raise NotFound(f"{wanted!r} is the beginning or title of several sessions: {several}")
-        raise NotFound(f"there is no session {wanted!r}; `flowchat sessions list` shows those there are")
+            raise NotFound(f"{wanted!r} matches several sessions: {several}")
+        raise NotFound(f"there is no session {wanted!r}; `flowchat sessions list` shows all of them")
 
     def path(self, sid: str) -> Path:
         return self._folder / sid

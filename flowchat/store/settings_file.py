@@ -104,7 +104,7 @@ def _load(target: Path, text: str) -> Table:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{target} is not TOML ({error}); correct it first, nothing was changed") from error
+        raise UsageError(f"{target} is not valid TOML ({error}); correct it first, nothing was changed") from error
 
 
 def _write_from_values(target: Path, text: str, wanted: Table, disk: Disk) -> str:
@@ -113,7 +113,7 @@ def _write_from_values(target: Path, text: str, wanted: Table, disk: Disk) -> st
     backup = target.with_name(target.name + BACKUP)
     disk.write_file(backup, text.encode())
     disk.write_file(target, tomli_w.dumps(wanted).encode())
-    return f"{target} was written from its values, which loses its comments; the file as it was is {backup.name}"
+    return f"{target} was rewritten without its comments; the original is {backup.name}"
 
 
 # --- changing one line -----------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def fill(form: type[_A], args: Mapping[str, object]) -> _A:
     try:
         return msgspec.convert(dict(args), form)
     except msgspec.ValidationError as error:
-        raise BadArguments(f"the arguments do not fit: {error}") from None
+        raise BadArguments(f"the arguments do not match: {error}") from None
 
 
 def _check_names(tool: str, given: Mapping[str, object], properties: Mapping[str, Property], required: list[str]) -> None:

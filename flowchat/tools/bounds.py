@@ -26,12 +26,12 @@ async def bound(outcome: Outcome, keep: Keep) -> tuple[str, BlobRef | None]:
 
 def named(blob: BlobRef) -> str:
     """How a cut text tells the model of its whole."""
-    return f"the whole is blob:{blob.sha256}, which read_file reads by lines"
+    return f"the full text is blob:{blob.sha256}, which read_file reads by lines"
 
 
 def unkept(error: StorageFailed) -> str:
     """How a cut text says that there is no whole of it."""
-    return f"the whole could not be kept: {str(error)[:_REASON_CHARS]}"
+    return f"the full text could not be kept: {str(error)[:_REASON_CHARS]}"
 
 
 def cut(head: str, tail: str, total_bytes: int, total_lines: int, where: str) -> str:

@@ -66,7 +66,7 @@ def as_bytes(text: str, what: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise BadArguments(f"{what} holds half a character (a lone surrogate), which no UTF-8 file can") from None
+        raise BadArguments(f"{what} contains a lone surrogate, which a UTF-8 file cannot hold") from None
 
 
 class _Named(Struct):

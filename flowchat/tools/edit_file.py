@@ -85,9 +85,9 @@ def _nearest(content: bytes, old: bytes) -> str:
     sought = [line.strip() for line in old.decode("utf-8", "replace").splitlines()]
     wanted = next((line for line in sought if line), "")[:_NEAREST_SHOWN_CHARS]
     if same := [number for number, line in enumerate(lines, 1) if wanted and line.strip() == wanted]:
-        return f"its first line is, at line {same[0]}, so what follows or the indentation differs; read that part again"
+        return f"its first line matches line {same[0]}, but the indentation or the following lines differ; read that part again"
     closest = difflib.get_close_matches(wanted, {line.strip()[:_NEAREST_SHOWN_CHARS] for line in lines}, 1, 0.6)
     if not closest:
-        return "nothing in it comes close; read it again"
+        return "no line is similar; read it again"
     number = next(number for number, line in enumerate(lines, 1) if line.strip()[:_NEAREST_SHOWN_CHARS] == closest[0])
-    return f"the closest is line {number}: {closest[0]}"
+    return f"the closest line is {number}: {closest[0]}"

@@ -97,9 +97,9 @@ def explain(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOENT:
         return f"{path} does not exist"
     if error.errno == errno.ELOOP:
-        return f"{path} is a link that leads nowhere, or became one while it was being opened"
+        return f"{path} is a broken link, or became one while it was being opened"
     if error.errno == errno.ENOTDIR:
-        return f"{path}: a part of it is no folder, or became a link while it was being opened"
+        return f"{path}: part of the path is not a folder, or became a link while it was being opened"
     return f"{path}: {error.strerror or error}"
 
 
@@ -107,7 +107,7 @@ def refuse_special(path: Path) -> None:
     """Raises NotDone for what lies in /proc, /sys and /dev: no files, however much they look like it."""
     for root in ("/proc", "/sys", "/dev"):
         if path.is_relative_to(root) and not path.is_relative_to("/dev/shm"):
-            raise NotDone(f"{path} is not a file but a view of the system ({root}): file tools do not go there")
+            raise NotDone(f"{path} is not a file but part of {root}: file tools do not go there")
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def _regular(path: Path, folder: int, limit_bytes: int) -> Generator[int]:
 
 def _check_regular(path: Path, found: os.stat_result, limit_bytes: int) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a link that leads nowhere, or was put there meanwhile")
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a broken link, or one put there meanwhile")
         raise NotDone(f"{path} is {kind}, not a file")
     if found.st_size > limit_bytes:
         raise NotDone(

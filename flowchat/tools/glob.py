@@ -23,7 +23,7 @@ class _Args(Struct):
 class Glob:
     schema = schema(
         "glob",
-        "List files by path pattern (*, **, ?, {a,b}); without a slash it fits names at any depth. Ignored files are left out.",
+        "List files by path pattern (*, **, ?, {a,b}); without a slash it matches names at any depth. Ignored files are omitted.",
         {"pattern": string()},
         {"path": string("Folder to search in")},
     )
@@ -57,5 +57,5 @@ def _find(folder: Path, pattern: str, workspace: Path) -> Outcome:
     if walk.cut:
         lines.append(f"[the search {walk.cut}; name a folder as path]")
     return Outcome(
-        count(len(found), "file", "files"), "\n".join(lines) or "[no file fits; ignored files and keys were not looked at]"
+        count(len(found), "file", "files"), "\n".join(lines) or "[no matches; ignored files and credential files were skipped]"
     )

@@ -20,7 +20,7 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
     try:
         return _compiled(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no path pattern: {error}") from None
+        raise ValueError(f"{pattern!r} is not a path pattern: {error}") from None
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

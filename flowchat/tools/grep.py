@@ -42,7 +42,7 @@ class Grep:
         {"pattern": string()},
         {
             "path": string("Folder or file to search"),
-            "glob": string("Only files that fit, as in glob"),
+            "glob": string("Only files that match, as in glob"),
             "ignore_case": boolean(),
             "context": integer("Lines around each match"),
         },
@@ -62,7 +62,7 @@ class Grep:
     async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
         given = fill(_Args, args)
         if "\n" in given.pattern or "\0" in given.pattern + given.glob:
-            raise BadArguments("a pattern fits within one line: it may hold no newline and no NUL")
+            raise BadArguments("a pattern matches within one line: it may not contain a newline or NUL")
         if given.context > CONTEXT_LIMIT_LINES:
             raise BadArguments(f"context may be at most {CONTEXT_LIMIT_LINES} lines")
         target = await asyncio.to_thread(searched, given.path, desk, True)
@@ -119,12 +119,14 @@ def _outcome(ended: Ended, given: _Args, workspace: Path) -> Outcome:
     if ended.timed_out:
         raise NotDone(f"the search took more than {SEARCH_SECONDS:.0f} s: name a folder as path, a glob, or a simpler pattern")
     if ended.status == 2 and "\0" not in printed:
-        raise BadArguments(f"{given.pattern!r} is no pattern: {' '.join(printed.split())[:500]}")
+        raise BadArguments(f"{given.pattern!r} is not a valid pattern: {' '.join(printed.split())[:500]}")
     found = [match for line in printed.split("\n") if (match := _FOUND.fullmatch(line.rstrip("\r"))) or line == "--"]
     hits = sum(match is not None and match["kind"] == ":" for match in found)
     cut = "" if ended.status is not None and ended.recording.complete else "at least "
     content = _shown(found, hits, workspace, bool(cut))
-    return Outcome(cut + count(hits, "match", "matches"), content or "[nothing fits; ignored files and keys were not searched]")
+    return Outcome(
+        cut + count(hits, "match", "matches"), content or "[no matches; ignored files and credential files were skipped]"
+    )
 
 
 def _shown(found: list[re.Match[str] | None], hits: int, workspace: Path, cut: bool) -> str:

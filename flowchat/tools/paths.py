@@ -17,11 +17,11 @@ def resolve(text: str, workspace: Path) -> Path:
     Raises BadArguments for what no file can be called.
     """
     if not text or "\0" in text:
-        raise BadArguments(f"{text!r} is no path: it is empty or holds a NUL byte")
+        raise BadArguments(f"{text!r} is not a path: it is empty or contains a NUL byte")
     try:
         encoded = text.encode()
     except UnicodeEncodeError:
-        raise BadArguments(f"{text!a} is no path: it is not Unicode text") from None
+        raise BadArguments(f"{text!a} is not a path: it is not Unicode text") from None
     if len(encoded) > PATH_LIMIT_BYTES or any(len(name) > NAME_LIMIT_BYTES for name in encoded.split(b"/")):
         raise BadArguments(f"{text[:60]}… is too long for a path: {NAME_LIMIT_BYTES} bytes a name, {PATH_LIMIT_BYTES} in all")
     resolved = os.path.realpath(workspace / os.path.expanduser(text))
@@ -41,7 +41,7 @@ def resolve_judged(text: str, workspace: Path, reach: Reach | None) -> Path:
 def refuse_unseen_characters(path: Path) -> None:
     """Raises Refused for a name to be written that holds characters nobody would see, or that drive a terminal."""
     if any(unicodedata.category(character) in _UNSEEN for character in str(path)):
-        raise Refused(f"{str(path)!a} holds control or invisible characters: choose a plain name")
+        raise Refused(f"{str(path)!a} contains control or invisible characters: choose a plain name")
 
 
 def shown(path: Path, workspace: Path) -> str:

@@ -96,7 +96,7 @@ def parse_rule(text: str) -> Rule:
     """A rule as the command line writes it: TOOL, TOOL(path glob) or shell(exact command). Raises UsageError."""
     name, opened, rest = text.strip().partition("(")
     if name not in PATH_TOOLS + RUN_TOOLS:
-        raise UsageError(f"--allow {text!r}: there is no tool {name!r}; there are {', '.join(PATH_TOOLS + RUN_TOOLS)}")
+        raise UsageError(f"--allow {text!r}: there is no tool {name!r}; the tools are {', '.join(PATH_TOOLS + RUN_TOOLS)}")
     if not opened:
         return Rule(name)
     inside = rest[:-1]

@@ -220,7 +220,7 @@ def _start(command: Sequence[str], cwd: Path, mark: str) -> tuple["subprocess.Po
         os.close(ours)
         if isinstance(error, OSError):
             raise NotDone(f"{command[0]} could not be started in {cwd}: {error.strerror}") from None
-        raise BadArguments(f"{command[0]} cannot be given these words: {error}") from None
+        raise BadArguments(f"{command[0]} cannot be run with these arguments: {error}") from None
     finally:
         os.close(theirs)
     os.set_blocking(ours, False)

@@ -48,7 +48,7 @@ class Window(Struct, frozen=True):
 class ReadFile:
     schema = schema(
         "read_file",
-        "Read a text file as numbered lines, as many as fit; the last line says where to go on.",
+        "Read a text file as numbered lines, as many as fit; the last line says where to continue.",
         {"path": string("Path, or blob:<sha256>")},
         {"offset": integer("First line, from 1"), "limit": integer("Number of lines")},
     )
@@ -89,7 +89,7 @@ def window(stream: IO[bytes], name: str, offset: int, limit: int) -> Window:
         if first and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise NotDone(f"{name} is UTF-16, not UTF-8: use shell (iconv -f UTF-16 -t UTF-8)")
         if first and (looks_binary(chunk[:8192]) or b"\0" in chunk[:8192]):
-            raise NotDone(f"{name} is not a text file: use shell (file, xxd) to look into it")
+            raise NotDone(f"{name} is not a text file: use shell (file, xxd) to inspect it")
         digest.update(chunk)
         shown_lines.take(chunk.removeprefix(codecs.BOM_UTF8) if first else chunk)
         first = False
@@ -169,5 +169,5 @@ def _outcome(seen: Window, touched: tuple[FileTouched, ...]) -> Outcome:
     if seen.total == 0:
         return Outcome("empty", "[the file is empty]", files=touched)
     where = f"{seen.first}-{seen.last} of {seen.total}"
-    rest = f"\n[lines {where}; go on with offset {seen.last + 1}]" if seen.last < seen.total else ""
+    rest = f"\n[lines {where}; continue with offset {seen.last + 1}]" if seen.last < seen.total else ""
     return Outcome(where, seen.text + rest, files=touched)

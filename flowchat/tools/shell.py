@@ -29,7 +29,7 @@ class Shell:
     schema = schema(
         "shell",
         "Run a command with bash in the workspace; gives stdout and stderr. No terminal, no input; what it leaves in the"
-        " background is ended with it.",
+        " background is ended too.",
         {"command": string()},
         {"timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}")},
     )
@@ -64,7 +64,7 @@ class Shell:
     def _given(self, args: Mapping[str, object]) -> _Args:
         given = fill(_Args, args)
         if not given.command.strip() or "\0" in given.command:
-            raise BadArguments("the command is empty or holds a NUL byte")
+            raise BadArguments("the command is empty or contains a NUL byte")
         if given.timeout_seconds > LONGEST_TIMEOUT_SECONDS:
             raise BadArguments(f"timeout_seconds may be at most {LONGEST_TIMEOUT_SECONDS}, not {given.timeout_seconds}")
         return given
@@ -87,7 +87,7 @@ async def _printed(recording: Recording, desk: Desk) -> tuple[str, BlobRef | Non
     if recording.complete:
         return recording.head, None
     blob = None
-    where = "the rest could not be kept: the disk would not take it"
+    where = "the rest could not be kept: the disk refused it"
     if (whole := recording.whole()) is not None:
         try:
             blob = await desk.keep(whole, "text/plain")

@@ -52,11 +52,11 @@ async def _run(workspace: "Workspace", start: Start) -> int:
         await app.close_session()
         await workspace.close()
     if app.crash is not None:
-        log = f"; the story is in {start.log}" if start.log else ""
+        log = f"; details are in {start.log}" if start.log else ""
         say_behind(f"flowchat: the screen failed: {clean(str(app.crash)) or type(app.crash).__name__}{log}", sys.stderr)
         code = 1
     if app.resumable:
-        say_behind(f"Go on with: flowchat -r {app.resumable}", sys.stdout)
+        say_behind(f"Continue with: flowchat -r {app.resumable}", sys.stdout)
     return signals.code or code or 0
 
 

@@ -23,18 +23,18 @@ class Command(Struct, frozen=True):
 
 COMMANDS: tuple[Command, ...] = (
     Command("help", "Keys and commands"),
-    Command("new", "Begin a new session; this one is kept", aliases=("clear",), once=True),
-    Command("resume", "Go on with an earlier session", "[id or title]", ("sessions", "continue"), once=True),
+    Command("new", "Start a new session; this one is kept", aliases=("clear",), once=True),
+    Command("resume", "Resume an earlier session", "[id or title]", ("sessions", "continue"), once=True),
     Command("rename", "Give this session a title", "TITLE", ("title", "name")),
-    Command("model", "Show or change the model of the next run", "[name]"),
+    Command("model", "Show or change the model for the next run", "[name]"),
     Command(
         "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress"), once=True, brief=False
     ),
     Command("edit", "Edit an earlier message; the last is -1", "[n]"),
-    Command("context", "What the next request weighs; raw shows it whole", "[raw]", words=("raw",)),
-    Command("retry", "Ask again after a failure or an interrupt", once=True),
-    Command("queue", "Edit, reorder or drop waiting messages"),
-    Command("fork", "Go on in a copy; this session stays as it is", once=True),
+    Command("context", "Size of the next request; raw shows its full text", "[raw]", words=("raw",)),
+    Command("retry", "Try again after a failure or an interrupt", once=True),
+    Command("queue", "Edit, reorder or drop queued messages"),
+    Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
@@ -80,7 +80,7 @@ def read_command(text: str) -> Typed | UnknownCommand | None:
 def _checked(command: Command, argument: str) -> Typed | UnknownCommand:
     """What would be thrown away unread, perhaps a message, is not taken."""
     if argument and not command.argument:
-        return UnknownCommand(f"/{command.name} takes nothing behind it.")
+        return UnknownCommand(f"/{command.name} takes no argument.")
     if argument and command.words and argument not in command.words:
-        return UnknownCommand(f"/{command.name} takes nothing, or {' or '.join(command.words)}.")
+        return UnknownCommand(f"/{command.name} takes no argument, or {' or '.join(command.words)}.")
     return Typed(command, argument)

@@ -97,7 +97,7 @@ def totals(used: ContextUsed | None, facts: SessionFacts) -> list[tuple[str, str
     if used is not None:
         percent = round(100 * used.tokens / max(1, used.usable))
         rows.append(("next request", size(used.tokens), f"{percent} % of usable, {_SOURCES[used.source]}"))
-        rows.append(("usable", size(used.usable), "the window less what an answer may take"))
+        rows.append(("usable", size(used.usable), "the window minus room for the answer"))
         rows.append(("window", size(used.window), _WINDOWS[used.window_source]))
     spent = facts.usage
     rows.append(("read so far", size(spent.input), f"{round(100 * spent.cached / max(1, spent.input))} % of it cached"))

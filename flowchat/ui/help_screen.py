@@ -55,7 +55,7 @@ def help_lines(palette: Palette, width: int, keymap: Keymap = DEFAULT) -> list[l
             f"/{command.name} {command.argument}".rstrip(), f"{command.help}.{aliases}", _COMMAND_CELLS, palette, width
         )
     lines += [[], [("  In the text", heading)], []]
-    lines += _entry("@path", "Put a file in front of the model.", _KEY_CELLS, palette, width)
+    lines += _entry("@path", "Show a file to the model.", _KEY_CELLS, palette, width)
     return lines
 
 

@@ -125,7 +125,7 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
 
     def _preview(self) -> None:
         said, palette = self._chosen(), self._palette
-        text = clean(said.text) if said else "No message was sent yet."
+        text = clean(said.text) if said else "No messages yet."
         self.query_one(".preview", Rows).show(
             lambda width: [
                 [(palette.glyphs.rule * width, palette.dim)],

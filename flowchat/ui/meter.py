@@ -284,7 +284,7 @@ def _level(reading: Reading, palette: Palette) -> Style:
 def _compaction_word(reading: Reading) -> str:
     percent, limits = reading.percent or 0, reading.limits
     if percent >= limits.hard < 100:
-        return "compacts now" if reading.busy else "compacts before the next request"
+        return "compacts next" if reading.busy else "compacts before the next request"
     if percent >= limits.soft < 100:
         return "compacts after this run" if reading.busy else "compacts after the next run"
     return ""
@@ -307,7 +307,7 @@ def _hints(reading: Reading, palette: Palette, keymap: Keymap) -> list[_Word]:
     if reading.unanswered:
         return next_key("take_back", "take it back")
     if reading.held and reading.queued:
-        return next_key("submit", "send its head")
+        return next_key("submit", "send the first")
     return next_key("menu", "help", _Yields.HELP)
 
 

@@ -69,13 +69,13 @@ def blocks_of(entry: AnyEntry, edited: Edited | None = None, messages_before: in
         case Compacted():
             yield _checkpoint(entry, messages_before)
         case CompactionUndone(undone=undone):
-            yield Note(NoteText("", "compaction undone" if undone else "compaction in force again", "checkpoint", kind="mark"))
+            yield Note(NoteText("", "compaction undone" if undone else "compaction restored", "checkpoint", kind="mark"))
         case Unknown(name=name):
-            yield Note(NoteText(f"{name}, of a newer flowchat", "unknown entry", "waiting"))
+            yield Note(NoteText(f"{name}, written by a newer flowchat", "unknown entry", "waiting"))
         case Damaged(reason=reason):
             yield damage(reason)
         case ToolAnswered(summary=summary):
-            yield Note(NoteText(summary, "answer to a lost call", "waiting"))
+            yield Note(NoteText(summary, "answer to a missing call", "waiting"))
         case SessionStarted() | PromptSet() | RunStarted() | AssistantSaid() | ToolStarted() | Edited():
             return
         case HeadMoved() | TitleSet() | ModelSet() | ModeSet() | QueueSet() | ApprovalDecided() | AttemptUsed():

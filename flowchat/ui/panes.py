@@ -194,7 +194,7 @@ class Panes(Vertical):
             enter, escape = self._keymap.name("chat", "submit"), self._keymap.name("chat", "escape")
             wait = seconds(retry.delay_ms // 1000)
             self._waits = (
-                f"The model asks for a wait of {wait} ({retry.reason.rstrip('.')}). {enter} tries now, {escape} stops",
+                f"The provider asks us to wait {wait} ({retry.reason.rstrip('.')}). {enter} tries now, {escape} stops",
                 "warn",
             )
         if before != self._waits:
@@ -236,7 +236,7 @@ class Panes(Vertical):
         if self.queue.items:
             self.queue.focus()
         else:
-            self.say("Nothing waits in the queue")
+            self.say("The queue is empty")
 
     def come_back(self) -> bool:
         """From the conversation to the composer; False if it had the focus already."""

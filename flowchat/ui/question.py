@@ -150,7 +150,7 @@ def _size(key: str, word: str) -> int:
 
 
 def _freed(key: str, grant: str, width: int, palette: Palette) -> list[Row]:
-    rows = wrapped(f"{key} frees {grant}", max(8, width - 4))
+    rows = wrapped(f"{key} allows {grant}", max(8, width - 4))
     if len(rows) > GRANT_LIMIT_ROWS:
         rows = [*rows[: GRANT_LIMIT_ROWS - 1], f"… {rows[-1]}"]
     return [[("  ", palette.text), (row, palette.dim)] for row in rows]

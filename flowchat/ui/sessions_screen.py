@@ -112,7 +112,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
     def _foot(self, width: int) -> list[list[Piece]]:
         other = "this directory" if self._everywhere else "all directories"
         hint = self._keymap.hint
-        hints = ("Type to search", hint("list", "go on", "choose"), f"Tab {other}", hint("list", "close", "close"))
+        hints = ("Type to search", hint("list", "resume", "choose"), f"Tab {other}", hint("list", "close", "close"))
         return hint_lines(width, hints, self._palette.dim)
 
     def _row(self, card: "SessionCard") -> Row:
@@ -127,7 +127,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
             card = self._found[self.query_one(Listing).chosen_index]
             text, mark = clean(card.first_message.strip()), f"{palette.glyphs.user} "
         else:
-            nothing = "No session matches." if self._cards else "No session was kept here yet."
+            nothing = "No session matches." if self._cards else "No sessions here yet."
             text, mark = clean(nothing if self._loaded else ""), "  "
         self.query_one(".preview", Rows).show(
             lambda width: [

@@ -41,11 +41,11 @@ class Standing(Struct, frozen=True):
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
             why = self.read_only.partition("; ")[0]  # behind it stands what can be done about it, here a key
-            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f goes on in a copy", "warn"))
+            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f continues in a copy", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
         if self.editing is not None:
-            acts = {"submit": "makes a branch", "save": "saves in place", "escape": "leaves"}
+            acts = {"submit": "resends as a new branch", "save": "saves in place", "escape": "cancels"}
             hints = ", ".join(hint for act, words in acts.items() if (hint := keymap.hint("chat", words, act)))
             rows.append((f"Editing message {self.editing}: {hints}", "accent"))
         return rows

@@ -133,7 +133,7 @@ def _load(path: Path) -> tuple[str, dict[str, Any], list[str]]:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"line (\d+)", str(error))
         line = int(at[1]) if at else max(1, len(text.splitlines()))
-        return text, {}, [f"{path}, line {line}: this is not TOML ({error})"]
+        return text, {}, [f"{path}, line {line}: this is not valid TOML ({error})"]
 
 
 def _base(table: Mapping[str, Any], files: Mapping[str, Sequence[Path]], seen: tuple[Path, ...], check: "_Check") -> Theme | None:

@@ -37,7 +37,7 @@ class Unsent:
             self._is_told = False
         except StorageFailed as error:
             if not self._is_told:
-                self._say(f"What is written here is not kept: {error}", "error")
+                self._say(f"Your unsent text could not be saved: {error}", "error")
             self._is_told = True
 
     @contextmanager

@@ -47,7 +47,7 @@ class Visit:
             refusal = str(error)
             session = await opening.another(self._workspace, self._start)
         if self._start.newest and not refusal and not session.transcript.head:
-            refusal = "There is no session of this folder to go on with yet: this is a new one"
+            refusal = "There is no session to continue in this folder yet; this is a new one"
         await self._adopt(session)
         return refusal
 

@@ -57,7 +57,7 @@ class Welcome(Widget):
         plain, dim = palette.text, palette.dim
         rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {self._path}", dim)], []]
         if self._demo:
-            rows.append([("  The demo model answers", palette.accent), (" offline, and is no language model", plain)])
+            rows.append([("  The demo model answers", palette.accent), (" offline; it is not a language model", plain)])
             rows += [
                 [("  ", plain), (part, dim)]
                 for part in wrapped("Try: list, read README.md, find, grep, run, write, edit, plan, long", width - 4)

@@ -11,7 +11,7 @@ from tests.desk import Desk, Sitting
 SMALL = ModelFacts("small", "scripted", 20_000, "config", max_output=2_000)
 SUMMARY = "## Done\nread things"
 TOO_LONG = (
-    "this is too long for small, and nothing in it can be folded; say less at once, or choose a model with a larger window"
+    "this is too long for small, and nothing can be compacted; send less at a time, or choose a model with a larger window"
     " with /model"
 )
 

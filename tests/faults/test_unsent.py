@@ -75,7 +75,7 @@ async def test_a_disk_that_does_not_answer_is_told_of_once_and_typing_goes_on(ho
         session.keep_composer(text)
         await house.clock.pass_seconds(20)
     assert [toast.text for toast in ear.entries(Toast)] == [
-        "What is written here is not on disk yet, it is tried again: the disk does not answer"
+        "Your unsent text is not on disk yet; trying again: the disk does not respond"
     ]
     disk.free.set()
     await session.composer_kept()

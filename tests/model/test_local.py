@@ -91,8 +91,8 @@ AWAY = LocalModel("ollama_chat/big-cloud", "Ollama", HERE, calls_tools=True, els
 LOCAL_QWEN = Offer(
     "local", "ollama_chat/qwen3", "Ollama, 5.2 GB, loaded; window 16,384 as the server says; calls tools.", advice="Widen it."
 )
-LOCAL_LLAMA2 = Offer("local", "ollama_chat/llama2", "Ollama; window not told; does not call tools.")
-LOCAL_AWAY = Offer("local", "ollama_chat/big-cloud", "Ollama, which asks another machine; window not told; calls tools.")
+LOCAL_LLAMA2 = Offer("local", "ollama_chat/llama2", "Ollama; window unknown; does not call tools.")
+LOCAL_AWAY = Offer("local", "ollama_chat/big-cloud", "Ollama, which asks another machine; window unknown; calls tools.")
 
 
 @pytest.mark.parametrize(

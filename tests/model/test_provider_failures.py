@@ -105,15 +105,16 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         openai(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
         Refused,
-        "SERVER says the credit or quota of this account is used up (You exceeded your current quota); top it up, or /model",
+        "SERVER says this account is out of credit or quota (You exceeded your current quota); top it up, or change the model"
+        " with /model",
     ),
     (
         "credit",
         ANTHROPIC,
         anthropic(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
         Refused,
-        "SERVER says the credit or quota of this account is used up (Your credit balance is too low to access the Anthropic"
-        " API); top it up, or /model",
+        "SERVER says this account is out of credit or quota (Your credit balance is too low to access the Anthropic"
+        " API); top it up, or change the model with /model",
     ),
     (
         "429",
@@ -186,7 +187,7 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         recorded("openai-malformed"),
         Malformed,
-        "SERVER sent something that is no answer of a model (Expecting ':' delimiter: line 1 column 42 (char 41))",
+        "SERVER sent something that is not a model's answer (Expecting ':' delimiter: line 1 column 42 (char 41))",
     ),
     (
         "a page with 200",
@@ -207,17 +208,17 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         recorded("openai-empty"),
         EmptyResponse,
-        "openai/bench-model answered with nothing; try again, or another model with /model",
+        "openai/bench-model gave an empty answer; try again, or choose another model with /model",
     ),
     ("no finish", OPENAI, recorded("openai-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
     ("no finish", VLLM, recorded("openai-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
     ("no finish", ANTHROPIC, recorded("anthropic-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
     ("only [DONE]", OPENAI, recorded("openai-no-finish-done"), ConnectionLost, "SERVER stopped in the middle of the answer"),
     ("a call, no end", OPENAI, recorded("openai-call-no-finish"), ConnectionLost, "SERVER stopped in the middle of the answer"),
-    ("dropped", OPENAI, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
-    ("dropped", VLLM, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
-    ("dropped", ANTHROPIC, recorded("anthropic-no-finish", drop=True), ConnectionLost, "the connection to SERVER broke off"),
-    ("dropped at once", OPENAI, Answer(b"", drop=True), ConnectionLost, "the connection to SERVER broke off"),
+    ("dropped", OPENAI, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER was lost"),
+    ("dropped", VLLM, recorded("openai-no-finish", drop=True), ConnectionLost, "the connection to SERVER was lost"),
+    ("dropped", ANTHROPIC, recorded("anthropic-no-finish", drop=True), ConnectionLost, "the connection to SERVER was lost"),
+    ("dropped at once", OPENAI, Answer(b"", drop=True), ConnectionLost, "the connection to SERVER was lost"),
     (
         "401 without a word",
         OPENAI,
@@ -274,28 +275,28 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         streamed({"content": "Hi"}, headers=[("content-encoding", "gzip")]),
         Malformed,
-        "SERVER sent something that is no answer of a model (3 while decompressing data: incorrect header check)",
+        "SERVER sent something that is not a model's answer (3 while decompressing data: incorrect header check)",
     ),
     (
         "JSON of another shape",
         OPENAI,
         streamed(b"[]"),
         Malformed,
-        "SERVER sent something that is no answer of a model ('list' object has no attribute 'choices')",
+        "SERVER sent something that is not a model's answer ('list' object has no attribute 'choices')",
     ),
     (
         "JSON of another shape",
         VLLM,
         streamed(b'{"choices": null}'),
         Malformed,
-        "SERVER sent something that is no answer of a model ('NoneType' object is not iterable)",
+        "SERVER sent something that is not a model's answer ('NoneType' object is not iterable)",
     ),
     (
         "a call of another shape",
         VLLM,
         streamed({"tool_calls": [{"index": 0, "id": 7, "type": "function", "function": {"name": "a", "arguments": ""}}]}),
         Malformed,
-        "SERVER sent something that is no answer of a model (1 validation error for ChatCompletionDeltaToolCall id Input should"
+        "SERVER sent something that is not a model's answer (1 validation error for ChatCompletionDeltaToolCall id Input should"
         " be a valid string [type=string_type, input_value=7, input_type=int])",
     ),
     (
@@ -303,21 +304,21 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         streamed({"content": " \n"}, {"content": "\t"}),
         EmptyResponse,
-        "openai/bench-model answered with nothing; try again, or another model with /model",
+        "openai/bench-model gave an empty answer; try again, or choose another model with /model",
     ),
     (
         "the end of its tokens before a word",
         OPENAI,
         streamed(finish="length"),
         EmptyResponse,
-        "openai/bench-model came to the end of its tokens before it said anything: /compact, or another model with /model",
+        "openai/bench-model ran out of tokens before it answered: /compact, or choose another model with /model",
     ),
     (
         "filtered before a word",
         OPENAI,
         streamed(finish="content_filter"),
         Refused,
-        "SERVER withheld the answer of openai/bench-model (content filter): say it differently, or /model",
+        "SERVER withheld the answer of openai/bench-model (content filter): rephrase, or change the model with /model",
     ),
 ]
 
@@ -402,7 +403,7 @@ async def test_a_server_that_only_sends_elsewhere_is_told_once(model: str) -> No
         with pytest.raises(Refused) as raised:
             await heard(model_at(server, model))
         place = f"127.0.0.1:{server.port}"
-    assert str(raised.value) == f"{place} sends every request elsewhere (redirects without end): check its address"
+    assert str(raised.value) == f"{place} redirects without end: check its address"
 
 
 @pytest.mark.parametrize("model", [OPENAI, VLLM, ANTHROPIC])
@@ -435,7 +436,7 @@ async def test_silence_ends_at_the_idle_limit(model: str, answer: Answer) -> Non
         with pytest.raises(ConnectionLost) as raised:
             async with asyncio.timeout(2):
                 await heard(model_at(server, model, Patience(idle_seconds=0.1)))
-        assert str(raised.value) == f"127.0.0.1:{server.port} went silent: no byte for too long (limits.idle_seconds)"
+        assert str(raised.value) == f"127.0.0.1:{server.port} sent nothing for too long (limits.idle_seconds)"
         await server.hung_up()
 
 
@@ -444,7 +445,7 @@ async def test_keep_alives_hold_off_the_idle_limit_but_not_the_others(patience: 
     async with playing(recorded("openai-no-finish", beat=b": keep-alive\n\n")) as server:
         with pytest.raises(ConnectionLost) as raised:
             await heard(model_at(server, patience=patience))
-        assert str(raised.value) == f"127.0.0.1:{server.port} said nothing new for too long, though the connection was open"
+        assert str(raised.value) == f"127.0.0.1:{server.port} sent nothing new for too long, though the connection stayed open"
         await server.hung_up()
 
 
@@ -466,7 +467,7 @@ async def test_a_password_in_an_address_is_in_no_sentence(model: str) -> None:
     with pytest.raises(Refused) as raised:
         await heard(model_at("http://me:very-private@127.0.0.1:9/v1", model))
     assert str(raised.value) == (
-        "the address of 127.0.0.1:9 holds a name and password, which cannot go with a key: take them out"
+        "the address of 127.0.0.1:9 contains a name and password, which cannot be combined with a key: remove them"
     )
 
 
@@ -474,7 +475,7 @@ async def test_a_password_in_an_address_is_in_no_sentence(model: str) -> None:
 async def test_what_is_no_address_is_told_before_anything_is_sent(base: str) -> None:
     with pytest.raises(Refused) as raised:
         await heard(model_at(base))
-    assert str(raised.value) == f"{base!r} is no address of a model's server: write http://HOST:PORT/v1 or https://HOST/v1"
+    assert str(raised.value) == f"{base!r} is not a valid server address: write http://HOST:PORT/v1 or https://HOST/v1"
 
 
 async def test_a_missing_key_is_told_before_anything_is_sent() -> None:

@@ -362,7 +362,7 @@ async def completion_of_a_file(stage: Stage) -> None:
     await stage.shows("src/total.py")
 
 
-@scene("f goes on in a copy")
+@scene("f continues in a copy")
 async def read_only_banner(stage: Stage) -> None:
     other = stage.again()
     stage.closing.push_async_callback(other.close)

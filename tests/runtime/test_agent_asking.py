@@ -23,12 +23,12 @@ async def test_withdrawn_text_is_in_no_draft_however_long_the_attempts_entry_tak
 @pytest.mark.parametrize(
     ("answer", "notices"),
     [
-        (says("As far as", finish="length"), ["The answer was cut at the model's output limit. Send `go on` for the rest."]),
+        (says("As far as", finish="length"), ["The answer was cut at the model's output limit. Send `continue` for the rest."]),
         (
             says("As far as", finish="filtered"),
-            ["The rest of the answer was withheld (the provider's content filter). Say it differently, or /model."],
+            ["The rest of the answer was withheld (the provider's content filter). Rephrase, or change the model with /model."],
         ),
-        (says(thinking="Hm."), ["The model thought and said nothing. Send `go on` for an answer."]),
+        (says(thinking="Hm."), ["The model thought but did not answer. Send `continue` for an answer."]),
         (says("Yes.", thinking="Hm."), []),
     ],
 )

@@ -75,7 +75,7 @@ async def test_a_tool_that_writes_does_not_run_when_its_start_could_not_be_writt
     sitting = desk.open(says("", calls=[("writer", {})]), says("never"), tools=Registry([writer]), log=log)
     await sitting.session.send("go")
     await sitting.session.idle()
-    sentence = "not run: the session cannot be saved, and nothing is changed while that is so"
+    sentence = "not run: the session cannot be saved, and until it can nothing may be changed"
     assert (writer.ran, answers(sitting)) == (0, [("not_run", sentence)])
     assert (sitting.branch(RunEnded)[0].outcome, sitting.branch(RunEnded)[0].code) == ("failed", "storage")
 

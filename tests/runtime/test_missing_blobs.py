@@ -14,7 +14,7 @@ from tests.model.playing import playing, recorded
 
 pytestmark = OVER_THE_WIRE
 GONE = "0" * 64
-SENTENCE = f"blob {GONE} is missing from this session: the model is told so in its place"
+SENTENCE = f"blob {GONE} is missing from this session; the model sees a placeholder"
 
 
 async def test_a_missing_blob_is_told_once_and_fails_no_request(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def link_to_a_device(agents: Path) -> None:
         (link_to_a_device, "it leads out of the repository"),
         (os.mkfifo, "it is a pipe, not a file"),
         (Path.mkdir, "it is a folder, not a file"),
-        (lambda path: path.symlink_to("AGENTS.md"), "it is a link that leads nowhere, or was put there meanwhile, not a file"),
+        (lambda path: path.symlink_to("AGENTS.md"), "it is a broken link, or one put there meanwhile, not a file"),
     ],
 )
 async def test_what_is_no_file_of_the_repository_is_never_read_as_instructions(desk: Desk, put: object, why: str) -> None:

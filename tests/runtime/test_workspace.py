@@ -161,7 +161,7 @@ async def test_a_model_that_cannot_be_asked_any_more_is_replaced_with_a_notice(t
     assert opened is not None
     assert opened.model == "demo"
     notices = [record.entry.text for record in opened.transcript.branch() if isinstance(record.entry, Noticed)]
-    assert "anthropic/claude-gone cannot be asked here any more" in notices[-1]
+    assert "anthropic/claude-gone is no longer available here" in notices[-1]
     await again.close()
 
 
@@ -209,7 +209,7 @@ async def test_a_folder_that_is_gone_leaves_a_session_to_read_or_fork(tmp_path: 
     other = Workspace(tmp_path / "elsewhere", Settings(), first.folders, environ=ENVIRON)
     opened = await other.open(session.sid)
     assert opened.read_only is not None
-    assert "is gone" in opened.read_only
+    assert "no longer exists" in opened.read_only
     fork = await other.fork(opened)
     assert fork.workspace_path == other.path
     await fork.send("hello again")
@@ -315,7 +315,9 @@ async def test_a_session_of_a_model_whose_key_is_kept_goes_on_with_it(workspace:
 
 
 async def test_a_key_of_no_provider_is_refused(workspace: Workspace) -> None:
-    with pytest.raises(UsageError, match="'opnai' is not a provider flowchat keeps keys for; there are anthropic, openai, "):
+    with pytest.raises(
+        UsageError, match="'opnai' is not a provider flowchat keeps keys for; known providers: anthropic, openai, "
+    ):
         await workspace.keep_key("opnai", "sk-1234567890")
     with pytest.raises(CommandRefused, match="so no key either"):
         await Workspace(workspace.path, Settings(), None, environ=ENVIRON).keep_key("openai", "sk-1234567890")

@@ -178,10 +178,10 @@ async def test_a_retry_is_told_on_the_side(desk: Desk, printed: Printed) -> None
 
 
 async def test_a_wait_nobody_can_end_is_not_waited_for(desk: Desk, printed: Printed) -> None:
-    limited = RateLimited("slow down; it asks for a wait of 86,400 s", retry_after_seconds=86_400)
+    limited = RateLimited("slow down; it asks us to wait 86,400 s", retry_after_seconds=86_400)
     sitting = desk.open(fails(limited), says("Never."), limits=Limits(longest_wait_seconds=60))
     assert await printed.answer(sitting, "text") == 1
-    assert printed.warned == ["slow down; it asks for a wait of 86,400 s"]
+    assert printed.warned == ["slow down; it asks us to wait 86,400 s"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

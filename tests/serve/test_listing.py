@@ -31,14 +31,14 @@ async def test_a_line_that_cannot_be_read_is_shown_as_one(store: Sessions) -> No
     log = log_of(store, sid)
     log.write_bytes(log.read_bytes().replace(b'"one"', b'"eno"'))
     shown = list(show_session(store, sid, False))
-    assert [line.partition(":")[0] for line in shown] == ["(a line that cannot be read", "> two\n\n"]
+    assert [line.partition(":")[0] for line in shown] == ["(unreadable line", "> two\n\n"]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 async def test_a_log_that_holds_nothing_is_told(store: Sessions, as_json: bool) -> None:
     sid = await written(store, user("one"))
     log_of(store, sid).write_bytes(b"")
-    with pytest.raises(StorageFailed, match=f"session '{sid}' holds nothing that can be read"):
+    with pytest.raises(StorageFailed, match=f"session '{sid}' has no readable entries"):
         list(show_session(store, sid, as_json))
 
 

@@ -48,7 +48,7 @@ def test_a_closed_stdin_is_an_empty_one() -> None:
 
 @pytest.mark.parametrize("prompt", ["", " \n"])
 def test_nothing_to_say_is_refused(tmp_path: Path, prompt: str) -> None:
-    with pytest.raises(UsageError, match="there is nothing to say"):
+    with pytest.raises(UsageError, match="there is nothing to send"):
         read_prompt(prompt, piped(tmp_path, b" \n"))
 
 

@@ -168,7 +168,7 @@ async def test_where_files_cannot_be_locked_new_sessions_are_written_and_old_one
     sid = await written(store, user("one"))
     opened = store.open(sid)
     assert said([record.entry for record in opened.records]) == ["one"]
-    assert opened.read_only == "this session cannot be locked (Operation not supported); it can be read, or forked"
+    assert opened.read_only == "this session cannot be locked (Operation not supported); it can be read or forked"
 
 
 async def test_a_blob_is_there_whole_or_refused(tmp_path: Path) -> None:

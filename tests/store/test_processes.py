@@ -159,7 +159,7 @@ async def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> N
     free = store.open(sid)
     os.close(reading)
     os.close(writing)
-    sentence = f"another flowchat (process {holder}) has this session open; here it can be read, or forked"
+    sentence = f"another flowchat (process {holder}) has this session open; it can be read or forked"
     assert (refused.read_only, free.read_only) == (sentence, None)
     assert said([record.entry for record in refused.records]) == ["one", "two"]
     await free.log.close()

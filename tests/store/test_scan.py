@@ -202,7 +202,7 @@ def test_a_newer_version_is_only_read_and_never_rewritten(tmp_path: Path) -> Non
     log = kept(store, [*FEW, sealed('{"v":2,"seq":6,"t":1,"type":"user_said","parent":5,"said":"anew"'), b"torn"])
     before = log.read_bytes()
     opened = store.open(log.parent.name)
-    assert opened.read_only == "a newer flowchat wrote this session (version 2): it can be read; only that can go on with it"
+    assert opened.read_only == "a newer flowchat wrote this session (version 2); only that version can continue it"
     assert entries(opened.records)[:5] == FEW_ENTRIES
     assert isinstance(opened.records[5].entry, Damaged)
     assert (log.read_bytes(), sorted(path.name for path in log.parent.iterdir())) == (before, ["lock", "log.jsonl"])
@@ -231,7 +231,7 @@ def test_a_log_that_holds_nothing_is_no_session(tmp_path: Path, raw: bytes) -> N
     store = sessions(tmp_path)
     log = kept(store, raw)
     assert store.cards() == []
-    with pytest.raises(NotFound, match="nothing that can be read"):
+    with pytest.raises(NotFound, match="no readable entries"):
         store.open(log.parent.name)
     assert log.read_bytes() == raw
 

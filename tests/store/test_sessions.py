@@ -337,7 +337,7 @@ async def test_a_session_in_a_folder_that_cannot_be_written_is_only_read(tmp_pat
     first = sessions(tmp_path, FaultyDisk(lambda name, count: read_only(name, count + 2))).open(sid)
     assert said([record.entry for record in opened.records]) == ["one"]
     assert [first.read_only, said([record.entry for record in first.records])] == [
-        "this session cannot be locked (Permission denied); it can be read, or forked",
+        "this session cannot be locked (Permission denied); it can be read or forked",
         ["one"],
     ]
 

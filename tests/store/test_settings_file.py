@@ -86,7 +86,7 @@ def test_a_value_over_several_lines_is_written_from_the_values_and_the_file_as_i
     before = 'model = """\ndemo"""  # long\ntheme = "light"\n'
     file.write_text(before)
     said = save_setting(file, "model", "openai/gpt-5")
-    assert said == f"{file} was written from its values, which loses its comments; the file as it was is config.toml{BACKUP}"
+    assert said == f"{file} was rewritten without its comments; the original is config.toml{BACKUP}"
     assert file.read_text() == 'model = "openai/gpt-5"\ntheme = "light"\n'
     assert file.with_name(file.name + BACKUP).read_text() == before
 
@@ -101,7 +101,7 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"theme = \n", "is not TOML"), (b"\xff\xfe", "is not UTF-8"), (b"models = 3\n", "models is not a table")],
+    [(b"theme = \n", "is not valid TOML"), (b"\xff\xfe", "is not UTF-8"), (b"models = 3\n", "models is not a table")],
 )
 def test_a_file_that_cannot_be_understood_is_left_as_it_is(file: Path, content: bytes, reason: str) -> None:
     file.write_bytes(content)
@@ -123,18 +123,18 @@ def test_what_is_no_settings_file_is_left_as_it_is(file: Path, size: int | None)
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("colour", "red", "'colour' is not a setting; there are model, permission_mode, theme, compact.soft_percent, "),
+        ("colour", "red", "'colour' is not a setting; known settings: model, permission_mode, theme, compact.soft_percent, "),
         ("compact", "70", "'compact' is not a setting"),
         ("model.name", "x", "'model.name' is not a setting"),
         ("limits.steps.steps", "7", "'limits.steps.steps' is not a setting"),
         ("models.window", "7", "'models.window' is not a setting"),
         ("", "7", "'' is not a setting"),
-        ("compact.soft_percent", "170", "compact.soft_percent = '170' is not allowed: it is a whole number from 1 to 100;"),
-        ("limits.steps", "many", "limits.steps = 'many' is not allowed: it is a whole number from 1; nothing was changed"),
-        ("limits.idle_seconds", "0", "it is a number of seconds over 0"),
-        ("permission_mode", "auto", "it is one of default, accept-edits, plan, bypass"),
-        ("models.demo.window", "null", "it is a whole number from 1"),
-        ("theme", 7, "theme = 7 is not allowed: it is a text"),
+        ("compact.soft_percent", "170", "compact.soft_percent = '170' is not allowed: it must be a whole number from 1 to 100;"),
+        ("limits.steps", "many", "limits.steps = 'many' is not allowed: it must be a whole number from 1; nothing was changed"),
+        ("limits.idle_seconds", "0", "it must be a number of seconds over 0"),
+        ("permission_mode", "auto", "it must be one of default, accept-edits, plan, bypass"),
+        ("models.demo.window", "null", "it must be a whole number from 1"),
+        ("theme", 7, "theme = 7 is not allowed: it must be a text"),
     ],
 )
 def test_what_is_not_a_setting_or_not_its_value_is_refused(file: Path, key: str, value: object, sentence: str) -> None:

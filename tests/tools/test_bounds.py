@@ -57,7 +57,7 @@ async def test_an_output_that_cannot_be_kept_is_still_shown_and_says_so() -> Non
 
     content, blob = await bound(Outcome("", "line\n" * 10_000), refuse)
     assert blob is None
-    assert "left out here; the whole could not be kept: the disk is full]" in content
+    assert "left out here; the full text could not be kept: the disk is full]" in content
 
 
 async def test_an_outcome_that_kept_its_whole_itself_is_passed_on() -> None:

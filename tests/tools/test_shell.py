@@ -52,7 +52,7 @@ async def test_output_longer_than_memory_is_cut_and_whole_in_its_blob(bench: Ben
     middle = next(index for index, line in enumerate(lines) if "left out" in line)
     assert blob == outcome.blob
     assert len(content.encode()) <= INLINE_LIMIT_BYTES
-    assert lines[middle].endswith(f"the whole is blob:{blob.sha256}, which read_file reads by lines]")
+    assert lines[middle].endswith(f"the full text is blob:{blob.sha256}, which read_file reads by lines]")
     assert (lines[0], lines[-2:]) == ("1", ["400000", "[exit 2]"])
     assert lines[middle].startswith(f"[{400_000 - len(lines) + 2:,} lines, ")
 
@@ -63,7 +63,7 @@ async def test_a_command_that_ran_is_told_whole_in_its_exit_and_ends_where_the_d
     lines = outcome.content.splitlines()
     assert (outcome.status, outcome.summary, outcome.blob) == ("error", "exit 2, 400,000 lines", None)
     assert (lines[0], lines[-2:]) == ("1", ["400000", "[exit 2]"])
-    assert [line for line in lines if line.endswith("the whole could not be kept: the disk is full]")]
+    assert [line for line in lines if line.endswith("the full text could not be kept: the disk is full]")]
 
 
 async def test_output_is_heard_live(bench: Bench) -> None:

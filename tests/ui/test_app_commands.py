@@ -302,7 +302,7 @@ async def test_where_there_is_nothing_to_go_on_with_a_new_session_says_so(tmp_pa
     stage.app = app_on(stage.workspace, newest=True)
     async with stage.app.run_test(size=(100, 24)) as pilot:
         await stage.begin(pilot)
-        await until(stage.app, pilot, lambda: "There is no session of this folder to go on with yet" in stage.drawn(Edge))
+        await until(stage.app, pilot, lambda: "There is no session to continue in this folder yet" in stage.drawn(Edge))
         await stage.app.close_session()
 
 

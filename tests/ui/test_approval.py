@@ -207,7 +207,7 @@ async def test_a_long_diff_scrolls_between_title_and_choices() -> None:
             "  @@ -1,2 +1,2 @@",
             "  -old",
             "  +new",
-            "  s frees edit_file in this workspace",
+            "  s allows edit_file in this workspace",
             "  y once    s this session    n no    Tab no, because...",
             "  Esc stop",
         ]
@@ -328,8 +328,8 @@ async def test_a_title_too_long_for_the_head_is_told_in_full_below() -> None:
     ("width", "grant", "told"),
     [
         (80, "edit_file in this workspace", ["  y once    s this session: edit_file in this workspace    n no"]),
-        (40, "edit_file in this workspace", ["  s frees edit_file in this workspace", "  y once    s this session    n no"]),
-        (40, f"read_file for /{'long/' * 40}\x1bkeys", ["  s frees read_file for", "  … /long/long/long/long/␛eys"]),
+        (40, "edit_file in this workspace", ["  s allows edit_file in this workspace", "  y once    s this session    n no"]),
+        (40, f"read_file for /{'long/' * 40}\x1bkeys", ["  s allows read_file for", "  … /long/long/long/long/␛eys"]),
     ],
 )
 async def test_what_the_session_would_be_freed_for_is_said(width: int, grant: str, told: list[str]) -> None:

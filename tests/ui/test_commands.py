@@ -47,12 +47,12 @@ def test_an_unknown_command_names_the_nearest() -> None:
 def test_a_command_that_takes_nothing_throws_no_words_away(name: str) -> None:
     found = read_command(f"/{name} look at the totals, please")
     assert isinstance(found, UnknownCommand)
-    assert found.sentence.endswith(" takes nothing behind it.")
+    assert found.sentence.endswith(" takes no argument.")
 
 
 def test_a_word_that_a_command_does_not_know_is_refused() -> None:
     assert read_command("/context raw") == Typed(BY_NAME["context"], "raw")
-    assert read_command("/context map") == UnknownCommand("/context takes nothing, or raw.")
+    assert read_command("/context map") == UnknownCommand("/context takes no argument, or raw.")
 
 
 def test_no_name_means_two_commands() -> None:

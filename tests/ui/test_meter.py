@@ -57,13 +57,13 @@ def test_at_forty_columns_state_and_mode_are_still_there() -> None:
 
 
 def test_a_held_queue_says_what_goes_on_with_it_even_at_forty_columns() -> None:
-    assert line(replace(IDLE, queued=2, held=True), 40) == "  34 %  default    Enter send its head  "
+    assert line(replace(IDLE, queued=2, held=True), 40) == "  34 %  default   Enter send the first  "
 
 
 def test_the_words_tell_when_compaction_comes() -> None:
     soft, hard = (replace(USED, tokens=tokens) for tokens in (150_000, 190_000))
     assert "75 %   150k of 200k   compacts after this run" in line(replace(WRITING, used=soft), 120)
-    assert "compacts now" in line(replace(WRITING, used=hard), 120)
+    assert "compacts next" in line(replace(WRITING, used=hard), 120)
     assert "compacts" not in line(replace(WRITING, used=soft, limits=Limits(100, 100)), 120)
 
 

@@ -166,10 +166,10 @@ async def test_columns_stand_under_each_other_and_one_that_would_say_too_little_
     listing = Listing(DARK, (Column("text"), Column("dim")))
     app = Lists(listing)
     async with app.run_test(size=(50, 10)) as pilot:
-        listing.show([Row(0, ("/new", "Begin a new session; this one is kept")), Row(1, ("/resume [id]", "Go on"))])
+        listing.show([Row(0, ("/new", "Start a new session; this one is kept")), Row(1, ("/resume [id]", "Go on"))])
         await pilot.pause()
         assert [listing.render_line(y).text for y in range(2)] == [
-            "▸ /new            Begin a new session; this one…  ",
+            "▸ /new            Start a new session; this one…  ",
             "  /resume [id]    Go on                           ",
         ]
         await pilot.resize_terminal(34, 10)

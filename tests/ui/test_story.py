@@ -68,13 +68,13 @@ LINES: dict[str, tuple[AnyEntry, str]] = {
     ),
     "the environment": (ContextAdded("environment", "environment", (Text("Linux"),)), ""),
     "a line that could not be read": (Damaged("its crc is wrong"), "  ✗ damaged entry  its crc is wrong"),
-    "a line of a newer program": (Unknown("hologram"), "  · unknown entry  hologram, of a newer flowchat"),
+    "a line of a newer program": (Unknown("hologram"), "  · unknown entry  hologram, written by a newer flowchat"),
     "a checkpoint taken back": (CompactionUndone(3), "  ⤒ compaction undone"),
     "an attachment": (
         UserSaid("c", (Text("see"), Blob(BlobRef("0" * 64, 2048, "image/png", (640, 480)), "a.png"))),
         "▎ see\n▎ [a.png 640x480, 2,048 bytes]",
     ),
-    "an answer to nothing": (ToolAnswered("9.0", "ok", "14 matches"), "  · answer to a lost call  14 matches"),
+    "an answer to nothing": (ToolAnswered("9.0", "ok", "14 matches"), "  · answer to a missing call  14 matches"),
     "a call that was cut": (
         answer(CallCut("shell", '{"command":"ls -')),
         "  ✗ shell  ls -                                    cut off",

@@ -210,7 +210,7 @@ def test_a_family_is_the_one_of_its_two_that_suits_the_ground() -> None:
 
 
 def test_an_unknown_theme_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="there is no theme 'neon'; there are dark, light, neutral"):
+    with pytest.raises(UsageError, match="there is no theme 'neon'; the themes are dark, light, neutral"):
         theme_for("neon", "dark", ["dark", "light"])
 
 
@@ -255,8 +255,8 @@ MISTAKES = {
     "code = 3\n": "line 1: code = 3 does not count: it must be a table",
     "extends = 'nobody'\n": "line 1: extends = 'nobody' does not count: it must be another theme's name",
     "extends = 'bad'\n": "line 1: extends = 'bad' does not count",
-    "text = '#ffffff'\naccent '#ffffff'\n": "line 2: this is not TOML",
-    "text = [": "line 1: this is not TOML",
+    "text = '#ffffff'\naccent '#ffffff'\n": "line 2: this is not valid TOML",
+    "text = [": "line 1: this is not valid TOML",
 }
 
 

@@ -37,7 +37,7 @@ async def test_a_draft_that_cannot_be_kept_is_told_of_once_until_one_is_kept(tmp
             await pilot.pause()
             return edge.render_line(0).text
 
-        assert "not kept: the disk is full" in await type_and_look("a")
+        assert "not be saved: the disk is full" in await type_and_look("a")
         assert "not kept" not in await type_and_look("b")
         workspace.is_full = False
         assert "not kept" not in await type_and_look("c")
