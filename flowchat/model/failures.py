@@ -75,7 +75,7 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
         wait = retry_after_seconds(failure.headers, failure.details)
         asks = f"; it asks us to wait {wait:,.0f} s" if wait and wait >= 1 else ""
-        return RateLimited(f"{place.server} limits how often {place.model} may be asked{words}{asks}", wait)
+        return RateLimited(f"{place.server} limits the rate of requests to {place.model}{words}{asks}", wait)
     return _by_status(failure, place, words)
 
 

@@ -41,7 +41,7 @@ class Standing(Struct, frozen=True):
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
             why = self.read_only.partition("; ")[0]  # behind it stands what can be done about it, here a key
-            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f continues in a copy", "warn"))
+            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f opens a copy", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
         if self.editing is not None:

@@ -121,7 +121,7 @@ FAILURES: list[tuple[str, str, Answer, type[WireError], str]] = [
         OPENAI,
         openai(429, "Rate limit reached", "requests", "rate_limit_exceeded"),
         RateLimited,
-        "SERVER limits how often openai/bench-model may be asked (Rate limit reached)",
+        "SERVER limits the rate of requests to openai/bench-model (Rate limit reached)",
     ),
     (
         "500",

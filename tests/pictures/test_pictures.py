@@ -225,7 +225,7 @@ async def tools_running(stage: Stage) -> None:
     stage.closing.callback((stage.workspace.path / "gate").write_text, "go\n")
 
 
-@scene("exit 1", "is no pattern")
+@scene("exit 1", "is not a valid pattern")
 async def tool_failed(stage: Stage) -> None:
     stage.model.then(says("", calls=[("grep", {"pattern": "round("}), SHELL]), says("It fails."))
     await stage.send()
@@ -362,7 +362,7 @@ async def completion_of_a_file(stage: Stage) -> None:
     await stage.shows("src/total.py")
 
 
-@scene("f continues in a copy")
+@scene("f opens a copy")
 async def read_only_banner(stage: Stage) -> None:
     other = stage.again()
     stage.closing.push_async_callback(other.close)

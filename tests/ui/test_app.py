@@ -255,7 +255,7 @@ async def test_a_session_another_program_holds_is_read_only_and_f_forks_it(desk:
             session = await opened(pilot_2, other)
             await pilot_2.pause()
             assert session.read_only is not None
-            assert "f continues in a copy" in " ".join(drawn(other.chat.query_one(Banner)))
+            assert "f opens a copy" in " ".join(drawn(other.chat.query_one(Banner)))
             await pilot_2.press("f")
             await until(pilot_2, lambda: other.chat.session is not session)
             assert said(other.chat.session) == ["list"]

@@ -132,7 +132,7 @@ def test_a_letter_that_forks_is_a_letter_behind_others(start: Callable[..., Term
     first.write(b"list" + ENTER)
     first.show_until(lambda rows: any("Demo model" in row for row in rows))
     second = start("-m", "flowchat", "-c")
-    second.show_until(lambda rows: any("f continues in a copy" in row for row in rows))
+    second.show_until(lambda rows: any("f opens a copy" in row for row in rows))
     second.write(b"if")
     second.show_until(lambda _: second.written == ["if"])
     second.write(b"\x03fix")

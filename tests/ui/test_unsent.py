@@ -38,10 +38,10 @@ async def test_a_draft_that_cannot_be_kept_is_told_of_once_until_one_is_kept(tmp
             return edge.render_line(0).text
 
         assert "not be saved: the disk is full" in await type_and_look("a")
-        assert "not kept" not in await type_and_look("b")
+        assert "could not be saved" not in await type_and_look("b")
         workspace.is_full = False
-        assert "not kept" not in await type_and_look("c")
+        assert "could not be saved" not in await type_and_look("c")
         workspace.is_full = True
-        assert "not kept" in await type_and_look("d")
+        assert "could not be saved" in await type_and_look("d")
         assert composer.text == "abcd"
         await app.close_session()
