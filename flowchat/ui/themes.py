@@ -81,7 +81,7 @@ def theme_for(name: str, ground: Ground, names: Sequence[str]) -> str:
     if name in families(names):
         return ground if name == DEFAULT else f"{name}-{ground}"
     there = sorted({*families(names), *names})
-    raise UsageError(f"there is no theme {name[:SHOWN_CHARS]!r}; there are {', '.join(there)}")
+    raise UsageError(f"there is no theme {name[:SHOWN_CHARS]!r}; the themes are {', '.join(there)}")
 
 
 # --- reading one -----------------------------------------------------------------------------------------------------
