@@ -112,6 +112,12 @@ async def _theme(stage: Stage, session: "Session", argument: str) -> None:
         theme_screen.pick_theme(stage)
 
 
+async def _cost(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import picking
+
+    picking.show_cost(stage, session)
+
+
 async def _keys(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
@@ -135,6 +141,7 @@ BY_NAME: dict[str, Do] = {
     "queue": _queue,
     "fork": _fork,
     "theme": _theme,
+    "cost": _cost,
     "keys": _keys,
     "quit": _quit,
 }

@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("queue", "Edit, reorder or drop queued messages"),
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]"),
+    Command("cost", "Tokens and cost of this session, by day, run and step"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )

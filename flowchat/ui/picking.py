@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flowchat.ui.context_screen import ContextScreen, totals
+from flowchat.ui.cost_screen import CostScreen
 from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.keymap import FILE_NAME
 from flowchat.ui.keys_screen import KeysScreen
 from flowchat.ui.menu_screen import Choice, MenuScreen, entries
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.sessions_screen import SessionsScreen
+from flowchat.ui.spending import bill
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -76,6 +78,10 @@ def show_menu(stage: "Stage", chosen: Callable[[Choice], None]) -> None:
             chosen(choice)
 
     stage.app.push_screen(MenuScreen(stage.palette, stage.keymap, entries(stage.keymap, stage.recent)), closed)
+
+
+def show_cost(stage: "Stage", session: "Session") -> None:
+    stage.app.push_screen(CostScreen(stage.palette, bill(session.transcript.records(), _now_ms()), stage.keymap))
 
 
 def show_keys(stage: "Stage") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
@@ -342,6 +343,14 @@ async def help_screen(stage: Stage) -> None:
 async def menu(stage: Stage) -> None:
     await stage.press("f1", "down", "down")
     await stage.shows("/resume")
+
+
+@scene("Cost", "uncached", "session", "$0.03", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def cost(stage: Stage) -> None:
+    await stage.say("Fix rounding in invoices", replace(says("Done.", usage=USAGE), cost=0.031))
+    await ordinary(stage)
+    await stage.enter("/cost")
+    await stage.shows("uncached")
 
 
 @scene("Keys", "newline", "Ctrl+G. Nothing", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))

@@ -1,0 +1,104 @@
+"""What a session's requests took, added up."""
+
+import pytest
+
+from flowchat.transcript.entries import AnyEntry, AttemptUsed, Forked, Record, RunStarted, Usage, type_name
+from flowchat.ui.cost_screen import CostScreen, cost_lines
+from flowchat.ui.palette import DARK
+from flowchat.ui.spending import RUNS_LIMIT, Bill, Line, Spent, bill
+from tests.ui.test_pickers import Pushed
+
+DAY_MS = 24 * 3600 * 1000
+NOON = 1_764_500_000_000
+USAGE = Usage(input=1_000, cached=800, output=50)
+
+
+def used(
+    run: int, step: int = 1, attempt: int = 1, purpose: str = "run", cost: float | None = 0.25, **rest: object
+) -> AttemptUsed:
+    given = {"model": "openai/big", "usage": USAGE, "cost": cost, **rest}
+    return AttemptUsed(run, step, attempt, purpose, **given)  # type: ignore[arg-type]
+
+
+def log(*entries: AnyEntry, at: int = NOON) -> list[Record]:
+    return [Record(seq, at, None, type_name(entry), entry) for seq, entry in enumerate(entries, 1)]
+
+
+def lines(found: Bill, width: int = 80) -> list[str]:
+    return ["".join(text for text, _ in line).rstrip() for line in cost_lines(found, DARK, width)]
+
+
+ONE = Spent(1, 200, 800, 50, 0.25)
+
+
+def test_requests_are_added_up_by_step_run_day_and_purpose() -> None:
+    run = RunStarted("send", "m")
+    records = [
+        *log(run, used(1), used(1, 1, 2), used(1, 2), used(1, 2, purpose="compact")),
+        *(Record(6 + n, NOON + DAY_MS, None, type_name(e), e) for n, e in enumerate((run, used(6), used(0, 0, purpose="title")))),
+    ]
+    found = bill(records, NOON + DAY_MS)
+    twice = Spent(2, 400, 1600, 100, 0.5)
+    assert found.total == Line("session", Spent(6, 1200, 4800, 300, 1.5), 0)
+    assert [(line.label, line.spent) for line in found.purposes] == [
+        ("answers", Spent(4, 800, 3200, 200, 1.0)),
+        ("compactions", ONE),
+        ("titles", ONE),
+    ]
+    assert [line.spent for line in found.days] == [twice, Spent(4, 800, 3200, 200, 1.0)]
+    assert [(line.label.partition(",")[0], line.spent, line.depth) for line in found.runs] == [
+        ("run 2", ONE, 1),
+        ("run 1", Spent(4, 800, 3200, 200, 1.0), 1),
+        ("step 1", twice, 2),
+        ("step 2", ONE, 2),
+        ("compactions", ONE, 2),
+    ]
+
+
+def test_a_copy_begins_at_nothing() -> None:
+    records = log(RunStarted("send", "m"), used(1), Forked("new", ("old", 2), "/srv", "0.1"), RunStarted("send", "m"), used(4))  # type: ignore[arg-type]
+    assert bill(records, NOON).total.spent == ONE
+
+
+def test_a_price_that_is_not_known_is_said_and_its_tokens_count() -> None:
+    found = bill(log(RunStarted("send", "m"), used(1, model="ollama/a"), used(1, 2, cost=None, model="ollama/qwen")), NOON)
+    shown = lines(found)
+    assert shown[0].split() == ["session", "400", "1.6k", "$0.25+", "100", "2"]
+    assert lines(found, 100)[-1] == "  No price is known of qwen: the tokens of 1 request count, their cost does not."
+    nothing = bill(log(RunStarted("send", "m"), used(1, cost=None)), NOON)
+    assert lines(nothing)[0].split() == ["session", "200", "800", "unknown", "50", "1"]
+
+
+def test_a_request_that_told_no_tokens_is_counted_and_said_and_one_that_failed_took_nothing_known() -> None:
+    records = log(RunStarted("send", "m"), used(1, usage=None, cost=None), used(1, 1, 2, usage=None, cost=None, error="gone"))
+    found = bill(records, NOON)
+    assert found.total.spent == Spent(2, unreported=1)
+    assert lines(found)[-1] == "  1 request told no tokens."
+
+
+def test_before_anything_was_asked_it_says_so() -> None:
+    assert lines(bill([], NOON)) == ["  Nothing was asked of a model in this session yet."]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_line_is_wider_than_the_screen_and_the_cost_is_always_there(width: int) -> None:
+    found = bill(log(RunStarted("send", "m"), used(1), used(1, 2, model="x" * 99, cost=None)), NOON)
+    shown = lines(found, width)
+    assert max(map(len, shown)) <= width
+    assert "$0.25+" in shown[0]
+
+
+def test_of_very_many_runs_the_newest_are_listed_and_the_rest_counted() -> None:
+    entries = [entry for run in range(RUNS_LIMIT + 3) for entry in (RunStarted("send", "m"), used(2 * run + 1))]
+    found = bill(log(*entries), NOON)
+    assert (len(found.runs), found.earlier_runs) == (RUNS_LIMIT, 3)
+    assert found.runs[0].label.startswith(f"run {RUNS_LIMIT + 3},")
+    assert "  3 earlier runs in the sums above" in lines(found)
+
+
+async def test_the_screen_scrolls_and_escape_closes_it() -> None:
+    entries = [entry for run in range(40) for entry in (RunStarted("send", "m"), used(2 * run + 1))]
+    app = Pushed(CostScreen(DARK, bill(log(*entries), NOON)))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.press("end", "escape")
+        assert app.given == [None]
