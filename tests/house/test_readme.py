@@ -12,7 +12,8 @@ from flowchat.config import ModelSettings, Settings, read_settings
 from flowchat.tools.policy import parse_rule
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.key_names import shown
-from flowchat.ui.keys import CHAT, COMPOSER, PANE, Key
+from flowchat.ui.keymap import load_keymap
+from flowchat.ui.keys import CHAT, COMPOSER, CONTEXTS, PANE, Key
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +46,14 @@ def test_every_command_is_in_it_with_what_it_does() -> None:
         also = f"; also {', '.join(f'`/{alias}`' for alias in command.aliases)}" if command.aliases else ""
         rows.append(f"| `{f'/{command.name} {command.argument}'.rstrip()}`{also} | {command.help} |")
     assert under("### Commands") == rows
+
+
+def test_its_keys_of_your_own_are_taken(tmp_path: Path) -> None:
+    [example] = re.findall(r"```json\n(.*?)```", section("### Keys of your own"), re.DOTALL)
+    (tmp_path / "keybindings.json").write_text(example, encoding="utf-8")
+    keymap = load_keymap(tmp_path / "keybindings.json")
+    assert (keymap.notices, keymap.acts("chat")["ctrl+e"], keymap.acts("chat").get("ctrl+l")) == ((), "redraw", None)
+    assert [context for context in CONTEXTS if f"`{context}`" not in section("### Keys of your own")] == []
 
 
 def test_its_settings_are_all_there_are_at_their_defaults(tmp_path: Path) -> None:
