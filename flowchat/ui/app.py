@@ -106,9 +106,9 @@ class FlowchatApp(App[int], inherit_bindings=False):
         self._start = start
         super().__init__(driver_class=Terminal, ansi_color=True)
         own = workspace.folders.themes if workspace.folders else None
-        self._looks = Looks(workspace.settings.theme, own, start.colours, ascii_only=start.ascii)
+        self.looks = Looks(workspace.settings.theme, own, start.colours, ascii_only=start.ascii)
         keymap = load_keymap(workspace.folders and workspace.folders.config / FILE_NAME)
-        self._chat = ChatScreen(workspace, start, self._looks, keymap)
+        self._chat = ChatScreen(workspace, start, self.looks, keymap)
         self._in_turn = InTurn(self, self._chat.errands, super().on_event)
         self.animation_level = "none"
         self.crash: BaseException | None = None
@@ -138,10 +138,10 @@ class FlowchatApp(App[int], inherit_bindings=False):
     @property
     def asks_ground(self) -> bool:
         """Whether the terminal is asked what its background is."""
-        return self._looks.asks_ground
+        return self.looks.asks_ground
 
     def on_ground_told(self, message: GroundTold) -> None:
-        if self._looks.ground_is(message.ground):
+        if self.looks.ground_is(message.ground):
             self._chat.use_looks()
 
     # --- keys --------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Looks:
         for name in sorted({*files, *pairs}, key=lambda name: _place(name, pairs)):
             theme = self._theme(name)
             follows = name in pairs and name not in files
-            about = ": ".join(filter(None, (theme.about, "dark or light as the terminal is" if follows else "")))
+            about = "follows the terminal" if follows else theme.about
             found.append(Choice(name, about, _problem(theme)))
         return found
 

@@ -9,13 +9,23 @@ from xml.etree import ElementTree
 from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.color import Color as Mixed
+
+from flowchat.ui.colours import luminance
 
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, BASELINE = 9.6, 20, 16, 15
 MARGIN = 10
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 DIM_SHARE = 0.4
+READABLE = 4.5
+"""WCAG 2, contrast of text, level AA."""
+_SIXTEEN = "000000 cd3131 0dbc79 e5e510 2472c8 bc3fbc 11a8cd e5e5e5 666666 f14c4c 23d18b f5f543 3b8eea d670d6 29b8db e5e5e5"
+"""The terminal's own colours, as an editor's terminal has them."""
+_OWN = TerminalTheme((0, 0, 0), (255, 255, 255), [tuple(bytes.fromhex(colour)) for colour in _SIXTEEN.split()])
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
@@ -35,6 +45,7 @@ def picture(app: App[Any], ground: str, text: str) -> str:
 
 def screen_segments(app: App[Any]) -> list[list[Segment]]:
     """The rows of the screen as it was last composed; textual gives them nowhere else."""
+    visible_screen_stack.set(app._background_screens)
     return [list(strip) for strip in app.screen._compositor.render_strips()]
 
 
@@ -56,12 +67,7 @@ def _row(y: int, segments: Sequence[Segment], ground: str, text: str) -> list[st
         if segment.control:
             continue
         width, style = cell_len(segment.text), segment.style
-        ink = _hex(style.color, text) if style else text
-        paper = _hex(style.bgcolor, ground) if style else ground
-        if style and style.reverse:
-            ink, paper = paper, ink
-        if style and style.dim:
-            ink = Mixed.parse(ink).blend(Mixed.parse(paper), DIM_SHARE).hex6.lower()
+        ink, paper = _inks(style, ground, text)
         x, top = f"{column * CELL_WIDTH:.1f}", y * CELL_HEIGHT
         if paper != ground:
             found.append(f'<rect x="{x}" y="{top}" width="{width * CELL_WIDTH:.1f}" height="{CELL_HEIGHT}" fill="{paper}"/>')
@@ -73,6 +79,29 @@ def _row(y: int, segments: Sequence[Segment], ground: str, text: str) -> list[st
             found.append(f'<text x="{x}" y="{top + BASELINE}" fill="{ink}"{marks}>{inside}</text>')
         column += width
     return found
+
+
+def too_faint(app: App[Any], ground: str, text: str) -> list[str]:
+    """What on the screen cannot be read for want of contrast, and its contrast."""
+    found: dict[str, None] = {}
+    for segment in (segment for row in screen_segments(app) for segment in row if not segment.control and segment.text.strip()):
+        ink, paper = (luminance(*Mixed.parse(colour).normalized) for colour in _inks(segment.style, ground, text))
+        contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
+        if contrast < READABLE:
+            found[f"{segment.text.strip()[:40]}: {contrast:.1f}"] = None
+    return list(found)
+
+
+def _inks(style: Style | None, ground: str, text: str) -> tuple[str, str]:
+    """The colours of a piece's text and of what it stands on."""
+    if style is None:
+        return text, ground
+    ink, paper = _hex(style.color, text), _hex(style.bgcolor, ground)
+    if style.reverse:
+        ink, paper = paper, ink
+    if style.dim:
+        ink = Mixed.parse(ink).blend(Mixed.parse(paper), DIM_SHARE).hex6.lower()
+    return ink, paper
 
 
 def _marks(style: Any) -> str:
@@ -92,7 +121,7 @@ def _marks(style: Any) -> str:
 def _hex(color: Color | None, default: str) -> str:
     if color is None or color.is_default:
         return default
-    return color.get_truecolor().hex
+    return color.get_truecolor(_OWN).hex
 
 
 _VARIES = re.compile(

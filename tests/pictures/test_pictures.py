@@ -5,7 +5,7 @@ Durations, moments and the turning glyph may differ; where a state shows a path 
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,21 +17,40 @@ from msgspec.structs import replace
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts, Overloaded
-from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
+from flowchat.model.scripted import ScriptedModel, Step, Waits, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import Usage
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from tests.desk import HandClock
-from tests.pictures.drawing import picture, rows_of, without_times
+from tests.pictures.drawing import picture, rows_of, too_faint, without_times
 from tests.staging import app_on, session_of, until, workspace_at
 
 FOLDER = Path(__file__).parent
 WRITES = os.environ.get("FLOWCHAT_PICTURES") == "write"
-GROUNDS = {"dark": ("#16181c", "#d8dbe2"), "light": ("#fcfbf8", "#25282e")}
 WIDE, USUAL, NARROW = (120, 40), (80, 24), (40, 12)
+DAY, NIGHT, SIXTEEN, NONE = "light", "dark", "ansi", "mono"
+
+
+class Look(NamedTuple):
+    """A terminal's background and text colour, and the theme that is set."""
+
+    ground: str
+    text: str
+    theme: str
+    colours: Colours = Colours()
+
+
+LOOKS = {
+    NIGHT: Look("#16181c", "#d8dbe2", "dark"),
+    DAY: Look("#fcfbf8", "#25282e", "light"),
+    SIXTEEN: Look("#000000", "#e5e5e5", "ansi-dark"),
+    NONE: Look("#000000", "#e5e5e5", "neutral", Colours("none")),
+}
+EVERY = tuple((size, look) for size in (WIDE, USUAL, NARROW) for look in (NIGHT, DAY, SIXTEEN))
 USAGE = Usage(input=6_000, cached=5_200, output=400)
 
 FINDINGS = """## Why totals are off
@@ -97,6 +116,8 @@ class Stage:
     clock: HandClock
     workspace: Workspace
     model: ScriptedModel
+    summary: Waits
+    """What a compaction gives, held while its gate is shut."""
     again: Callable[[], Workspace]
     """Another workspace on the same home."""
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -153,7 +174,7 @@ Play = Callable[[Stage], Awaitable[None]]
 
 
 class Scene(NamedTuple):
-    """`words` must be on the screen at every size; `views` are sizes and themes."""
+    """`words` must be on the screen at every size; `views` are sizes and looks."""
 
     play: Play
     words: tuple[str, ...]
@@ -162,7 +183,6 @@ class Scene(NamedTuple):
     """Whether every row is compared; not where a path of this machine is shown."""
 
 
-DAY, NIGHT = "light", "dark"
 SCENES: dict[str, Scene] = {}
 
 
@@ -196,14 +216,14 @@ async def ordinary(stage: Stage) -> None:
     await stage.pilot.pause()
 
 
-@scene("flowchat", "scripted", "Write a message", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("flowchat", "scripted", "Write a message", views=EVERY)
 async def empty(stage: Stage) -> None:
     await stage.say("Fix rounding in invoices", says("Done."))
     await stage.enter("/new")
     await stage.until(lambda: not stage.session.transcript.head)
 
 
-@scene("Esc stop", "answering", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Esc stop", "answering", views=EVERY)
 async def streaming(stage: Stage) -> None:
     hold = waits(FINDINGS + "So the fix is to round")
     stage.model.then(hold)
@@ -212,7 +232,7 @@ async def streaming(stage: Stage) -> None:
     await stage.shows("So the fix is to round")
 
 
-@scene("grep", "shell", "running", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("grep", "shell", "running", views=EVERY)
 async def tools_running(stage: Stage) -> None:
     (stage.workspace.path / "log").write_text("collected 5 items\n..F..\n")
     command = "cat log; read wait < gate"
@@ -226,7 +246,7 @@ async def tools_running(stage: Stage) -> None:
     stage.closing.callback((stage.workspace.path / "gate").write_text, "go\n")
 
 
-@scene("exit 1", "is not a valid pattern")
+@scene("exit 1", "is not a valid", views=EVERY)
 async def tool_failed(stage: Stage) -> None:
     stage.model.then(says("", calls=[("grep", {"pattern": "round("}), SHELL]), says("It fails."))
     await stage.send()
@@ -234,19 +254,22 @@ async def tool_failed(stage: Stage) -> None:
     await stage.clock.hurry(stage.session.idle())
 
 
-@scene("edit", "+2 -1", "HALF_EVEN", views=((WIDE, NIGHT), (USUAL, DAY)))
+@scene("exact", "HALF_EVEN", "That was all.", views=EVERY)
 async def diff(stage: Stage) -> None:
-    await ordinary(stage)
+    stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]), says("That was all."))
+    await stage.send()
+    await stage.decides("once")
+    await stage.clock.hurry(stage.session.idle())
 
 
-@scene("Change src/total.py?", "exact", "y once", "n no", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Change src/total.py?", "exact", "y once", "n no", views=EVERY)
 async def approval_of_an_edit(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]))
     await stage.send()
     await stage.asks()
 
 
-@scene("Run this command?", "pip install hypothesis", "y once", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("Run this command?", "pip install hypothesis", "y once", views=EVERY)
 async def approval_of_a_command(stage: Stage) -> None:
     stage.model.then(says("I need a library for that.", calls=[("shell", {"command": "pip install hypothesis"})]))
     await stage.send()
@@ -280,6 +303,17 @@ async def compacted(stage: Stage) -> None:
     await stage.say("Go on.", says("I go on with the credit notes."))
 
 
+@scene("compacting", views=EVERY)
+async def compacting(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    await stage.say("And the credit notes?", says("They round the same way.", usage=USAGE))
+    stage.summary.gate.clear()
+    stage.closing.callback(stage.summary.gate.set)
+    await stage.enter("/compact")
+    await stage.summary.reached.wait()
+    await stage.shows("compacting")
+
+
 @scene("1 queued", "also check", views=((USUAL, NIGHT), (NARROW, DAY)))
 async def queue(stage: Stage) -> None:
     hold = waits("The rounding happened per line, not per invoice. With three lines the")
@@ -297,14 +331,14 @@ async def retry_countdown(stage: Stage) -> None:
     await stage.until(lambda: stage.session.state.phase == "retry_wait")
 
 
-@scene("the key in X_API_KEY was refused")
+@scene("failed", "the key in X_API_KEY was", "/retry", views=EVERY)
 async def failed(stage: Stage) -> None:
     from flowchat.model.model import AuthFailed
 
     await stage.say(ASKED, fails(AuthFailed("the key in X_API_KEY was refused; set it anew, then /retry"), "A beginning"))
 
 
-@scene("Resume", "Fix rounding", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Resume", "Fix rounding", views=EVERY)
 async def resume_picker(stage: Stage) -> None:
     for title, text in (("Fix rounding in invoices", ASKED), ("Upgrade to pydantic 2", "Upgrade it."), ("", "Explain the queue")):
         await stage.say(text, says("Done, all of it.", usage=USAGE))
@@ -333,13 +367,13 @@ async def editing(stage: Stage) -> None:
     await stage.shows("Editing message 1")
 
 
-@scene("/quit", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("/quit", views=EVERY)
 async def help_screen(stage: Stage) -> None:
     await stage.press("f1", "f1")
     await stage.press("end")
 
 
-@scene("Commands", "/resume", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Commands", "/resume", "Esc close", views=EVERY)
 async def menu(stage: Stage) -> None:
     await stage.press("f1", "down", "down")
     await stage.shows("/resume")
@@ -360,7 +394,14 @@ async def keys(stage: Stage) -> None:
     await stage.press("ctrl+g")
 
 
-@scene("/re", "/resume", "/rename")
+@scene("Theme", "Enter keep", "Esc back", views=(*EVERY, (USUAL, NONE)))
+async def themes(stage: Stage) -> None:
+    await ordinary(stage)
+    await stage.enter("/theme")
+    await stage.shows("Enter keep")
+
+
+@scene("/re", "/resume", "/rename", views=((USUAL, NIGHT), (USUAL, SIXTEEN), (USUAL, NONE)))
 async def completion_of_a_command(stage: Stage) -> None:
     await stage.press("slash", "r", "e")
 
@@ -416,49 +457,68 @@ async def readme(stage: Stage) -> None:
 
 
 def shown(app: FlowchatApp) -> str:
-    return "\n".join(rows_of(picture(app, *GROUNDS["dark"])))
+    return "\n".join(rows_of(picture(app, *LOOKS[NIGHT][:2])))
 
 
-CASES = [(name, size, theme) for name, found in SCENES.items() for size, theme in found.views]
+CASES = [(name, size) for name, found in SCENES.items() for size in dict.fromkeys(size for size, _ in found.views)]
 
 
-@pytest.mark.parametrize(("name", "size", "theme"), CASES, ids=[f"{name}-{w}x{h}-{theme}" for name, (w, h), theme in CASES])
-async def test_a_state_looks_as_in_its_picture(name: str, size: tuple[int, int], theme: str, tmp_path: Path) -> None:
-    kept = FOLDER / f"{name.replace('_', '-')}-{size[0]}x{size[1]}-{theme}.svg"
-    drawn = await draw(SCENES[name], size, theme, tmp_path)
-    rows = rows_of(drawn)
-    missing = [word for word in SCENES[name].words if not any(word in row for row in rows)]
-    assert not missing, "\n".join([f"{missing} is not on the screen:", *rows])
-    if WRITES:
-        kept.write_text(drawn)
-    if SCENES[name].exact:
-        assert list(map(without_times, rows)) == list(map(without_times, rows_of(kept.read_text())))
+def kept(name: str, size: tuple[int, int], look: str) -> Path:
+    return FOLDER / f"{name.replace('_', '-')}-{size[0]}x{size[1]}-{look}.svg"
 
 
-async def draw(scene: Scene, size: tuple[int, int], theme: str, tmp_path: Path) -> str:
-    """Play a scene and take its picture."""
+@pytest.mark.parametrize(("name", "size"), CASES, ids=[f"{name}-{w}x{h}" for name, (w, h) in CASES])
+async def test_a_state_looks_as_in_its_pictures(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    scene = SCENES[name]
+    looks = [look for at, look in scene.views if at == size]
+    while looks:
+        for look, (drawn, faint) in (await draw(scene, size, looks, tmp_path / looks[0])).items():
+            looks.remove(look)
+            rows = rows_of(drawn)
+            missing = [word for word in scene.words if not any(word in row for row in rows)]
+            assert not missing, "\n".join([f"{missing} is not on the screen:", *rows])
+            assert faint == []
+            file = kept(name, size, look)
+            if WRITES:
+                file.write_text(drawn)
+            if scene.exact:
+                assert list(map(without_times, rows)) == list(map(without_times, rows_of(file.read_text())))
+
+
+async def draw(scene: Scene, size: tuple[int, int], looks: Sequence[str], tmp_path: Path) -> dict[str, tuple[str, list[str]]]:
+    """Play a scene; its picture and what cannot be read in it, in the first of the looks and in those that need no other play."""
     os.environ["HOME"] = str(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
     facts = ModelFacts("scripted", "scripted", 20_000, "config", max_output=2_000)
-    model = ScriptedModel(others={"compact": [says(SUMMARY)], "title": [says("")] * 9}, facts=facts)
-    clock, settings = HandClock(), Settings(model="scripted", theme=theme)
+    summary = waits("", says(SUMMARY))
+    summary.gate.set()
+    model = ScriptedModel(others={"compact": [summary], "title": [says("")] * 9}, facts=facts)
+    first = LOOKS[looks[0]]
+    clock, settings = HandClock(), Settings(model="scripted", theme=first.theme)
     workspace = workspace_at(tmp_path, model, clock, settings)
     (workspace.path / "src").mkdir()
     (workspace.path / "src" / "total.py").write_text(TOTAL)
-    app = app_on(workspace)
+    app = app_on(workspace, colours=first.colours)
+    drawn: dict[str, tuple[str, list[str]]] = {}
     async with app.run_test(size=size) as pilot:
-        stage = Stage(app, pilot, clock, workspace, model, lambda: workspace_at(tmp_path, model, clock, settings))
+        stage = Stage(app, pilot, clock, workspace, model, summary, lambda: workspace_at(tmp_path, model, clock, settings))
         await stage.until(lambda: app.get_default_screen().session is not None)
         async with stage.closing:
             await scene.play(stage)
             app.get_default_screen().query_one(Conversation).scroll_end()
-            for _ in range(3):
-                await pilot.pause()
-            drawn = picture(app, *GROUNDS[theme])
+            for name in looks if app.screen is app.chat else looks[:1]:
+                look = LOOKS[name]
+                if look.colours == first.colours:
+                    app.looks.take(look.theme)
+                    app.chat.use_looks()
+                    for _ in range(3):
+                        await pilot.pause()
+                    drawn[name] = picture(app, look.ground, look.text), too_faint(app, look.ground, look.text)
         await app.close_session()
     await workspace.close()
     return drawn
 
 
 def test_no_picture_is_left_of_a_state_that_is_no_more() -> None:
-    wanted = {f"{name.replace('_', '-')}-{w}x{h}-{theme}.svg" for name, (w, h), theme in CASES}
-    assert {path.name for path in FOLDER.glob("*.svg")} == wanted
+    wanted = {kept(name, size, look) for name, found in SCENES.items() for size, look in found.views}
+    assert {*FOLDER.glob("*.svg")} == wanted
