@@ -1,4 +1,4 @@
-"""Where `flowchat` and `python -m flowchat` come in; from here on nothing is imported from the folder they stand in."""
+"""The entry point of `flowchat` and `python -m flowchat`; nothing is imported from the current folder."""
 
 import gc
 import os

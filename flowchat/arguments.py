@@ -1,4 +1,4 @@
-"""The words of the command line, and the one command they are."""
+"""The command line, parsed into one command."""
 
 import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter

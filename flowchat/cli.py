@@ -1,4 +1,4 @@
-"""The front door: the one front end that a command asks for is started, and its end is an exit code."""
+"""The front door: starts the front end a command asks for, and turns its end into an exit code."""
 
 import os
 import sys

@@ -12,7 +12,7 @@ FlowchatError
 │   ├── NoModel         no model is set or found
 │   └── ReadOnly        the session is open for reading only
 ├── StorageFailed       the user data dir cannot be written or read
-├── UsageError          the command line or a settings file says something we do not understand
+├── UsageError          the command line or a settings file is invalid
 ├── ModelError          the wire: model/model.py
 └── ToolError           the machine: tools/tool.py
 """

@@ -1,4 +1,4 @@
-"""What a run needs, all of it handed in: the model, the tools, the rules, the limits and the ways to look around."""
+"""What a run needs, all passed in: the model, the tools, the rules, the limits and the ways to look around."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ Emit: TypeAlias = Callable[[AnyDelta], None]
 class Limits(Struct, frozen=True):
     """Bounds of a run. Percentages are of the usable window; 100 switches a limit off.
 
-    A server that asks for a wait over `longest_wait_seconds` ends the run; None: somebody is there who can end the wait.
+    A server that asks for a wait over `longest_wait_seconds` ends the run; None: someone is there who can end the wait.
     """
 
     steps: int = 200

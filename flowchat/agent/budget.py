@@ -67,7 +67,7 @@ def _tail_of(branch: Sequence[Record], seq: Seq) -> Sequence[Record]:
 
 
 def _last_measured(branch: Sequence[Record], facts: SessionFacts, line: Seq) -> tuple[Seq, Usage] | None:
-    """The newest answer on the branch whose attempt reported usage, if no edit or checkpoint (at `line`) came behind it."""
+    """The newest answer on the branch whose attempt reported usage, if no edit or checkpoint (at `line`) came after it."""
     if not facts.attempts:
         return None
     for record in reversed(branch):

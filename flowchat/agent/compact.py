@@ -104,7 +104,7 @@ def plan(
     """Where to cut, or None where there is nothing to fold.
 
     The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer;
-    with `everything` a branch is folded whole where no answer stands in front of that, or what is no user's word in it takes
+    with `everything` a branch is folded whole where no answer comes before that, or what is not the user's own in it takes
     over half of usable. `projection` as for `weigh`.
     """
     seen, usable = projection or Projection(), usable_tokens(model)
@@ -262,7 +262,7 @@ async def _reply(model: Model, request: Request) -> Reply:
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
 def _tail(sight: Sight, tail_tokens: int, weighed: int) -> tuple[Seq, int]:
-    """The node the kept tail begins with, and the tokens in it that are no user's.
+    """The node the kept tail begins with, and the tokens in it that are not the user's.
 
     Where the whole was measured heavier than it is by estimate, each message counts by as much more.
     """

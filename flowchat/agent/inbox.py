@@ -24,7 +24,7 @@ def joined(queue: Queue, item: QueueItem) -> Queue:
 
 
 def placed(queue: Queue, item: QueueItem, place: int) -> Queue:
-    """The queue with an item behind `place` others, wherever it was before; raises QueueFull."""
+    """The queue with an item after `place` others, wherever it was before; raises QueueFull."""
     others, place = joined(without(queue, item.client_id), item)[:-1], max(0, place)
     return (*others[:place], item, *others[place:])
 

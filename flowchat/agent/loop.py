@@ -27,7 +27,7 @@ ONLY_THOUGHT = "The model thought but did not answer. Send `continue` for an ans
 
 
 async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit) -> RunEnded:
-    """Drive the model until it stops calling tools and nobody steers it; gives the entry that closes the run, not yet appended.
+    """Drive the model until it stops calling tools and there is no steer; gives the entry that closes the run, not yet appended.
 
     Entries are durable when their append returns. Raises nothing but CancelledError and bugs: a model's failure is a
     RunEnded(failed) with its code. After a CancelledError `flight` holds what is in no entry yet.

@@ -59,7 +59,7 @@ class Placed(NamedTuple):
 class Messages:
     """The messages of the nodes added so far, those that are settled and how they would end here.
 
-    A settled message changes in two ways only: a call's answer comes, and a run's end is written behind its last words.
+    A settled message changes in two ways only: a call's answer comes, and a run's end is written after its last words.
     """
 
     def __init__(self, provider: str, edits: Mapping[Seq, tuple[UserPart, ...]]) -> None:

@@ -14,7 +14,7 @@ from flowchat.transcript.facts import SessionFacts
 class Projection:
     """Gives what `project` gives, and its weight. One session has one.
 
-    It begins anew where the branch is another, a message was edited, another checkpoint is in force or another provider asks.
+    It starts over where the branch is another, a message was edited, another checkpoint is in force or another provider asks.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Projection:
         return self._prompt_tokens + self._sums[index] + sum(message_tokens(placed.message) for placed in ending)
 
     def tokens_behind(self, seq: Seq) -> int:
-        """The messages that came behind node `seq`, an answer, by estimate; that answer is not among them."""
+        """The messages that came after node `seq`, an answer, by estimate; that answer is not among them."""
         index, ending = self._weigh()
         tokens = sum(message_tokens(placed.message) for placed in ending if placed.place > seq)
         while index > 0:
@@ -67,7 +67,7 @@ class Projection:
 
     # --- inside ------------------------------------------------------------------------------------------------------
     def _goes_on(self, branch: Sequence[Record], new: Sequence[Record], facts: SessionFacts, provider: str) -> bool:
-        """Whether nothing that was read in front of `new` reads otherwise now."""
+        """Whether nothing that was read before `new` reads differently now."""
         if provider != self._provider or any(record.type == "edited" for record in new):
             return False
         return line_in_force(branch, facts, self._edits) == self.checkpoint

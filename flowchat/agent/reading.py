@@ -18,7 +18,7 @@ class Bookmark(NamedTuple):
     seq: Seq = 0
 
     def behind(self, branch: Sequence[Record]) -> Sequence[Record] | None:
-        """What this branch holds behind it, or None where it is not the branch that was read, or nothing was.
+        """What this branch holds after it, or None where it is not the branch that was read, or nothing was.
 
         A node's record is one object, and its seq changes with that of any before it: the last one vouches for all.
         """

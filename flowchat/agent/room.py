@@ -1,4 +1,4 @@
-"""Room for the next request of a run: the compaction inside it, and what is said where that is no help."""
+"""Room for the next request of a run: the compaction inside it, and what is said where that does not help."""
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh

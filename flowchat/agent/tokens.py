@@ -1,4 +1,4 @@
-"""What text weighs where nobody has measured it: an estimate by bytes."""
+"""How many tokens unmeasured text takes: an estimate by bytes."""
 
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""The wire: one protocol, litellm behind it, a demo and a script beside it."""
+"""The wire: one protocol; litellm, the demo and the script implement it."""

@@ -190,7 +190,7 @@ def usage_of(reported: Any) -> Usage | None:
 
 
 def _count(holder: Any, name: str) -> int:
-    """0 where it is missing, -1 where it is no count."""
+    """0 where it is missing, -1 where it is not a count."""
     value = getattr(holder, name, None)
     if not isinstance(value, int | float):
         return 0

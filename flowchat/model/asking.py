@@ -28,7 +28,7 @@ async def ask(url: str, body: object = None, *, seconds: float = ASK_SECONDS, ke
 
 
 async def _fetch(url: str, body: object, key: str) -> bytes:
-    """Raises OSError, ValueError, EOFError or LimitOverrunError where there is no whole answer with status 200."""
+    """Raises OSError, ValueError, EOFError or LimitOverrunError where there is no complete answer with status 200."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     host = "127.0.0.1" if parts.hostname == "0.0.0.0" else parts.hostname

@@ -174,7 +174,7 @@ def _ollama_address(value: str) -> str:
 
 
 def host_of(base: str) -> str:
-    """Host and port of an address, without the name and password it may hold; empty where it is no address of a server."""
+    """Host and port of an address, without the name and password it may hold; empty where it is not a server's address."""
     try:
         parts = urlsplit(base)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)

@@ -1,4 +1,4 @@
-"""What went wrong on the wire, in our words: the providers' and the transport's errors onto the tree of model.py.
+"""What went wrong on the wire, in our words: provider and transport errors mapped to the errors of model.py.
 
 litellm's own classes are not enough: it calls a refused connection an InternalServerError, a 503 whose body says
 invalid_request_error a BadRequestError, and loses the code of an error that comes inside a stream. So the whole chain of

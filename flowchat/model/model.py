@@ -8,7 +8,7 @@ ModelError
 ├── RateLimited       wait `retry_after_seconds`, then the same request
 ├── Overloaded        the server's own trouble (5xx): again after a while
 ├── ConnectionLost    refused, cut off or silent for too long: again after a while
-├── Malformed         bytes that are no answer: again after a while
+├── Malformed         bytes that are not an answer: tried again after a while
 ├── Overlong          an answer larger than is kept of one: permanent
 └── EmptyResponse     an answer without text, thinking or calls: again once
 """

@@ -91,7 +91,7 @@ class Patience(Struct, frozen=True, gc=False):
 
 
 class ProviderModel:
-    """One model behind litellm."""
+    """One model reached through litellm."""
 
     def __init__(
         self,
@@ -364,7 +364,7 @@ def _no_gateway() -> ModuleType:
 
 
 class _LateTable:
-    """Stands in for the table tokens are counted with: litellm hands it to most requests, and where the server counts nobody
+    """Stands in for the table tokens are counted with: litellm hands it to most requests, and where the server counts no one
     looks into it. Whoever does loads it then: 39 MB, 0.1 s (1.106.2)."""
 
     def __getattr__(self, name: str) -> Any:

@@ -24,7 +24,7 @@ class Says(Struct, frozen=True):
 
 
 class Fails(Struct, frozen=True):
-    """An answer that breaks off: `error` is raised behind the pieces of `after`."""
+    """An answer that breaks off: `error` is raised after the pieces of `after`."""
 
     error: ModelError
     after: Says = Says()
@@ -60,7 +60,7 @@ def fails(error: ModelError, after: str = "") -> Fails:
 
 
 def waits(before: str = "", then: "Says | Fails | None" = None) -> Waits:
-    """Hold the stream behind `before` until `gate` is set; `then` (default: nothing more) ends the answer."""
+    """Hold the stream after `before` until `gate` is set; `then` (default: nothing more) ends the answer."""
     return Waits(asyncio.Event(), asyncio.Event(), Says(before), then or Says())
 
 

@@ -12,7 +12,7 @@ class Watch:
     """Cancels the task that waits inside `with watch:` once nothing has come for `silence` seconds, or at `total` seconds.
 
     One timer for a whole stream: a wait costs two assignments, where asyncio.timeout costs a timer each. `expired` says that
-    the CancelledError that follows is ours: it leaves the block as Expired, unless somebody else cancelled too.
+    the CancelledError that follows is ours: it leaves the block as Expired, unless someone else cancelled too.
     """
 
     def __init__(self, silence_seconds: float, total_seconds: float) -> None:

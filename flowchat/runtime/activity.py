@@ -237,7 +237,7 @@ class Activity:
         ended = RunEnded(flight.run, outcome, code=code, message=message)
         return entries + closing(branch, ended, now, InFlight(partial, flight.answers, flight.outputs))
 
-    # --- the queue behind a run --------------------------------------------------------------------------------------
+    # --- the queue after a run ---------------------------------------------------------------------------------------
     def _queue_after(self) -> list[QueueSet]:
         """A plain interrupt holds the queue; a steer that found no step boundary becomes the queue's head."""
         facts = self._transcript.facts
@@ -340,7 +340,7 @@ class Activity:
         self._emit(StateDelta(state, phase))
 
     def _emit(self, delta: AnyDelta) -> None:
-        """What the loop says goes on; a phase of a run that is being stopped is no news."""
+        """Pass on what the loop says; phases of a run that is being stopped are not emitted."""
         if isinstance(delta, StateDelta):
             if self.state.state == "interrupting" and delta.phase not in (None, "preparing"):
                 return

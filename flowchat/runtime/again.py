@@ -1,4 +1,4 @@
-"""Work in the background that is asked for more often than it need be done."""
+"""Background work that is requested more often than it needs to run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

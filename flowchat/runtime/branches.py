@@ -1,4 +1,4 @@
-"""Where to stand in the tree: pure questions a session asks of its records."""
+"""Questions about branches: pure functions over a session's records."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _SHOWN_FACTS = frozenset({"compacted", "compaction_undone"})
 
 
 def replayed(records: Sequence[Record], branch: Sequence[Record]) -> list[Record]:
-    """The branch's nodes and, behind the node that was the head when it was written, each fact the pane shows."""
+    """The branch's nodes and, after the node that was the head when it was written, each fact the pane shows."""
     belongs: dict[Seq, list[Record]] = {}
     head = 0
     for record in records:

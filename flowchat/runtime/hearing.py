@@ -1,4 +1,4 @@
-"""Who hears what: deltas merged by one timer, flushed before any entry, everything numbered."""
+"""Event delivery: deltas merged by one timer, flushed before any entry, everything numbered."""
 
 import logging
 from collections.abc import Callable

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Keeping:
-    """`writes` False: nothing reaches the disk. `changed` is called when the log fails or is mended."""
+    """`writes` False: nothing reaches the disk. `changed` is called when the log fails or works again."""
 
     def __init__(
         self, transcript: Transcript, shelf: Shelf, clock: Clock, tell: Emit, changed: Callable[[], None], writes: bool
@@ -31,7 +31,7 @@ class Keeping:
         self._away: asyncio.Task[None] | None = None
 
     def card_changed(self) -> None:
-        """Write the session's card anew, in the background."""
+        """Rewrite the session's card in the background."""
         if self._writes and self._transcript.head:
             self._card.ask()
 

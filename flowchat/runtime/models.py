@@ -151,7 +151,7 @@ class Models:
 
 
 def choose(wanted: str | None, settings: Settings, environ: Mapping[str, str], attended: bool, kept: Collection[str] = ()) -> str:
-    """The model of a new session: the one named, the one found, or, where somebody is there to see it, the demo; else empty."""
+    """The model of a new session: the one named, the one found, or, where someone is there to see it, the demo; else empty."""
     return wanted or discover.found(environ, settings.model, kept).model or (discover.DEMO if attended else "")
 
 

@@ -1,4 +1,4 @@
-"""What the next request would be, to be read."""
+"""The next request in readable form."""
 
 import msgspec
 

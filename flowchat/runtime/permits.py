@@ -11,7 +11,7 @@ from flowchat.transcript.entries import Mode
 class SessionPermits:
     """Grants live as long as the opening.
 
-    `private`: folders reading never freely enters. `attended`: somebody can be asked; without, what would be asked is denied.
+    `private`: folders not read without asking. `attended`: someone can be asked; without, what would be asked is denied.
     """
 
     def __init__(

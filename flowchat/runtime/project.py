@@ -172,7 +172,7 @@ def git_branch(workspace: Path) -> str | None:
     return None
 
 
-# --- small change ----------------------------------------------------------------------------------------------------
+# --- small pure functions ---------------------------------------------------------------------------------------------
 def _changed(told: Told, source: ContextSource, origin: str, text: str) -> list[ContextAdded | Noticed]:
     return [] if told.get((source, origin)) == _digest(text) else [_added(source, origin, text)]
 

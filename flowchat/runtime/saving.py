@@ -1,4 +1,4 @@
-"""While the log cannot be written it is tried again every two seconds, and everybody is told when that changes."""
+"""While the log cannot be written it is tried again every two seconds, and watchers are told when that changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ SAVE_AGAIN_SECONDS = 2.0
 
 
 class Saving:
-    """Owns the timer of the next try. `changed` is called when a look finds the log failed, or mended."""
+    """Owns the timer of the next try. `changed` is called when a look finds the log failed, or working again."""
 
     def __init__(self, transcript: Transcript, clock: Clock, changed: Callable[[], None]) -> None:
         self._transcript, self._clock, self._changed = transcript, clock, changed

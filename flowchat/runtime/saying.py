@@ -1,4 +1,4 @@
-"""A message on its way in: made sound, never blank, never said twice."""
+"""A message on its way in: made valid, never blank, never sent twice."""
 
 import uuid
 

@@ -197,7 +197,7 @@ class Session:
         return item
 
     async def requeue(self, item: QueueItem, place: int) -> None:
-        """Put a message (back) into the queue, behind `place` others. Raises QueueFull, AlreadyExists."""
+        """Put a message (back) into the queue, after `place` others. Raises QueueFull, AlreadyExists."""
         if item.client_id in self.transcript.facts.said:
             raise AlreadyExists(f"message {item.client_id!r} has been sent already")
         await self.set_queue(placed(self.queue, item, place), self.held)
@@ -263,7 +263,7 @@ class Session:
     async def edit(
         self, node: Seq, parts: tuple[UserPart, ...] | str, action: Literal["resend", "save"], interrupt: bool = False
     ) -> None:
-        """Say an earlier message anew as a sibling and run, or lay the new words over it on this branch.
+        """Send an earlier message again as a sibling and run, or replace its words on this branch.
 
         Raises NotFound, NotUserMessage, and Busy while a run goes on (save: always; resend: without `interrupt`).
         """

@@ -64,13 +64,13 @@ COMPLETED_FILES_LIMIT = 50_000
 DRAFT_SECONDS = 1.0
 """Leaving waits so long for the unsent text of no session."""
 LONGEST_WAIT_SECONDS = 60.0
-"""What a server may ask for between two attempts where nobody is there to choose."""
+"""What a server may ask for between two attempts where no one is there to choose."""
 
 
 class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
-    `rules` are those of the command line; `attended`: somebody is there to be asked; `notices` say which settings do not count,
+    `rules` are those of the command line; `attended`: someone is there to be asked; `notices` say which settings do not count,
     and a new session begins with them. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
     `keys` that of the keys kept in the config dir.
     """

@@ -33,7 +33,7 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.events import AnyDelta, ApprovalAsked, Heard, RetryScheduled, Toast
 
 STDIN_WAIT_SECONDS = 1.0
-"""How long a prompt waits for a first byte on a stdin that is no terminal and may never say anything."""
+"""How long a prompt waits for a first byte on a stdin that is not a terminal and may never say anything."""
 STDIN_LIMIT_BYTES = 8 * 1024 * 1024
 EXIT_CODES: dict[Outcome, int] = {"completed": 0, "interrupted": 1, "failed": 1, "crashed": 1, "limit": 53}
 DENIED = "there is no one to ask: run flowchat with --allow or another --permission-mode"
@@ -46,7 +46,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def read_prompt(prompt: str, stdin: int | None, wait_seconds: float = STDIN_WAIT_SECONDS) -> str:
-    """The prompt with what stdin says behind it; `stdin` is its descriptor, None for a terminal or none at all.
+    """The prompt with stdin appended; `stdin` is its descriptor, None for a terminal or none at all.
 
     Without a prompt stdin is read to its end; with one, not if no byte comes within `wait_seconds`. Raises UsageError
     when there is nothing to say, or more than STDIN_LIMIT_BYTES.

@@ -72,7 +72,7 @@ def _records(store: Sessions, sid: str) -> Sequence[Record]:
 
 
 def _said(record: Record) -> str | None:
-    """A record as somebody reads it who was not there; None for what is no part of the conversation."""
+    """A record as text for a reader; None for what is not part of the conversation."""
     entry = record.entry
     if isinstance(entry, UserSaid):
         return "".join(f"> {line}\n" for line in clean(text_of(entry.parts)).splitlines())

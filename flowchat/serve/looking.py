@@ -40,8 +40,8 @@ async def list_table(provider: str, as_json: bool) -> list[str]:
     known = await table_of(provider)
     if not known:
         raise NotFound(
-            f"litellm's table has no models of {provider!r} to talk to; there are {', '.join(discover.PROVIDERS)} and others."
-            " A model that is not in the table can be used all the same: -m PROVIDER/NAME"
+            f"litellm's table has no models of {provider!r} to talk to; try {', '.join(discover.PROVIDERS)} and others."
+            " A model that is not in the table can still be used: -m PROVIDER/NAME"
         )
     if as_json:
         return [json_line({"model": name} | msgspec.to_builtins(row)) for name, row in known]

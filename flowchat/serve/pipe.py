@@ -1,4 +1,4 @@
-"""Descriptors that somebody else reads, for as long as they do: one that waits for the reader, one that nobody waits for."""
+"""Output to readers that may stall or leave: one descriptor that waits for its reader, one that is never waited for."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ class Outlet:
         threading.Thread(target=self._serve, name="outlet", daemon=True).start()
 
     def write(self, text: str) -> None:
-        """To be written behind everything before; dropped when the reader has gone."""
+        """To be written after everything before; dropped when the reader has gone."""
         content = text.encode("utf-8", "replace")
         if self.behind or self._taken_bytes + len(content) - self._written_bytes > self._limit_bytes:
             self.behind = True
@@ -76,7 +76,7 @@ class Outlet:
         await done
 
     def close(self) -> None:
-        """End the thread behind everything it still writes."""
+        """End the thread after everything it still writes."""
         self._waiting.put(None)
 
     def _serve(self) -> None:

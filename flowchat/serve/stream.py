@@ -66,7 +66,7 @@ def _place(record: Record) -> dict[str, object]:
 
 
 def json_line(fields: dict[str, object]) -> str:
-    """The object as one line that no terminal obeys: what is no plain character is escaped, and so the same for a JSON reader."""
+    """The object as one line, safe on any terminal: characters that are not plain are escaped; JSON readers see no difference."""
     return _NOT_PLAIN.sub(_escaped, json.dumps(fields, ensure_ascii=False, separators=(",", ":"))) + "\n"
 
 

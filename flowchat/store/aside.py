@@ -1,4 +1,4 @@
-"""Threads for what may take as long as a disk likes: neither the loop nor the end of the process waits for them."""
+"""Threads for disk work that may take arbitrarily long: neither the loop nor the end of the process waits for them."""
 
 import asyncio
 import threading

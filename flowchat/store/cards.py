@@ -1,4 +1,4 @@
-"""What a session's log adds up to for lists: derived, kept in meta.json, made anew wherever it disagrees with the log."""
+"""A session's summary for lists: derived from its log, kept in meta.json, rebuilt wherever it disagrees with the log."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ COPY_BYTES = 1 << 20
 UNFINISHED = ".*.new"
 """Names of files that are being written and not yet in their place."""
 _NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""Something else may lie where a file of ours should: a pipe nobody writes to, a terminal."""
+"""Something else may lie where a file of ours should: a pipe without a writer, a terminal."""
 _numbers = itertools.count(1)
 
 
@@ -54,7 +54,7 @@ class Disk:
         os.chmod(path, FOLDER_MODE)
 
     def lock(self, fd: int) -> None:
-        """An exclusive flock, or BlockingIOError at once where somebody else has it."""
+        """An exclusive flock, or BlockingIOError at once where another process has it."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     # --- made of the above -------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Disk:
 
 
 def refused(path: Path, error: OSError) -> str:
-    """Why a path cannot be written, and what somebody can do about it."""
+    """Why a path cannot be written, and what can be done about it."""
     ways = {ENOSPC: "make room there", EDQUOT: "make room there", EROFS: "make it writable", EACCES: "make it writable"}
     return f"{path} cannot be written ({error.strerror or error}); {ways.get(error.errno or 0, 'see what is wrong there')}"
 

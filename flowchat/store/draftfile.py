@@ -1,4 +1,4 @@
-"""The draft beside a log: best effort, because one that cannot be written is one that is not there."""
+"""The draft beside a log: best effort: a draft that cannot be written is treated as missing."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ from flowchat.transcript.draft import decode_draft, encode_draft, shortened
 
 DRAFT = "draft.jsonl"
 LIMIT_BYTES = 4 << 20
-"""A draft that grows beyond is written anew, shortened: the outputs of calls go on for as long as these run."""
+"""A draft that grows beyond is rewritten, shortened: the outputs of calls go on for as long as these run."""
 READ_LIMIT_BYTES = 256 << 20
 """A longer one is none of ours."""
 

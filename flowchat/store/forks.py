@@ -1,4 +1,4 @@
-"""Copying a session: the raw lines up to a place and the blobs they name, whole under its name or not there at all."""
+"""Copying a session: the raw lines up to a place and the blobs they name, complete under its name or not there at all."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def copy_session(source: Path, log: int, target: Path, upto: Seq, first: bytes, 
 
 
 def clear_unfinished(folder: Path, disk: Disk) -> None:
-    """Remove copies whose maker was killed: those nobody holds the lock of."""
+    """Remove copies whose maker was killed: those whose lock is not held."""
     with suppress(OSError):
         for building in folder.glob(".*/"):
             with suppress(OSError):

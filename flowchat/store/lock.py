@@ -15,7 +15,7 @@ def take_lock(folder: Path, disk: Disk, new: bool) -> int:
     """The descriptor that holds the session's lock.
 
     Raises BlockingIOError where another has it, FileNotFoundError where the session was moved away meanwhile, other OSErrors
-    where locks do not work. For a `new` session, which nobody else can know of, one that does not work is well enough.
+    where locks do not work. For a `new` session, which no one else can know of, a failed lock is accepted.
     """
     path = folder / LOCK
     fd = disk.open(path, os.O_RDWR | os.O_CREAT)

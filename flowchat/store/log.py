@@ -90,7 +90,7 @@ class FileLog:
         self._ask(_ClearDraft())
 
     def lend(self) -> int | None:
-        """Another descriptor of the log, behind all that was asked so far; None before the first write and after the close.
+        """Another descriptor of the log, after all that was asked so far; None before the first write and after the close.
 
         Blocks, so it is not for the loop's thread; raises OSError. Whoever asks closes it.
         """

@@ -1,4 +1,4 @@
-"""The file of a log as its one writer sees it: durable up to a place, cut back to it when the disk fails, shared with nobody."""
+"""The file of a log as its one writer sees it: durable up to a place, cut back to it when the disk fails, never shared."""
 
 import os
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class LogFile:
         self._end = self._good
         """Where the file ends; after a failure, how far it may reach."""
         self._since: list[bytes] = []
-        """What was written after `_good` and told to be so: after a failure it is written again, in front of what follows."""
+        """What was written after `_good` and told to be so: after a failure it is written again, before what follows."""
         self._failed = False
         self._ever_written, self._made_folder = fd is not None, False
 

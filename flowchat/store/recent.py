@@ -12,7 +12,7 @@ from flowchat.store.disk import Disk, read_file
 RECENT_LIMIT = 20
 """So many sessions are looked at."""
 FILE_LIMIT_BYTES = 4096
-"""A longer file is written anew with what counts of it."""
+"""A longer file is rewritten with the entries that still count."""
 _SID = re.compile(r"[0-9a-z-]+")
 
 

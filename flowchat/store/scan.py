@@ -1,4 +1,4 @@
-"""Reading a log: one pass over its lines, each checked and placed, none decoded before somebody looks."""
+"""Reading a log: one pass over its lines, each checked and placed, none decoded before it is asked for."""
 
 import os
 import re
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Scanned:
-    """What a log holds. `size` is the end of its last line; what the file has behind it is torn."""
+    """What a log holds. `size` is the end of its last line; what the file has after it is torn."""
 
     records: list[Record]
     size: int
@@ -116,7 +116,7 @@ class _Scanner:
         self.records.append(Record(header.seq, header.t, header.parent, type_, None, self._read, line.length))
 
     def finish(self) -> None:
-        """Lines at the end that could not be read have no line behind them to tell how many they were."""
+        """Lines at the end that could not be read have no line after them to tell how many they were."""
         self._fill(max(self._unread_starts, min(self._unread, 1)))
 
     def _fill(self, missing: int) -> None:

@@ -69,7 +69,7 @@ class Sessions:
         return Opened(sid, log, FileBlobs(folder, self._disk), shelf)
 
     def open(self, sid: str) -> Opened:
-        """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder mends what is torn."""
+        """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder repairs a damaged end."""
         folder = self._known(sid)
         lock, reason = self._lock(folder)
         fd: int | None = None
@@ -128,7 +128,7 @@ class Sessions:
             return None, f"this session cannot be written ({error.strerror or error}); it can be read or forked"
 
     def _mend(self, folder: Path, fd: int, scanned: Scanned) -> tuple[str | None, str | None]:
-        """What the torn end is kept as, and why the session cannot be written if it cannot be mended."""
+        """The name the damaged end is kept under, and why the session cannot be written if it cannot be repaired."""
         if scanned.newer is not None:
             return (
                 None,
@@ -144,7 +144,7 @@ class Sessions:
         return torn, None
 
     def _cut_torn(self, folder: Path, fd: int, size: int) -> str | None:
-        """Cut off what is behind the last line, its bytes kept beside the log first; gives the name they are kept under."""
+        """Cut off what comes after the last line, its bytes kept beside the log first; gives the name they are kept under."""
         if self._disk.stat(fd).st_size == size:
             return None
         number = 1
@@ -182,7 +182,7 @@ class Sessions:
         return sid
 
     def find(self, wanted: str, cwd: Path | None = None) -> str:
-        """The sid somebody means by an id, a unique prefix of one, or a title; raises NotFound naming what is near."""
+        """The sid meant by an id, a unique prefix of one, or a title; raises NotFound naming what is near."""
         sids = self._sids() if wanted.strip() else []
         if wanted in sids:
             return wanted
@@ -262,7 +262,7 @@ class Sessions:
         return self._disk.open(self._known(sid) / LOG, os.O_RDONLY) if lent is None else lent
 
     def trash(self, sid: str) -> Path:
-        """Move a session to the trash; raises ReadOnly while somebody has it open, NotFound, StorageFailed."""
+        """Move a session to the trash; raises ReadOnly while it is open anywhere, NotFound, StorageFailed."""
         folder = self._known(sid)
         lock, held = self._lock(folder)
         if held is not None:

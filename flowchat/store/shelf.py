@@ -46,7 +46,7 @@ class FileShelf:
             self._draft = None
 
     async def write_meta(self, transcript: Transcript) -> None:
-        """Best effort: it is made anew from the log where it is missing. Not written while the log itself cannot be."""
+        """Best effort: it is rebuilt from the log where it is missing. Not written while the log itself cannot be."""
         if transcript.unsaved is not None:
             return
         with suppress(OSError):

@@ -30,7 +30,7 @@ def named(blob: BlobRef) -> str:
 
 
 def unkept(error: StorageFailed) -> str:
-    """How a cut text says that there is no whole of it."""
+    """What a cut text says when the full text could not be kept."""
     return f"the full text could not be kept: {str(error)[:_REASON_CHARS]}"
 
 

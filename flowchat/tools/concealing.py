@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 _ENV_START, _ENV_END = 47, 48
-"""env_start and env_end in /proc/PID/stat (proc(5)), counted from the field behind the name."""
+"""env_start and env_end in /proc/PID/stat (proc(5)), counted from the field after the name."""
 _PR_SET_DUMPABLE = 4
 
 

@@ -33,7 +33,7 @@ class _Process(NamedTuple):
 
 
 class Descent:
-    """One program's processes. `leader` is its pid, not reaped as long as this lives: so its group is nobody else's."""
+    """One program's processes. `leader` is its pid, not reaped as long as this lives: so its group belongs to no one else."""
 
     def __init__(self, leader: int, mark: str) -> None:
         self.leader = leader

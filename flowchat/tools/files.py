@@ -70,7 +70,7 @@ def replace(path: Path, content: bytes, was: Found | None) -> None:
     """Put `content` in the place of the file that was `was` (None: of nothing), all or nothing; folders are made as needed.
 
     Mode, and where the system lets us owner and extended attributes, stay. Raises Refused where the file is read-only, has
-    other names (hard links) or is not `was` any more, NotDone where the machine would not. Nothing stays behind on failure.
+    other names (hard links) or is not `was` any more, NotDone where the system refused. On failure nothing is left over.
     """
     refuse_special(path)
     with _told(path), _folder(path.parent, create=True) as folder:

@@ -39,7 +39,7 @@ def resolve_judged(text: str, workspace: Path, reach: Reach | None) -> Path:
 
 
 def refuse_unseen_characters(path: Path) -> None:
-    """Raises Refused for a name to be written that holds characters nobody would see, or that drive a terminal."""
+    """Raises Refused for a name to be written that contains characters that cannot be seen, or that drive a terminal."""
     if any(unicodedata.category(character) in _UNSEEN for character in str(path)):
         raise Refused(f"{str(path)!a} contains control or invisible characters: choose a plain name")
 

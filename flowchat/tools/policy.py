@@ -1,4 +1,4 @@
-"""Who may do what: pure judgement of a call by its reach, the mode, the rules of the command line and the session's grants.
+"""Whether a call is allowed: pure judgement of it by its reach, the mode, the rules of the command line and the session's grants.
 
 A protected path (settings and scripts that others run later) and a path where keys lie are freed only by a rule that names
 exactly them, or by bypass.
@@ -67,7 +67,7 @@ def judge(
     workspace: Path,
     private: Sequence[Path] = (),
 ) -> Verdict:
-    """What becomes of a call. `private` are folders that reading never freely enters: flowchat's own.
+    """What becomes of a call. `private` are folders not read without asking: flowchat's own.
 
     Strictest first: plan refuses what writes or runs, whatever rules say; bypass allows all else; then rules, grants, the mode.
     """
@@ -84,11 +84,11 @@ def judge(
 
 
 def unasked(verdict: Verdict, tool: str, reach: Reach, workspace: Path, private: Sequence[Path] = ()) -> Verdict:
-    """An ask where nobody can be asked: a deny that names the rule that would have allowed it."""
+    """An ask where no one can be asked: a deny that names the rule that would have allowed it."""
     if verdict.decision != "ask":
         return verdict
     rule, _ = grant_for(reach, tool, workspace, private)
-    reason = f"{verdict.reason}, and nobody can be asked here; --allow '{rule}' would allow it"
+    reason = f"{verdict.reason}, and there is no one to ask here; --allow '{rule}' would allow it"
     return Verdict("deny", "headless", reason=reason)
 
 

@@ -248,7 +248,7 @@ that are left, then whatever carries our mark."""
 
 
 class _Watchdog:
-    """A small shell that outlives us by a moment. Started with the first program, again should somebody have ended it."""
+    """A small shell that outlives us by a moment. Started with the first program, again should it have been ended."""
 
     def __init__(self) -> None:
         self._marks = 0

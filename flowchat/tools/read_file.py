@@ -79,7 +79,7 @@ class ReadFile:
 def window(stream: IO[bytes], name: str, offset: int, limit: int) -> Window:
     """Lines from number `offset` on, at most `limit` of them and no more than fit; the stream is read once, in chunks.
 
-    Raises NotDone for bytes that are no text and an offset past the end.
+    Raises NotDone for bytes that are not text and an offset past the end.
     """
     digest = hashlib.sha256()
     shown_lines = _Lines(offset, limit)

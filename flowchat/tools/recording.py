@@ -17,7 +17,7 @@ _CONTROLS = bytes(byte for byte in range(1, 32) if byte not in b"\a\b\t\n\f\r\x1
 
 
 def looks_binary(sample: bytes) -> bool:
-    """Whether bytes are no text in any 8-bit encoding or UTF-8: many control characters, or mostly NULs.
+    """Whether bytes are not text in any 8-bit encoding or UTF-8: many control characters, or mostly NULs.
 
     Random and compressed bytes hold 10 % control characters, text (NUL-separated lists included) hardly one.
     """
@@ -35,7 +35,7 @@ class Recording:
         self.lines = 0
         """Newlines seen."""
         self.binary = False
-        """Set by the first chunk that is no text: from there on bytes are only counted."""
+        """Set by the first chunk that is not text: from there on bytes are only counted."""
         self._head = bytearray()
         self._tail = bytearray()
         self._file: IO[bytes] | None = None

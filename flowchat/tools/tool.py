@@ -3,7 +3,7 @@
 ToolError
 ├── BadArguments   the model's arguments do not fit the schema: said back to it in one sentence
 ├── Refused        the tool will not do that (unread file, changed since, protected path)
-└── NotDone        the machine would not (missing, unreadable, no such program)
+└── NotDone        the operating system refused (missing, unreadable, no such program)
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -69,7 +69,7 @@ class Desk(Struct, frozen=True):
 
     `seen` maps a resolved path to the sha256 of the bytes the branch last saw there; `output` takes live text;
     `keep` stores bytes as a blob (file snapshots before a write); `blob` reads one by its sha256. `reach` is what was judged:
-    a call whose path leads somewhere else by the time it runs is refused. None: nobody judged.
+    a call whose path leads somewhere else by the time it runs is refused. None: not judged.
     """
 
     workspace: Path

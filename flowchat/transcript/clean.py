@@ -8,7 +8,7 @@ SEQUENCE_MARK = "␛"
 HIDDEN_MARK = "�"
 """Stands where a character was taken out that shows nothing, or reorders what others show."""
 PAYLOAD_LIMIT_CHARS = 4096
-"""A string sequence (OSC, DCS, ...) longer than this is no sequence: its introducer is marked, the rest shown as text."""
+"""A string sequence (OSC, DCS, ...) longer than this is not a sequence: its introducer is marked, the rest shown as text."""
 COMBINING_LIMIT = 8
 """Marks one character may carry."""
 

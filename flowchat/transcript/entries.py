@@ -1,8 +1,8 @@
-"""The entry table: every durable fact a session's log can hold, and the parts they are made of.
+"""The entry table: every durable fact a session's log can hold, and their fields.
 
 A line of the log is `{"v":1,"seq":n,"t":ms,"type":...,["parent":seq,]fields,"crc":N}`. An entry is its fields; `Record`
 adds the place in the log. Nodes form the conversation's tree, facts stand beside it. Decoding is in two phases:
-`Header` first, the entry only when somebody looks; an unknown type is kept as `Unknown`.
+`Header` first, the entry only when it is asked for; an unknown type is kept as `Unknown`.
 """
 
 import re
@@ -95,7 +95,7 @@ class UserSaid(Node, frozen=True):
 
 
 class ContextAdded(Node, frozen=True):
-    """Something put in front of the model by us: `origin` is the path or rule it came from."""
+    """Something we show to the model: `origin` is the path or rule it came from."""
 
     source: ContextSource
     origin: str

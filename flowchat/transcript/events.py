@@ -1,4 +1,4 @@
-"""What watchers hear: entries once they are on disk, and deltas, the passing news that only makes a block appear sooner."""
+"""What watchers hear: entries once they are on disk, and deltas, which only make a block appear sooner."""
 
 from typing import Literal, TypeAlias, get_args
 

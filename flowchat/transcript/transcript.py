@@ -2,7 +2,7 @@
 
 `append` assigns seq, parent and head at once and returns when the line is on disk. Records are published in seq order and
 only once they are durable, or once the log has said that it cannot be written (`unsaved`): then they are kept here and
-written, in front of everything newer, as soon as it can.
+written, before everything newer, as soon as it can be.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Log(Protocol):
     def write(self, lines: bytes, sync: bool) -> "asyncio.Future[None]":
         """Put whole lines at the end; done when they are written (and fsynced if `sync`).
 
-        Raises (in the future) StorageFailed; from then on everything behind fails at once until `resume`. The file is then as
+        Raises (in the future) StorageFailed; from then on everything after it fails at once until `resume`. The file is then as
         if nothing since the last good fsync had been written; those lines are written again before the next ones.
         """
         ...
@@ -54,7 +54,7 @@ class Log(Protocol):
         ...
 
     def clear_draft(self) -> None:
-        """Forget the draft, behind everything already asked of the writer."""
+        """Forget the draft, after everything already asked of the writer."""
         ...
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Transcript:
         self._branch = self._walk(self._head)
 
     def publish_to(self, publish: Publish, saving: Callable[[], None] = lambda: None) -> None:
-        """Who hears each new record, once, when it is durable; `saving` is called when the log fails and when it is mended."""
+        """Who hears each new record, once, when it is durable; `saving` is called when the log fails and when it works again."""
         self._publish, self._saving = publish, saving
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ class Transcript:
         self._hear(batch)
 
     def _withdraw(self, batch: "_Batch", error: StorageFailed) -> None:
-        """Take a batch back; facts that were placed behind it and nobody has heard of move up."""
+        """Take a batch back; facts that were placed after it and not yet heard move up."""
         gone = {record.seq for record in batch.records}
         behind = [record for record in self._records if record.seq > max(gone)]
         del self._records[min(gone) - 1 :]

@@ -164,7 +164,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
 
     @cursor_position.setter
     def cursor_position(self, position: Offset) -> None:
-        """Textual's own wish is nobody's here."""
+        """Textual's requested position is ignored."""
 
     def _caret(self) -> Offset | None:
         """The cell of the screen with the caret; None while nothing is written in."""
@@ -198,7 +198,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
         """The mouse pointer stays as it is everywhere in this terminal; it would also stay as we left it."""
 
     def _fatal_error(self) -> None:
-        """A bug: leave; the sentence is printed behind the screen, the story goes to the log."""
+        """A bug: leave; the sentence is printed after the screen is gone, the details go to the log."""
         self.crash = sys.exc_info()[1] or self._exception or RuntimeError("unknown")
         _log.error("the screen failed", exc_info=self.crash)
         self._close_messages_no_wait()

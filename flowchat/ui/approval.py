@@ -201,7 +201,7 @@ class Approval(Widget, can_focus=True):
 
     @property
     def _top(self) -> int:
-        """The first row shown; until somebody scrolls, such that a change is among those that fit, and what stands above it."""
+        """The first row shown; before any scrolling, such that a change is among those that fit, and what stands above it."""
         hidden, question = self._hidden_rows, self._question(self.size.width)
         if self._scrolled is not None:
             return min(self._scrolled, hidden)

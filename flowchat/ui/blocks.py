@@ -25,7 +25,7 @@ Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
 
 
 class Look(Struct, frozen=True):
-    """How to draw: `width` of the pane in cells; `unfolded`: what holds for tool panels nobody folded by hand."""
+    """How to draw: `width` of the pane in cells; `unfolded`: what holds for tool panels not folded by hand."""
 
     width: int
     palette: Palette
@@ -75,7 +75,7 @@ def duration(ms: int) -> str:
 
 
 def barred(text: str, palette: Palette, width: int, style: Style | None = None) -> list[Row]:
-    """Text behind a thin bar, two cells further in than what it belongs to."""
+    """Text after a thin bar, two cells further in than what it belongs to."""
     bar: Piece = (f"  {palette.glyphs.bar} ", palette.dim)
     return [[bar, *row] for row in wrap_text(text, style or palette.dim, max(1, width - 4))]
 

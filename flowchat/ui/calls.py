@@ -35,7 +35,7 @@ def main_argument(tool: str, raw: str) -> str:
 
 
 def read_arguments(raw: str) -> Mapping[str, object]:
-    """A call's arguments; of a text that is no whole object what its beginning says, {} where that is nothing."""
+    """A call's arguments; of a text that is not a complete object what its start says, {} where that is nothing."""
     try:
         return msgspec.json.decode(raw or "{}", type=dict[str, object])
     except (msgspec.DecodeError, ValueError):

@@ -60,7 +60,7 @@ class UnknownCommand(Struct, frozen=True):
 def read_command(text: str) -> Typed | UnknownCommand | None:
     """What a submitted text commands; None: it is a message.
 
-    `/word` alone is always meant as a command; with more behind it only a known name, or one a slip away from it, is:
+    `/word` alone is always meant as a command; with more after it only a known name, or one a slip away from it, is:
     `/usr/bin is missing` and `/tmp holds it` are messages.
     """
     if text.strip() in _BARE_QUITS:

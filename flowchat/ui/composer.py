@@ -107,7 +107,7 @@ class Composer(Widget, can_focus=True):
         self._changed()
 
     def append(self, text: str) -> None:
-        """Put a text behind what is there, the caret at its end."""
+        """Append a text, the caret at its end."""
         if text.strip():
             self.load(text if self.is_blank else f"{self.text}\n{text}")
 
@@ -132,7 +132,7 @@ class Composer(Widget, can_focus=True):
         self.post_message(self.Submitted(text))
 
     def remember(self, texts: list[str]) -> None:
-        """Begin the history anew, oldest first."""
+        """Replace the history, oldest first."""
         self._history.load(texts)
 
     def offer(self, query: str, offers: Sequence[Offer]) -> None:

@@ -82,7 +82,7 @@ class TextBuffer:
             self.insert(self.killed)
 
     def take_range(self, start: Place, end: Place, text: str) -> None:
-        """Put `text` in place of what lies between two places, the caret behind it."""
+        """Put `text` in place of what lies between two places, the caret after it."""
         self._keep()
         self._cut(start, end)
         self._put(text)

@@ -39,7 +39,7 @@ class Errands:
         return bool(self._brief)
 
     def leave_alone(self) -> None:
-        """What is under way now is not brief: nobody waits for it any longer."""
+        """What is under way now is not brief: no one waits for it any longer."""
         self._brief.clear()
         self._when_done.clear()
 

@@ -10,7 +10,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.prose import TAB_CELLS, Row, chop, code_width, gutter_strip
 
 SLAB_LINES = 128
-"""A slab ends at the first place from here on where code begins anew: an unindented line behind a blank one ..."""
+"""A slab ends at the first place from here on where new code starts: an unindented line after a blank one ..."""
 SLAB_LIMIT_LINES = 256
 """... and here at the latest. Each slab is lexed by itself."""
 WINDOW_LINES = 32
@@ -46,7 +46,7 @@ class Fence:
 
 
 class Slab:
-    """Up to SLAB_LIMIT_LINES lines of code, and their strips once somebody looked."""
+    """Up to SLAB_LIMIT_LINES lines of code, and their strips once they were looked at."""
 
     __slots__ = ("_closed", "_language", "_lines", "_palette", "_strips", "_width")
 

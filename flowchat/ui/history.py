@@ -13,7 +13,7 @@ class History:
         self._at: int | None = None
 
     def load(self, texts: list[str]) -> None:
-        """Begin anew with the messages of a session."""
+        """Start over with the messages of a session."""
         self._texts, self._at = [], None
         for text in texts[-HISTORY_LIMIT:]:
             self.add(text)
@@ -26,7 +26,7 @@ class History:
             del self._texts[:-HISTORY_LIMIT]
 
     def older(self, unsent: str) -> str | None:
-        """The text before the one that is shown (`unsent` if nobody walked yet); None at the oldest."""
+        """The text before the one that is shown (`unsent` before the first step); None at the oldest."""
         at = len(self._texts) if self._at is None else self._at
         if at == 0:
             return None
@@ -36,7 +36,7 @@ class History:
         return self._texts[self._at]
 
     def newer(self) -> str | None:
-        """The text after the one that is shown, at last the unsent one; None where nobody walked."""
+        """The text after the one that is shown, at last the unsent one; None before the first step."""
         if self._at is None:
             return None
         self._at += 1

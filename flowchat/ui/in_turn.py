@@ -22,7 +22,7 @@ class InTurn:
     """Hands input on, one event after another.
 
     Each widget works off a queue of its own, and what it has no use for goes on to the queue of the one above: left alone,
-    a Ctrl+C that clears the text arrives there when the keys typed behind it have been written.
+    a Ctrl+C that clears the text arrives there when the keys typed after it have been written.
     """
 
     def __init__(self, app: App[int], errands: Errands, act: Callable[[events.Event], Awaitable[None]]) -> None:

@@ -16,7 +16,7 @@ from flowchat.ui.keys import CONTEXTS, RESERVED, WRITING
 FILE_LIMIT_BYTES = 256 * 1024
 QUOTED_CHARS = 40
 """How much of a name in the file a notice repeats."""
-_AS_BY_DEFAULT = "until that is corrected the keys are the default ones"
+_AS_BY_DEFAULT = "the default keys are used until it is fixed"
 _FORM = 'the form is {"bindings": [{"context": "chat", "bindings": {"ctrl+e": "redraw"}}]}'
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')
 
@@ -83,7 +83,7 @@ def _sections(read: object) -> Iterator[tuple[int, Change | str]]:
         if not isinstance(context, str) or not isinstance(bindings, dict):
             yield first, f'a "context" and its "bindings" are expected; {_FORM}'
         elif context.lower() not in CONTEXTS:
-            yield context_line, f"there is no context {_quoted(context)}; there are {', '.join(CONTEXTS)}"
+            yield context_line, f"there is no context {_quoted(context)}; the contexts are {', '.join(CONTEXTS)}"
         else:
             yield from ((line, _row(context.lower(), name, act, line)) for name, line, act in _members(cast(object, bindings)))
 
@@ -105,7 +105,7 @@ def _row(context: str, name: str, act: object, line: int) -> Change | str:
     if wanted in acts:
         return Change(context, key, wanted, line)
     near = get_close_matches(wanted, acts, 1)
-    hint = f"the nearest is {near[0]}" if near else f"there are {', '.join(acts)}" if len(acts) < 10 else "/keys lists them"
+    hint = f"the nearest is {near[0]}" if near else f"the actions are {', '.join(acts)}" if len(acts) < 10 else "/keys lists them"
     return f"there is no action {_quoted(act)} in the context {context}; {hint}"
 
 

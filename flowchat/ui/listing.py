@@ -136,7 +136,7 @@ class Listing(Widget, can_focus=False):
         return left, [*right, ("  ", base)]
 
     def _widths(self, room: int) -> list[int]:
-        """Widths of the columns behind the first, as many as there is room for."""
+        """Widths of the columns after the first, as many as there is room for."""
         widths: list[int] = []
         for index in range(1, len(self._columns)):
             wanted = max((cell_len(row.cells[index]) for row in self._visible()), default=0)

@@ -113,7 +113,7 @@ class MenuScreen(Screen["Choice | None"], inherit_bindings=False):
 
     @property
     def caret(self) -> Offset:
-        """The cell behind what is sought."""
+        """The cell after the search text."""
         return Offset(min(pieces_width(self._head(self.size.width)[0]), self.size.width - 1), 0)
 
     # --- keys --------------------------------------------------------------------------------------------------------

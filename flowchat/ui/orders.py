@@ -1,4 +1,4 @@
-"""What one key may ask of a session where it is not one thing: it is decided when the session is asked."""
+"""Keys whose effect depends on the session's state: decided when the session is asked."""
 
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,6 @@ async def retry(session: "Session") -> None:
 
 
 async def next_mode(session: "Session") -> None:
-    """The mode behind the present one; any other than these gives way to the first."""
+    """The mode after the present one; any mode outside the cycle is followed by the first."""
     index = _MODES.index(session.mode) + 1 if session.mode in _MODES else 0
     await session.set_mode(_MODES[index % len(_MODES)])

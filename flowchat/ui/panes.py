@@ -226,7 +226,7 @@ class Panes(Vertical):
         self.conversation.display, self.welcome.display = shown, not shown
 
     def write(self, event: events.Key) -> None:
-        """A key that nobody took: if it writes something, it does so in the composer."""
+        """A key that nothing else took: if it writes something, it does so in the composer."""
         if event.is_printable and event.character and self.approval.asked is None:
             event.stop()
             self.composer.focus()

@@ -80,7 +80,7 @@ def row_cells(row: Row) -> int:
 
 
 def gutter_strip(row: Row, width: int) -> Strip:
-    """A row behind the left gutter, filled up to `width` cells."""
+    """A row after the left gutter, filled up to `width` cells."""
     return strip_of([("  ", _NULL), *row], width)
 
 

@@ -27,7 +27,7 @@ class Revision:
 
     @property
     def unsent(self) -> str:
-        """What is written here and is nobody's yet: an edit is not, what stood here before it is."""
+        """The unsent text here: not an edit, but what was written before the edit began."""
         return self._composer.text if self._said is None else self._before
 
     def begin(self, said: "Said") -> None:
@@ -43,7 +43,7 @@ class Revision:
             self._composer.load(self._before)
 
     async def finish(self, session: "Session", unsent: Unsent, text: str, action: Literal["resend", "save"]) -> None:
-        """Say the message anew, or lay the new words over it; what waited in the queue comes back into the composer.
+        """Send the message again, or replace its words; what waited in the queue comes back into the composer.
 
         Raises Busy the first time while a run goes on: a second resend is the consent to stop it; CommandRefused,
         StorageFailed. The edit then goes on, with `text` in the composer.

@@ -55,7 +55,7 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
 
     @property
     def caret(self) -> Offset:
-        """The cell behind what is sought."""
+        """The cell after the search text."""
         return Offset(min(pieces_width(self._head(self.size.width)[0][:2]), self.size.width - 1), 0)
 
     async def on_key(self, event: events.Key) -> None:

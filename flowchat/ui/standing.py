@@ -1,4 +1,4 @@
-"""What is so of a session beside its conversation, as one value, and the sentences that follow from it."""
+"""The unusual states of a session (read-only, unsaved, elsewhere, editing) as one value, and their sentences."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ class Standing(Struct, frozen=True):
         if self.unsaved is not None:
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
-            why = self.read_only.partition("; ")[0]  # behind it stands what can be done about it, here a key
+            why = self.read_only.partition("; ")[0]  # after it comes what can be done about it, here a key
             rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f opens a copy", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))

@@ -33,7 +33,7 @@ class Story:
 
     # --- what happened -----------------------------------------------------------------------------------------------
     def take(self, record: Record, now: float | None) -> bool:
-        """Place a record; whether anything shows it. `now` None: it is history, and not read before somebody looks."""
+        """Place a record; whether anything shows it. `now` None: it is history, and not read before it is in view."""
         match record.type:
             case "assistant_said":
                 self._step = self._settle(record) or self._add(record)

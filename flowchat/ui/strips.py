@@ -60,7 +60,7 @@ def pieces_width(pieces: Sequence[Piece]) -> int:
 
 
 def cut_pieces(pieces: Sequence[Piece], width: int) -> list[Piece]:
-    """The pieces, or as much of them as fits with an ellipsis behind it."""
+    """The pieces, or as much of them as fits, followed by an ellipsis."""
     if pieces_width(pieces) <= width:
         return list(pieces)
     kept: list[Piece] = []

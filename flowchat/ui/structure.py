@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 CODE_LIMIT_LINES = 256
-"""Code inside a list or a quote is drawn anew with each piece; more lines of it are not coloured."""
+"""Code inside a list or a quote is redrawn with each piece; more lines of it are not coloured."""
 _ABOVE = "a\n"
 """Stands for the lines above a text that goes on with a paragraph."""
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
@@ -105,7 +105,7 @@ def _pieces(tokens: "Sequence[Token]", ordinal: int | None) -> "Iterator[tuple[s
 
 
 def _read_paragraph(unit: Unit, content: str, continues: bool) -> None:
-    """A paragraph underlined into a heading is one only where it is no longer than a portion."""
+    """A paragraph underlined into a heading counts as one only up to the size of a portion."""
     content = content[len(_ABOVE) :] if continues else content
     unit.text = content.split("\n") if content else []
     if unit.tokens[0].markup in ("=", "-") and (continues or len(portions(unit.text)) > 1):
@@ -164,7 +164,7 @@ class _Drawing:
         return rows
 
     def item(self, tokens: "Sequence[Token]", ordinal: int | None, prose: int, full: int) -> list[Row]:
-        """A list's item behind its bullet, number or box."""
+        """A list's item after its bullet, number or box."""
         marker = f"{self._palette.glyphs.bullet} " if ordinal is None else f"{ordinal}. "
         children = tokens[1:-1]
         style = self._palette.dim

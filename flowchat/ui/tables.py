@@ -79,7 +79,7 @@ def _line(cells: Sequence[Cell], widths: Sequence[int], aligns: Sequence[str], p
 
 
 def _listed(header: Sequence[Cell], body: Sequence[Sequence[Cell]], width: int, palette: Palette) -> list[Row]:
-    """One paragraph a row: each cell behind its column's name."""
+    """One paragraph a row: each cell after its column's name."""
     rows: list[Row] = []
     for cells in body:
         if rows:

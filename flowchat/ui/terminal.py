@@ -82,14 +82,14 @@ class Terminal(LinuxDriver):
 
     # --- modes -------------------------------------------------------------------------------------------------------
     def start_application_mode(self) -> None:
-        if self._entered:  # a SIGCONT behind a SIGSTOP, of which nobody hears: what the terminal is now, the shell knows
+        if self._entered:  # a SIGCONT after a SIGSTOP, of which no one hears: what the terminal is now, the shell knows
             self._must_signal_resume = True
             self.suspend_application_mode()
         _make_sane(self.fileno)
         _write_all(self.fileno, _KEYBOARD_RESET + MODES_OFF)
         self._caret_shown = False
         super().start_application_mode()
-        if self._asks_ground:  # once: back from the shell nobody waits for an answer
+        if self._asks_ground:  # once: back from the shell no one waits for an answer
             self._asks_ground = False
             self.write(GROUND_ASKED)
         self._entered = True

@@ -1,4 +1,4 @@
-"""Choosing the colours: a list below the conversation, and the screen behind it drawn in whatever is chosen."""
+"""Choosing the colours: a list below the conversation, and the screen around it drawn in the chosen theme."""
 
 from collections.abc import Callable, Sequence
 

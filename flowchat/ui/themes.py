@@ -113,7 +113,7 @@ def _read(name: str, files: Mapping[str, Sequence[Path]], seen: tuple[Path, ...]
         inner = {}
     for kind, said in cast(dict[str, Any], inner).items():
         if kind not in CODE:
-            check.say(kind, f"{_shown(kind, quoted=False)} is not a kind of code; there are {', '.join(CODE)}")
+            check.say(kind, f"{_shown(kind, quoted=False)} is not a kind of code; the kinds are {', '.join(CODE)}")
         else:
             check.take(code, kind, read_style(said, roles=styles), said)
     ground, about = table.get("ground", base.ground if base else ""), table.get("about", "")
@@ -161,7 +161,7 @@ class _Check:
         self.problems.append(f"{self._path}, line {line}: {sentence}")
 
     def refuse(self, key: str, value: object, wanted: str) -> None:
-        self.say(key, f"{key} = {_shown(value)} does not count: it must be {wanted}")
+        self.say(key, f"{key} = {_shown(value)} is not allowed: it must be {wanted}")
 
     def take(self, into: dict[str, Style], key: str, style: Style | None, said: object) -> None:
         """Keep a style under a key, or, where there is none, what it was and a sentence."""

@@ -1,6 +1,6 @@
 """Where the reader is: a place in a list of things with heights, kept while the heights above it change.
 
-The place of the top row is (thing, row of it), never a sum of heights: what nobody has looked at need not be measured.
+The place of the top row is (thing, row of it), never a sum of heights: what was never in view need not be measured.
 """
 
 from collections.abc import Callable, Iterator

@@ -146,7 +146,7 @@ def test_a_file_of_any_kind_is_a_notice(file: Path, content: bytes) -> None:
 def test_a_pipe_and_a_folder_in_the_place_of_the_file_are_a_notice_and_nobody_waits(file: Path) -> None:
     os.mkfifo(file)
     [notice] = load_keymap(file).notices
-    assert notice == f"{file} cannot be read (it is not a file); until that is corrected the keys are the default ones"
+    assert notice == f"{file} cannot be read (it is not a file); the default keys are used until it is fixed"
     [notice] = load_keymap(file.parent).notices
     assert notice.startswith(f"{file.parent} cannot be read (")
 

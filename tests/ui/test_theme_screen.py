@@ -213,7 +213,7 @@ async def test_a_theme_of_the_user_is_in_the_list_and_its_mistake_is_told(tmp_pa
         await pilot.press("end")
         assert (stage.chosen, str(stage.text)) == ("mine", "#333333")
         told = stage.app.screen.query(".bar > *").last().render_line(0).text.strip()
-        assert told.startswith(f"{own / 'mine.toml'}, line 4: bad = 'rot' does not count")
+        assert told.startswith(f"{own / 'mine.toml'}, line 4: bad = 'rot' is not allowed")
         await stage.app.close_session()
 
 
@@ -224,7 +224,7 @@ async def test_a_theme_with_a_mistake_is_one_notice_at_the_start(tmp_path: Path)
     stage = Stage(tmp_path, theme="mine")
     async with stage.app.run_test(size=(250, 24)) as pilot:
         await stage.begin(pilot)
-        await until(stage.app, pilot, lambda: f"{own / 'mine.toml'}, line 3: good = 1 does not count" in stage.edge)
+        await until(stage.app, pilot, lambda: f"{own / 'mine.toml'}, line 3: good = 1 is not allowed" in stage.edge)
         assert "(and 1 more)" in stage.edge
         assert str(stage.text) == "#999999"
         await stage.app.close_session()

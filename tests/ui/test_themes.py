@@ -246,15 +246,15 @@ def test_what_extends_nothing_is_filled_in_by_dark_or_light(tmp_path: Path) -> N
 
 
 MISTAKES = {
-    'text = "blue"\naccent = "blu"\n': 'line 2: accent = \'blu\' does not count: it must be "#rrggbb", "default" or',
-    'accent = "#12345"\n': "line 1: accent = '#12345' does not count",
-    "\n\nraised = 7\n": "line 3: raised = 7 does not count",
-    "dark = 'yes'\n": "line 1: dark = 'yes' does not count: it must be true or false",
+    'text = "blue"\naccent = "blu"\n': 'line 2: accent = \'blu\' is not allowed: it must be "#rrggbb", "default" or',
+    'accent = "#12345"\n': "line 1: accent = '#12345' is not allowed",
+    "\n\nraised = 7\n": "line 3: raised = 7 is not allowed",
+    "dark = 'yes'\n": "line 1: dark = 'yes' is not allowed: it must be true or false",
     "# one\nprimary = '#ffffff'\n": "line 2: primary is not part of a theme, which has about, dark,",
     "[code]\nverb = '#ffffff'\n": "line 2: verb is not a kind of code; there are comment, keyword,",
-    "code = 3\n": "line 1: code = 3 does not count: it must be a table",
-    "extends = 'nobody'\n": "line 1: extends = 'nobody' does not count: it must be another theme's name",
-    "extends = 'bad'\n": "line 1: extends = 'bad' does not count",
+    "code = 3\n": "line 1: code = 3 is not allowed: it must be a table",
+    "extends = 'nobody'\n": "line 1: extends = 'nobody' is not allowed: it must be another theme's name",
+    "extends = 'bad'\n": "line 1: extends = 'bad' is not allowed",
     "text = '#ffffff'\naccent '#ffffff'\n": "line 2: this is not valid TOML",
     "text = [": "line 1: this is not valid TOML",
 }
@@ -272,7 +272,7 @@ def test_a_mistake_is_told_with_its_file_and_line_and_everything_else_counts(tex
 def test_a_ring_of_themes_ends(tmp_path: Path) -> None:
     theme = read_theme("a", own(tmp_path, a="extends = 'b'", b="extends = 'a'"))
     assert [problem.partition(" line ")[2] for problem in theme.problems] == [
-        "1: extends = 'a' does not count: it must be another theme's name"
+        "1: extends = 'a' is not allowed: it must be another theme's name"
     ]
 
 
