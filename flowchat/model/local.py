@@ -54,7 +54,7 @@ class LocalModel(Struct, frozen=True, gc=False):
     elsewhere: bool = False
 
 
-class _Place(Struct, frozen=True, gc=False):
+class Place(Struct, frozen=True, gc=False):
     """An address to look at, the provider whose models are there, and the key that goes with the address."""
 
     provider: str
@@ -67,7 +67,7 @@ async def look_around(environ: Mapping[str, str]) -> tuple[LocalModel, ...]:
 
     Takes at most two or three times LOOK_SECONDS, a few milliseconds where nothing listens.
     """
-    found = await asyncio.gather(*(_look(place) for place in _places(environ)))
+    found = await asyncio.gather(*(_look(place) for place in places(environ)))
     return tuple(sorted((model for models in found for model in models), key=_rank))
 
 
@@ -75,29 +75,29 @@ def _rank(found: LocalModel) -> tuple[bool, int, bool]:
     return found.elsewhere, (True, None, False).index(found.calls_tools), not found.loaded
 
 
-def _places(environ: Mapping[str, str]) -> list[_Place]:
+def places(environ: Mapping[str, str]) -> list[Place]:
     """Each address once: Ollama's first, which tells most, then those the user named, then the ports servers are known by."""
-    named: list[_Place] = []
+    named: list[Place] = []
     for variable, value in environ.items():
         if value.strip() and variable.endswith(_VARIABLES):
             known = (provider for provider in discover.PROVIDERS.values() if variable in provider.bases)
             provider = next(known, discover.PROVIDERS["openai"])
             key = discover.key_set(provider.name, environ) if variable in provider.bases else None
-            named.append(_Place(provider.name, discover.address(value), environ[key].strip() if key else ""))
+            named.append(Place(provider.name, discover.address(value), environ[key].strip() if key else ""))
     taken = {place.provider for place in named}
-    places = [
-        _Place("ollama_chat", discover.api_base("ollama_chat", environ) or ""),
+    looked_at = [
+        Place("ollama_chat", discover.api_base("ollama_chat", environ) or ""),
         *(place for place in named if place.provider not in OLLAMA),
-        *(_Place(name, discover.LOCAL_BASES[name]) for name in _SERVERS if name not in taken and name != "ollama_chat"),
+        *(Place(name, discover.LOCAL_BASES[name]) for name in _SERVERS if name not in taken and name != "ollama_chat"),
     ]
-    by_port: dict[int | None, _Place] = {}
-    for place in places:
+    by_port: dict[int | None, Place] = {}
+    for place in looked_at:
         if discover.is_loopback(place.base):
             by_port.setdefault(urlsplit(place.base).port, place)
     return list(by_port.values())
 
 
-async def _look(place: _Place) -> list[LocalModel]:
+async def _look(place: Place) -> list[LocalModel]:
     if place.provider == "ollama_chat":
         return await _look_at_ollama(place)
     if place.provider == "lm_studio" and (found := await _look_at_studio(place)):
@@ -105,7 +105,7 @@ async def _look(place: _Place) -> list[LocalModel]:
     return await _look_at_list(place)
 
 
-async def _look_at_ollama(place: _Place) -> list[LocalModel]:
+async def _look_at_ollama(place: Place) -> list[LocalModel]:
     root = root_of(place.base)
     tags, running = await asyncio.gather(
         ask(f"{root}/api/tags", seconds=LOOK_SECONDS), ask(f"{root}/api/ps", seconds=LOOK_SECONDS)
@@ -125,7 +125,7 @@ async def _look_at_ollama(place: _Place) -> list[LocalModel]:
     return found
 
 
-async def _look_at_studio(place: _Place) -> list[LocalModel]:
+async def _look_at_studio(place: Place) -> list[LocalModel]:
     listed = await ask(f"{root_of(place.base)}/api/v0/models", seconds=LOOK_SECONDS)
     found: list[LocalModel] = []
     for row in rows(listed, "data")[:MODELS_LIMIT]:
@@ -135,7 +135,7 @@ async def _look_at_studio(place: _Place) -> list[LocalModel]:
     return found
 
 
-async def _look_at_list(place: _Place) -> list[LocalModel]:
+async def _look_at_list(place: Place) -> list[LocalModel]:
     """A server that speaks as OpenAI does; llama.cpp's tells more of the one model it runs."""
     *lists, props = await asyncio.gather(
         *(ask(address, seconds=LOOK_SECONDS, key=place.key) for address in addresses(place.base)),
@@ -155,7 +155,7 @@ async def _look_at_list(place: _Place) -> list[LocalModel]:
 
 
 def _model(
-    place: _Place,
+    place: Place,
     name: str,
     says: ServerSays,
     size: object = None,

@@ -138,6 +138,20 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
         ),
         ["/api/show", "/api/ps"],
     ),
+    (
+        "LM Studio",
+        "lm_studio/qwen",
+        [failing(200, {"data": [{"id": "qwen", "loaded_context_length": 40_000, "max_context_length": 131_072}]})],
+        ServerSays(40_000, None, 131_072),
+        ["/api/v0/models"],
+    ),
+    (
+        "an older LM Studio",
+        "lm_studio/qwen",
+        [NOT_FOUND, failing(200, {"data": [{"id": "qwen", "context_length": 9_000}]})],
+        ServerSays(9_000),
+        ["/api/v0/models", "/v1/models"],
+    ),
     ("neither", "openai/local", [NOT_FOUND, NOT_FOUND], ServerSays(), ["/v1/models", "/props"]),
     ("a page", "openai/local", [Answer(b"<html>", 200, "text/html"), NOT_FOUND], ServerSays(), ["/v1/models", "/props"]),
 ]

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from flowchat.config import ModelSettings, Settings
-from flowchat.model.local import LocalModel, look_around
+from flowchat.model.local import LocalModel, Place, look_around, places
 from flowchat.model.offers import DEMO_SENTENCE, Offer, offers
 from tests.model.serving import ELSEWHERE, LLAMA_CPP, LM_STUDIO, MUTE, NOWHERE, OLLAMA, VLLM, serving
 
@@ -77,6 +77,32 @@ async def test_what_does_not_answer_or_says_something_else_offers_nothing(pages:
     async with serving(pages) as base:
         environ = dict.fromkeys(ELSEWHERE, f"{base}/v1")
         assert await look_around(environ | {"OPENAI_API_BASE": "http://models.example/v1", "X_API_BASE": "http://[half"}) == ()
+
+
+USUAL = [
+    Place("ollama_chat", "http://localhost:11434"),
+    Place("lm_studio", "http://localhost:1234/v1"),
+    Place("llamafile", "http://127.0.0.1:8080/v1"),
+    Place("hosted_vllm", "http://localhost:8000/v1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, USUAL),
+        ({"LM_STUDIO_API_BASE": "http://10.0.0.7/v1", "OLLAMA_HOST": "models.example", "XAI_API_BASE": " "}, USUAL[2:]),
+        ({"SITE": "http://127.0.0.1:9999", "OPENAI_BASE_URL": "https://models.example/v1"}, USUAL),
+        (
+            {"OPENAI_API_BASE": "127.0.0.1:8000/v1", "OPENAI_API_KEY": " sk ", "MY_BASE_URL": "http://127.0.0.1:9999"},
+            [USUAL[0], Place("openai", "http://127.0.0.1:8000/v1", "sk"), Place("openai", "http://127.0.0.1:9999"), *USUAL[1:3]],
+        ),
+        ({"OPENAI_API_BASE": "http://localhost:11434/v1"}, USUAL),
+        ({"OLLAMA_API_BASE": "http://localhost:9999"}, [Place("ollama_chat", "http://localhost:9999"), *USUAL[1:]]),
+    ],
+)
+def test_each_place_of_this_machine_is_looked_at_once(environ: dict[str, str], expected: list[Place]) -> None:
+    assert places(environ) == expected
 
 
 async def test_without_a_server_there_is_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flowchat.config import Settings, read_settings, setting_names
 from flowchat.errors import StorageFailed, UsageError
-from flowchat.store.settings_file import BACKUP, FILE_LIMIT_BYTES, save_setting
+from flowchat.store.settings_file import BACKUP, FILE_LIMIT_BYTES, Effective, effective, save_setting
 
 WRITTEN = """\
 # mine
@@ -167,3 +167,36 @@ def test_every_setting_can_be_set_and_is_read_again(file: Path) -> None:
     assert notices == ()
     assert settings != Settings()
     assert [name for name in setting_names() if f"{name.rpartition('.')[2]} = " not in file.read_text()] == []
+
+
+def test_what_counts_says_where_it_comes_from(file: Path) -> None:
+    file.write_text(WRITTEN + "max_output = 0\n[tools]\nshell_timeout_seconds = 'long'\n")
+    found, notices = effective(file, {"FLOWCHAT_MODEL": " xai/grok "})
+    assert found == [
+        Effective("model", "xai/grok", "environment", "FLOWCHAT_MODEL"),
+        Effective("permission_mode", "default", "default"),
+        Effective("theme", "dark", "file"),
+        Effective("compact.soft_percent", 70, "file"),
+        Effective("compact.hard_percent", 90, "file"),
+        Effective("compact.model", "", "default"),
+        Effective("limits.steps", 20, "file"),
+        Effective("limits.idle_seconds", 90.0, "default"),
+        Effective("tools.shell_timeout_seconds", 120.0, "default"),
+        Effective("models.openai/qwen.window", 32768, "file"),
+    ]
+    assert [notice.partition(" is not allowed")[0] for notice in notices] == [
+        f"{file}: models.'openai/qwen'.max_output = 0",
+        f"{file}: tools.shell_timeout_seconds = 'long'",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"permission_mode = 'acceptEdits'", b"theme = \n"])
+def test_what_counts_is_told_of_any_file(file: Path, content: bytes | None) -> None:
+    if content is not None:
+        file.write_bytes(content)
+    found, notices = effective(file, {})
+    origin = "file" if content and b"accept" in content else "default"
+    assert ({setting.origin for setting in found if setting.key == "permission_mode"}, len(notices)) == (
+        {origin},
+        1 if content == b"theme = \n" else 0,
+    )
