@@ -150,7 +150,7 @@ def test_flowchats_own_files_are_freed_only_by_name() -> None:
 def test_where_nobody_can_be_asked_the_refusal_names_the_rule_that_would_allow_it() -> None:
     asked = reach("run", "make")
     denied = unasked(judge(asked, "shell", "default", (), (), WS), "shell", asked, WS)
-    reason = "it runs a command, and nobody can be asked here; --allow 'shell(make)' would allow it"
+    reason = "it runs a command, and there is no one to ask here; --allow 'shell(make)' would allow it"
     assert denied == Verdict("deny", "headless", reason=reason)
     allowed = Verdict("allow", "mode", reason="default mode")
     assert unasked(allowed, "read_file", reach("read", "a"), WS) == allowed

@@ -92,7 +92,11 @@ def test_of_two_rows_about_a_key_the_later_counts(file: Path) -> None:
     ("text", "line", "says"),
     [
         ('{"bindings": [\n  {"context": "chat",\n   "bindings": {\n "ctrl+e": "redrew"}}]}', 4, "the nearest is redraw"),
-        ('{"bindings": [\n{"context": "chats", "bindings": {}}]}', 2, "there is no context 'chats'; there are chat, composer"),
+        (
+            '{"bindings": [\n{"context": "chats", "bindings": {}}]}',
+            2,
+            "there is no context 'chats'; the contexts are chat, composer",
+        ),
         ('{"bindings": [\n\n{"context": "chat", "bindings": {"hyper": "redraw"}}]}', 3, "'hyper' is not a key; /keys tells"),
         (
             '{"bindings": [{"context": "chat", "bindings":\n {"x": "redraw"}}]}',

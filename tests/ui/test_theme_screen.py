@@ -234,7 +234,7 @@ async def test_a_theme_that_is_not_there_is_one_notice_at_the_start(tmp_path: Pa
     stage = Stage(tmp_path, theme="../../etc/passwd")
     async with stage.app.run_test(size=(250, 24)) as pilot:
         await stage.begin(pilot)
-        await until(stage.app, pilot, lambda: "config.toml: there is no theme '../../etc/passwd'; there are" in stage.edge)
+        await until(stage.app, pilot, lambda: "config.toml: there is no theme '../../etc/passwd'; the themes are" in stage.edge)
         assert stage.text == dim_of("dark")
         await stage.app.close_session()
 

@@ -251,7 +251,7 @@ MISTAKES = {
     "\n\nraised = 7\n": "line 3: raised = 7 is not allowed",
     "dark = 'yes'\n": "line 1: dark = 'yes' is not allowed: it must be true or false",
     "# one\nprimary = '#ffffff'\n": "line 2: primary is not part of a theme, which has about, dark,",
-    "[code]\nverb = '#ffffff'\n": "line 2: verb is not a kind of code; there are comment, keyword,",
+    "[code]\nverb = '#ffffff'\n": "line 2: verb is not a kind of code; the kinds are comment, keyword,",
     "code = 3\n": "line 1: code = 3 is not allowed: it must be a table",
     "extends = 'nobody'\n": "line 1: extends = 'nobody' is not allowed: it must be another theme's name",
     "extends = 'bad'\n": "line 1: extends = 'bad' is not allowed",
