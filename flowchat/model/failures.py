@@ -81,7 +81,10 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
 
 def missing_key(provider: str, names: tuple[str, ...]) -> AuthFailed:
     """Said before anything is sent."""
-    return AuthFailed(f"there is no key for {provider}: set {' or '.join(names)}, or choose another model with /model")
+    return AuthFailed(
+        f"there is no key for {provider}: set {' or '.join(names)}, keep one with `flowchat config set-key {provider}`,"
+        " or choose another model with /model"
+    )
 
 
 def bad_address(base: str) -> Refused:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from flowchat.config import Settings, redact_also
 from flowchat.errors import ModelError, NoModel
 from flowchat.model import catalogue, discover
 from flowchat.model.model import Model
-from flowchat.model.probe import Probed, probe
 from flowchat.store.aside import aside
 from flowchat.store.keys import Keys
 from flowchat.transcript.entries import Noticed
+
+if TYPE_CHECKING:
+    from flowchat.model.probe import Probed
 
 ReadBlob = Callable[[str], Awaitable[bytes | None]]
 
@@ -82,8 +85,10 @@ class Models:
         if name:
             self.named(name)
 
-    async def probe(self, name: str) -> Probed:
+    async def probe(self, name: str) -> "Probed":
         """One small call to a model, once it is loaded and looked up. Raises NoModel for the empty name."""
+        from flowchat.model.probe import probe
+
         model = self.named(name)
         if self._is_at_the_wire(name):
             await self._refine(name)

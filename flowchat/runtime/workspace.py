@@ -18,7 +18,6 @@ from flowchat.config import Folders, Settings, with_setting
 from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model import discover
 from flowchat.model.model import Model
-from flowchat.model.probe import Probed
 from flowchat.runtime import models as known_models
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
@@ -33,7 +32,6 @@ from flowchat.store.disk import Disk
 from flowchat.store.keys import Keys
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
-from flowchat.store.settings_file import save_setting
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.walk import Walk
@@ -57,6 +55,7 @@ from flowchat.transcript.transcript import Transcript
 if TYPE_CHECKING:
     from flowchat.model.local import LocalModel
     from flowchat.model.offers import Offer
+    from flowchat.model.probe import Probed
     from flowchat.runtime.doctor import Report
 
 COMPLETED_FILES_LIMIT = 50_000
@@ -256,8 +255,11 @@ class Workspace:
     async def keep_setting(self, key: str, value: object) -> str | None:
         """Set it in config.toml, as `store.settings_file.save_setting`, and for the sessions that are opened from now on.
 
-        Gives what there is to say of it. Raises UsageError, StorageFailed, CommandRefused.
+        What is set of a model counts in open ones, too. Gives what there is to say of it. Raises UsageError, StorageFailed,
+        CommandRefused.
         """
+        from flowchat.store.settings_file import save_setting
+
         folders = self.folders
         if folders is None:
             raise CommandRefused(
@@ -299,7 +301,7 @@ class Workspace:
 
         return await examine(self, self._environ, asks)
 
-    async def probe(self, name: str, api_base: str = "") -> Probed:
+    async def probe(self, name: str, api_base: str = "") -> "Probed":
         """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""
         settings = with_setting(self.settings, f"models.{name}.api_base", api_base) if api_base else self.settings
 

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -42,7 +43,7 @@ def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) 
     try:
         disk.ensure_folder(target.parent)
         for changed in _candidates(text, path, wanted):
-            if _means(changed, wanted):
+            if _parsed(changed) == wanted:
                 disk.write_file(target, changed.encode())
                 return None
         return _write_from_values(target, text, wanted, disk)
@@ -118,15 +119,18 @@ def _write_from_values(target: Path, text: str, wanted: Table, disk: Disk) -> st
 
 # --- changing one line -----------------------------------------------------------------------------------------------
 def _candidates(text: str, path: tuple[str, ...], wanted: Table) -> Iterator[str]:
-    """The text with one line changed or added, in each way that could set `path`; which of them does is for the reader to see."""
+    """The text with one line changed or added, in each way that could set `path`: the one that parses as `wanted` does.
+
+    A line may hold the setting itself, or as an inline table what it is in; its key is told in full or below a table's head.
+    """
     end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines(keepends=True)
+    lines = StringIO(text, newline="\n").readlines()
     for number, line in enumerate(lines):
-        for name in _key_of(line):
-            for length in range(len(path), 0, -1):
-                if path[:length][-len(name) :] == name:
-                    changed = _with_value(line, _value_at(wanted, path[:length]), end)
-                    yield "".join([*lines[:number], changed, *lines[number + 1 :]])
+        name = _key_of(line)
+        for length in range(len(path), 0, -1):
+            if name and path[:length][-len(name) :] == name:
+                changed = _with_value(line, _value_at(wanted, path[:length]), end)
+                yield "".join([*lines[:number], changed, *lines[number + 1 :]])
     added = _line(path[-1], _value_at(wanted, path)) + end
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += end
@@ -153,14 +157,16 @@ def _before_table(lines: list[str], head: int) -> int:
     return head
 
 
-def _key_of(line: str) -> Iterator[tuple[str, ...]]:
-    """The dotted key a line sets, where it sets one."""
-    at = -1
-    while (at := line.find("=", at + 1)) >= 0:
-        if (table := _parsed(f"{line[:at]}= 0")) is not None:
-            if path := _names(table):
-                yield path
-            return
+def _key_of(line: str) -> tuple[str, ...]:
+    """The dotted key a line sets; empty where it sets none."""
+    at = _equals_sign(line)
+    return () if at is None else _names(_parsed(f"{line[:at]}= 0"))
+
+
+def _equals_sign(line: str) -> int | None:
+    """Where the `=` is that ends a line's key, which may hold others in quotes."""
+    signs = (at for at, char in enumerate(line) if char == "=")
+    return next((at for at in signs if _parsed(f"{line[:at]}= 0") is not None), None)
 
 
 def _names(table: object) -> tuple[str, ...]:
@@ -173,8 +179,7 @@ def _names(table: object) -> tuple[str, ...]:
 
 def _with_value(line: str, value: object, end: str) -> str:
     """A line that sets a key with another value; what stands around it stays: its indent and the comment after it."""
-    body = line.rstrip("\r\n")
-    at = next(at for at, char in enumerate(body) if char == "=" and _parsed(f"{body[:at]}= 0") is not None)
+    body, at = line.rstrip("\r\n"), _equals_sign(line) or 0
     comment, mark = "", -1
     while (mark := body.find("#", mark + 1)) >= 0:
         if mark > at and _parsed(body[:mark]) is not None:
@@ -209,10 +214,6 @@ def _value_at(value: object, path: tuple[str, ...]) -> object:
     if not path:
         return value
     return _value_at(cast(Table, value).get(path[0]), path[1:]) if isinstance(value, dict) else None
-
-
-def _means(text: str, wanted: Table) -> bool:
-    return _parsed(text) == wanted
 
 
 def _parsed(text: str) -> Table | None:

@@ -482,7 +482,10 @@ async def test_a_missing_key_is_told_before_anything_is_sent() -> None:
     del os.environ["OPENAI_API_KEY"]
     with pytest.raises(AuthFailed) as raised:
         await heard(model_at("https://models.example/v1"))
-    assert str(raised.value) == "there is no key for openai: set OPENAI_API_KEY, or choose another model with /model"
+    assert str(raised.value) == (
+        "there is no key for openai: set OPENAI_API_KEY, keep one with `flowchat config set-key openai`,"
+        " or choose another model with /model"
+    )
 
 
 async def test_a_local_server_needs_no_key() -> None:

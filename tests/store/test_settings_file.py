@@ -76,6 +76,12 @@ def test_a_file_that_is_not_there_is_made_for_the_user_alone(file: Path) -> None
     assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
 
 
+def test_a_line_separator_in_a_comment_does_not_end_its_line(file: Path) -> None:
+    file.write_text("theme = 'dark' # one\u2028two = 2\n'a=b' = 'c#d' # ours\n")
+    assert save_setting(file, "theme", "light") is None
+    assert file.read_text() == "theme = \"light\" # one\u2028two = 2\n'a=b' = 'c#d' # ours\n"
+
+
 def test_a_new_setting_comes_before_the_first_table_and_its_comment(file: Path) -> None:
     file.write_text("theme = 'dark'\n\n# mine\n[limits]\nsteps = 7")
     assert save_setting(file, "model", "demo") is None
