@@ -78,7 +78,7 @@ class Descent:
 
     def forget(self) -> None:
         """The leader is reaped: its number means nothing any more."""
-        _leaders.discard(self.leader)
+        is_gone(self.leader)
 
     async def _signal(self, processes: Iterable[_Process], number: signal.Signals, seconds: float) -> None:
         _send_group(self.leader, number)
@@ -131,6 +131,11 @@ def adopt_orphans() -> None:
 def is_no_orphan(pid: int) -> None:
     """This child is ours by intention and stays."""
     _leaders.add(pid)
+
+
+def is_gone(pid: int) -> None:
+    """This child has been reaped."""
+    _leaders.discard(pid)
 
 
 # --- /proc, as proc(5) describes it ----------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from flowchat.tools.concealing import conceal
-from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_no_orphan
+from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_gone, is_no_orphan
 from flowchat.tools.environment import child_environment, search_path, shown
 from flowchat.tools.recording import Live, Recording
 from flowchat.tools.tool import BadArguments, NotDone
@@ -62,17 +63,26 @@ async def run(
     return Ended(None if timed_out else status, program.recording, left if status is not None else (), timed_out)
 
 
+async def hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str], timeout_seconds: float) -> bool:
+    """Give a program a text on its stdin; whether it took it and ended well in time.
+
+    `variables` are ours that it gets beside the usual ones. What it leaves running stays, after us too: a clipboard of X11 or
+    Wayland is served by the program that filled it.
+    """
+    return await asyncio.to_thread(_hand_over, command, text, variables, timeout_seconds)
+
+
 async def settled() -> None:
     """Until nothing started here and then given up (cancelled, left behind) is running any more; 2 to 3 s at most."""
     while _ending:
         await asyncio.wait(set(_ending))
 
 
-def find_program(name: str) -> str | None:
-    """The absolute path of a program on our PATH, never one that lies in the current directory by chance."""
+def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """The absolute path of a program on our PATH, or on that of `environ`, never in the current directory by chance."""
     import shutil
 
-    return shutil.which(name, path=search_path(os.environ))
+    return shutil.which(name, path=search_path(os.environ if environ is None else environ))
 
 
 _ending: set["asyncio.Task[None]"] = set()
@@ -195,6 +205,30 @@ class _Program:
             self._loop.remove_reader(self._pipe)
             os.close(self._pipe)
             self.pipe_closed.set_result(None)
+
+
+def _hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str], timeout_seconds: float) -> bool:
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd="/",
+            env={**child_environment(os.environ), **variables, MARK: "handed over"},  # a mark of no call: nobody's to end
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    is_no_orphan(process.pid)
+    try:
+        process.communicate(text, timeout_seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finally:
+        is_gone(process.pid)
+    return process.returncode == 0
 
 
 def _set(future: "asyncio.Future[None]") -> None:

@@ -25,7 +25,7 @@ Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
 
 
 class Look(Struct, frozen=True):
-    """How to draw: `width` of the pane in cells; `unfolded`: what holds for tool panels not folded by hand."""
+    """How to draw: `width` of the pane in cells; `unfolded`: what holds for calls and thoughts not folded by hand."""
 
     width: int
     palette: Palette
@@ -42,6 +42,16 @@ class Block(Protocol):
     @property
     def source(self) -> str:
         """What is copied: the text as it was written, without the marks of the screen."""
+        ...
+
+    @property
+    def searched(self) -> str:
+        """What a search looks through: the source, and what else is to be read here when it is unfolded."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """Whether it tells of an error."""
         ...
 
     @property
@@ -84,7 +94,7 @@ class Said:
     """A message of the user, as it was written."""
 
     kind: Kind = "user"
-    moves = False
+    failed = moves = False
 
     def __init__(self, text: str, attached: Sequence[str] = ()) -> None:
         self.version = 0
@@ -94,6 +104,10 @@ class Said:
     @property
     def source(self) -> str:
         return self._text
+
+    @property
+    def searched(self) -> str:
+        return "\n".join([self._text, *self._attached])
 
     def draw(self, look: Look) -> Sequence[Line]:
         palette = look.palette
@@ -121,7 +135,7 @@ class Answer:
     """Text of the model: markdown that may still grow."""
 
     kind: Kind = "answer"
-    moves = False
+    failed = moves = False
 
     def __init__(self, text: str = "", whole: bool = False) -> None:
         self.version = 0
@@ -135,6 +149,8 @@ class Answer:
     @property
     def source(self) -> str:
         return self._text + "".join(self._more)
+
+    searched = source
 
     def grow(self, text: str) -> None:
         """Take the next piece as it came."""
@@ -171,6 +187,7 @@ class Thought:
     """The model's reasoning, folded to how long it took; `ms` None while it goes on."""
 
     kind: Kind = "quiet"
+    failed = False
 
     def __init__(self, text: str = "", ms: int | None = None, began: float = 0.0) -> None:
         self.version = 0
@@ -178,7 +195,8 @@ class Thought:
         self._cleaner = Cleaner()
         self._ms, self._began = ms, began
         self._now, self._beat = began, 0
-        self._unfolded = False
+        self._unfolded: bool | None = None
+        self._shows = False
 
     @property
     def moves(self) -> bool:
@@ -188,16 +206,19 @@ class Thought:
     def source(self) -> str:
         return "".join(self._pieces)
 
-    @property
-    def unfolded(self) -> bool:
-        return self._unfolded
+    searched = source
 
     def grow(self, text: str) -> None:
         self._pieces.append(self._cleaner.feed(text))
-        self.version += self._unfolded
+        self.version += self._shows
 
-    def unfold(self) -> None:
-        self._unfolded = True
+    def keep_fold(self, other: "Thought") -> None:
+        """Stay folded or unfolded as the thought in whose place this one comes."""
+        self._unfolded = other._unfolded
+
+    def follow(self) -> None:
+        """Be folded as all are."""
+        self._unfolded = None
         self.version += 1
 
     def end(self, ms: int) -> None:
@@ -215,22 +236,26 @@ class Thought:
         self.version += 1
 
     def fold(self, look: Look) -> bool:
-        self._unfolded = not self._unfolded
+        self._unfolded = not self._is_unfolded(look)
         self.version += 1
         return True
 
     def draw(self, look: Look) -> Sequence[Line]:
         palette, glyphs = look.palette, look.palette.glyphs
+        self._shows = self._is_unfolded(look)
         if self._ms is None:
             turn = glyphs.running[self._beat % len(glyphs.running)]
             row: Row = [(turn, palette.accent), (f" thinking  {seconds(self._now - self._began)}", palette.dim)]
         else:
             words = f"thought for {duration(self._ms)}" if self._ms else "thought"
-            row = [(f"{glyphs.open if self._unfolded else glyphs.folded} {words}", palette.dim)]
+            row = [(f"{glyphs.open if self._shows else glyphs.folded} {words}", palette.dim)]
         rows = [row]
-        if self._unfolded:
+        if self._shows:
             rows += barred(self.source.strip("\n"), palette, text_width(look.width))
         return [gutter_strip(row, look.width) for row in rows]
+
+    def _is_unfolded(self, look: Look) -> bool:
+        return look.unfolded if self._unfolded is None else self._unfolded
 
 
 class NoteText(Struct, frozen=True):
@@ -260,6 +285,15 @@ class Note:
     def source(self) -> str:
         note = self._note
         return clean(note.body or " ".join(part for part in (note.word, note.text) if part))
+
+    @property
+    def searched(self) -> str:
+        note = self._note
+        return clean("\n".join((f"{note.word}  {one_line(note.text)}", note.body)))
+
+    @property
+    def failed(self) -> bool:
+        return self._note.role == "bad"
 
     def fold(self, look: Look) -> bool:
         if not self._note.body:

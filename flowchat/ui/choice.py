@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from flowchat.ui.blocks import Block, Look
+from flowchat.ui.blocks import Answer, Block, Look, Said
+from flowchat.ui.copying import code_in
 from flowchat.ui.passages import Passage
 from flowchat.ui.story import Story
 from flowchat.ui.viewport import Place
@@ -57,6 +58,42 @@ class Choice:
                 return True
             index += step
         return False
+
+    def walk_to_error(self, step: int) -> bool:
+        """Choose the next block up (-1) or down (1) that tells of an error; False where there is none."""
+        if self._passage is None or self.passage is None:
+            return False
+        passages, number = self._story.passages, self._number + step
+        index = passages.index(self._passage)
+        while 0 <= index < len(passages):
+            passage, was_built = passages[index], passages[index].is_built
+            blocks = passage.blocks
+            for at in range(number, len(blocks) if step > 0 else -1, step):
+                if blocks[at].failed:
+                    self.take(passage, at)
+                    return True
+            if not was_built:
+                passage.forget()
+            index += step
+            number = 0 if step > 0 else len(passages[index].blocks) - 1 if index >= 0 else 0
+        return False
+
+    def walk_to_code(self) -> Block | None:
+        """Stay where there is code, else choose the nearest block above that has some; gives it, None: there is none."""
+        if self._passage is None or self.passage is None:
+            return None
+        passages = self._story.passages
+        number = self._number
+        for index in range(passages.index(self._passage), -1, -1):
+            was_built, blocks = passages[index].is_built, passages[index].blocks
+            for at in range(min(number, len(blocks) - 1), -1, -1):
+                if isinstance(blocks[at], Said | Answer) and code_in(blocks[at].source):
+                    self.take(passages[index], at)
+                    return blocks[at]
+            if not was_built:
+                passages[index].forget()
+            number = len(passages[index - 1].blocks) - 1 if index else 0
+        return None
 
     def extent(self, look: Look) -> tuple[Place, int]:
         """Where the chosen block begins, and how many rows it has."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -28,25 +29,23 @@ from flowchat.transcript.events import (
     ThinkingDelta,
     Toast,
 )
-from flowchat.ui.blocks import Look
+from flowchat.ui import copying
+from flowchat.ui.blocks import Block, Look
 from flowchat.ui.choice import Choice
+from flowchat.ui.copying import ROWS_PER_PASSAGE
 from flowchat.ui.keymap import DEFAULT, Keymap
-from flowchat.ui.painting import badged, changed_regions, marked, selected
+from flowchat.ui.painting import changed_regions, selected
 from flowchat.ui.palette import Palette
-from flowchat.ui.passages import Passage
-from flowchat.ui.prose import GUTTER, gutter_strip
+from flowchat.ui.seeking import Found, Seeking
 from flowchat.ui.story import Mark, Story
-from flowchat.ui.strips import Piece
-from flowchat.ui.viewport import Place, Viewport
+from flowchat.ui.viewport import Viewport
+from flowchat.ui.window import Window
 
 BEATS_PER_SECOND = 4
 """How often the running glyph turns; the timer lives only while something runs."""
 RESERVE_ROWS = 8
 """When the end is followed and leaves the view, the view jumps so that this many rows (at most a quarter) are blank below."""
 WHEEL_ROWS = 3
-DRAWN_LIMIT = 256
-"""Passages whose rows are kept; of others they are made again when they come into view."""
-_ROWS_PER_PASSAGE = 1 << 20
 
 
 class Conversation(Widget, can_focus=True):
@@ -56,11 +55,28 @@ class Conversation(Widget, can_focus=True):
     FOCUS_ON_CLICK = False
 
     class Copied(Message):
-        """The reader wants the source of a block."""
+        """The reader wants this copied; `what` says which of several it is."""
+
+        def __init__(self, text: str, what: str = "") -> None:
+            super().__init__()
+            self.text, self.what = text, what
+
+    class Told(Message):
+        """A sentence for the reader."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
+
+    class SearchWanted(Message):
+        """The reader wants to search."""
+
+    class Searched(Message):
+        """How the search stands has changed."""
+
+        def __init__(self, found: Found) -> None:
+            super().__init__()
+            self.found = found
 
     def __init__(self, palette: Palette, clock: Callable[[], float] = time.monotonic, keymap: Keymap = DEFAULT) -> None:
         """`clock` gives monotonic seconds."""
@@ -70,9 +86,10 @@ class Conversation(Widget, can_focus=True):
         self._story = Story()
         self._choice = Choice(self._story)
         self._viewport = Viewport(lambda: len(self._story.passages), lambda index: self._story.height(index, self._look))
+        self._seeking, self._found = Seeking(self._story, self._viewport, self._choice), Found()
+        self._codes: tuple[Block, int] | None = None
         self._painted: list[Strip] = []
-        self._places: list[Place | None] = []
-        self._drawn: dict[Passage, None] = {}
+        self._window = Window(self._story, self._viewport, self._choice, self._seeking)
         self._frame_due = self._has_news = False
         self._beating: Timer | None = None
         self._beat = 0
@@ -85,6 +102,7 @@ class Conversation(Widget, can_focus=True):
             case Record():
                 if not story.take(event, self._clock()):
                     return
+                self._seeking.recount(event)
                 if isinstance(event.entry, UserSaid) and event.entry.delivery in ("send", "edit"):
                     self._viewport.follows = True
             case TextDelta() | ThinkingDelta() | CallDelta():
@@ -111,8 +129,9 @@ class Conversation(Widget, can_focus=True):
         self._change()
 
     def clear(self) -> None:
+        self.end_search()
         self._story.clear()
-        self._drawn.clear()
+        self._window.clear()
         self._has_news = False
         self._viewport.top, self._viewport.follows = (0, 0), True
         self._change()
@@ -143,42 +162,15 @@ class Conversation(Widget, can_focus=True):
         if not self._look.width or not self.size.height:
             return
         self._viewport.rows = self.size.height
+        self._tell_found()
         self._viewport.keep(min(RESERVE_ROWS, self.size.height // 4) if runs or self._story.is_heard else 0)
         self._has_news &= not self._viewport.shows_end
-        wanted = self._rows_in_view()
+        wanted = self._window.rows(self._look, self.has_focus, self._has_news)
         painted, self._painted = self._painted, wanted
         if len(wanted) != len(painted):
             self.refresh()
         elif regions := changed_regions(painted, wanted):
             self.refresh(*regions)
-
-    def _rows_in_view(self) -> list[Strip]:
-        self._places = list(self._viewport.places())
-        if self.has_focus and self._choice.block is None:
-            self._choice.take_last_of(self._places, self._look)
-        blank = gutter_strip((), self._look.width)
-        rows = [blank if place is None else self._row_in_view(place) for place in self._places]
-        while len(self._drawn) > DRAWN_LIMIT + len(rows):
-            oldest = next(iter(self._drawn))
-            del self._drawn[oldest]
-            oldest.forget()
-        if not self._viewport.shows_end:
-            rows[-1] = badged(rows[-1], self._badge(), GUTTER)
-        return rows
-
-    def _row_in_view(self, place: Place) -> Strip:
-        passage = self._story.passages[place[0]]
-        self._drawn.pop(passage, None)
-        self._drawn[passage] = None
-        row = self._story.row(place, self._look)
-        if self.has_focus and self._choice.is_at(place, self._look):
-            return marked(row, self._look.palette.glyphs.chosen, self._look.palette.accent)
-        return row
-
-    def _badge(self) -> Sequence[Piece]:
-        palette = self._look.palette
-        words = f" {palette.glyphs.below} {'new below' if self._has_news else 'more below'} "
-        return [(words, palette.raised + (palette.accent if self._has_news else palette.dim))]
 
     def _beat_while_running(self) -> bool:
         """Keep the timer while something runs, and only then; whether something does."""
@@ -201,14 +193,42 @@ class Conversation(Widget, can_focus=True):
         """The row at `y` of the last frame, each character with its place for the mouse's selection."""
         if y >= len(self._painted):
             return Strip.blank(self.size.width)
-        strip, place = self._painted[y], self._places[y]
+        strip, place = self._painted[y], self._window.places[y]
         if place is None:
             return strip
-        line = place[0] * _ROWS_PER_PASSAGE + place[1]
+        line = place[0] * ROWS_PER_PASSAGE + place[1]
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(line)) is not None:
             strip = selected(strip, *span, self.screen.get_component_rich_style("screen--selection"))
         return strip.apply_offsets(0, line)
+
+    # --- searching ---------------------------------------------------------------------------------------------------
+    def search(self, query: str) -> None:
+        """Show the match of this text that is nearest to where the reader was when the search began."""
+        self._seeking.seek(query, self._look)
+        self._change()
+
+    def next_match(self, step: int) -> None:
+        """Go to the next match (1) or the one before (-1)."""
+        if not self._seeking.is_on:
+            self.post_message(self.SearchWanted())
+        elif self._seeking.step(step, self._look):
+            self._change()
+
+    def end_search(self) -> bool:
+        """Back to where the reader was before it, unless gone on since; False where nothing is searched for."""
+        was_on = self._seeking.is_on
+        if was_on:
+            self._seeking.leave(self._look)
+            self._change()
+        return was_on
+
+    def _tell_found(self) -> None:
+        self._seeking.refresh()
+        found = self._seeking.found(self._look)
+        if found != self._found:
+            self._found = found
+            self.post_message(self.Searched(found))
 
     # --- size, colours, focus ----------------------------------------------------------------------------------------
     def on_resize(self, event: events.Resize) -> None:
@@ -243,10 +263,12 @@ class Conversation(Widget, can_focus=True):
 
     def scroll_end(self, *_: object, **__: object) -> None:
         """Follow the end again."""
+        self._seeking.stay()
         self._viewport.to_end()
         self._change()
 
     def _scroll_rows(self, rows: int) -> None:
+        self._seeking.stay()
         self._viewport.scroll(rows)
         self._change()
 
@@ -260,7 +282,8 @@ class Conversation(Widget, can_focus=True):
 
     # --- blocks ------------------------------------------------------------------------------------------------------
     def fold_all(self) -> None:
-        """Unfold all tool panels, or fold them again."""
+        """Unfold all calls and thoughts, or fold them again."""
+        self._seeking.stay()
         mark = self._story.mark(self._viewport.top, self._look)
         self._story.follow_all()
         self._draw_as(replace(self._look, unfolded=not self._look.unfolded), mark)
@@ -268,11 +291,22 @@ class Conversation(Widget, can_focus=True):
     def _choose(self, step: int, user_only: bool = False) -> None:
         """Walk to another block and bring it into view."""
         if self._choice.walk(step, user_only):
-            self._viewport.show(*self._choice.extent(self._look))
-            self._change()
+            self._show_chosen()
+
+    def _choose_error(self, step: int) -> None:
+        if self._choice.walk_to_error(step):
+            self._show_chosen()
+        else:
+            self.post_message(self.Told(f"No error {'below' if step > 0 else 'above'}"))
+
+    def _show_chosen(self) -> None:
+        self._seeking.stay()
+        self._viewport.show(*self._choice.extent(self._look))
+        self._change()
 
     def _fold(self) -> None:
         """Fold or unfold the chosen block; what the reader sees above it stays, and the end is followed only if it shows."""
+        self._seeking.stay()
         passage, block = self._choice.passage, self._choice.block
         mark = self._story.mark(self._viewport.top, self._look)
         if passage is None or block is None or not block.fold(self._look):
@@ -285,7 +319,7 @@ class Conversation(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """A click on a line that folds folds it; one that ends a selection does not."""
-        place = self._places[event.y] if event.y < len(self._places) else None
+        place = self._window.places[event.y] if event.y < len(self._window.places) else None
         if place is None or self.screen.get_selected_text():
             return
         found = self._story.block_at(place, self._look)
@@ -318,23 +352,46 @@ class Conversation(Widget, can_focus=True):
                 self._fold()
             case "fold_all":
                 self.fold_all()
+            case "next_error" | "previous_error":
+                self._choose_error(1 if act == "next_error" else -1)
+            case "next_match" | "previous_match":
+                self.next_match(1 if act == "next_match" else -1)
+            case "find":
+                self.post_message(self.SearchWanted())
             case "copy" if self._choice.block is not None:
                 self.post_message(self.Copied(self._choice.block.source))
+            case "copy_code":
+                self._copy_code()
+            case "copy_answer":
+                self.copy_answer()
             case _:
                 pass
 
-    # --- the mouse's selection ---------------------------------------------------------------------------------------
+    # --- copying -----------------------------------------------------------------------------------------------------
+    def copy_answer(self, number: int = 1) -> None:
+        """Copy an answer of the model as it was written, counted from the last."""
+        found = next(islice(copying.answers(self._story), number - 1, None), None) if number > 0 else None
+        if found is None:
+            many = sum(1 for _ in copying.answers(self._story))
+            self.post_message(
+                self.Told("There is no answer yet" if not many else f"There are {many} answers; /copy 1 is the last")
+            )
+        else:
+            self.post_message(self.Copied(found.source, "the last answer" if number == 1 else f"answer {number} from the last"))
+
+    def _copy_code(self) -> None:
+        """Copy the code of the chosen block, or of the nearest above that has some; asked again, the next code of that one."""
+        block, number = self._codes or (None, 0)
+        if block is None or block is not self._choice.block:
+            block, number = self._choice.walk_to_code(), 0
+        if block is None:
+            self.post_message(self.Told("No code here or above"))
+            return
+        codes = copying.code_in(block.source)
+        number %= len(codes)
+        self._codes = block, number + 1
+        self._show_chosen()
+        self.post_message(self.Copied(codes[number], "code" if len(codes) == 1 else f"code {number + 1} of {len(codes)}"))
+
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text as it is shown, gutters and filling taken off."""
-        count = len(self._story.passages)
-        first = selection.start.y if selection.start else 0
-        last = selection.end.y if selection.end else count * _ROWS_PER_PASSAGE
-        lines: list[str] = []
-        for index in range(first // _ROWS_PER_PASSAGE, min(last // _ROWS_PER_PASSAGE + 1, count)):
-            for row in range(self._story.height(index, self._look)):
-                line = index * _ROWS_PER_PASSAGE + row
-                if first <= line <= last:
-                    text = self._story.row((index, row), self._look).text
-                    start, end = selection.get_span(line) or (0, -1)
-                    lines.append(text[max(start, GUTTER) : len(text) if end < 0 else end].rstrip())
-        return "\n".join(lines), "\n"
+        return copying.selected_text(self._story, selection, self._look), "\n"

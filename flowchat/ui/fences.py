@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from flowchat.ui.highlight import highlighted
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import TAB_CELLS, Row, chop, code_width, gutter_strip
+from flowchat.ui.prose import GUTTER, TAB_CELLS, Row, chop, code_width, gutter_strip, row_text
 
 SLAB_LINES = 128
 """A slab ends at the first place from here on where new code starts: an unindented line after a blank one ..."""
@@ -83,6 +83,11 @@ class Slab:
             rows = highlighted(self._language, self._lines[start:], self._palette)
             self._strips += [self._strips_of(pieces) for pieces in rows[known - start :]]
         return self._strips[line][row]
+
+    def text(self, line: int, row: int) -> str:
+        """One row as text, for who needs no colours."""
+        parts = chop([(self._lines[line], self._palette.text)], self._cells)
+        return " " * (GUTTER + INDENT) + row_text(parts[row])
 
     @property
     def _cells(self) -> int:

@@ -238,6 +238,11 @@ def strip_of_line(line: Line) -> Strip:
     return line if isinstance(line, Strip) else line[0].strip(line[1], line[2])
 
 
+def text_of_line(line: Line) -> str:
+    """A line's text, its gutter with it."""
+    return line.text if isinstance(line, Strip) else line[0].text(line[1], line[2])
+
+
 def _long_line(text: str, start: int) -> int | None:
     """Where the first line from `start` on begins that is longer than a portion."""
     place = text.find("\n", start - 1) + 1 if start else 0

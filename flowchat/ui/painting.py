@@ -61,3 +61,11 @@ def selected(strip: Strip, start: int, end: int, style: Style) -> Strip:
     first, last = cell_len(text[:start]), cell_len(text[:end])
     middle = strip.crop(first, last).apply_style(style)
     return Strip([*strip.crop(0, first), *middle, *strip.crop(last)], strip.cell_length)
+
+
+def overlaid(strip: Strip, start: int, end: int, style: Style) -> Strip:
+    """A row with the look of the characters from `start` to before `end` changed."""
+    text = strip.text
+    first, last = cell_len(text[:start]), cell_len(text[:end])
+    middle = Segment.apply_style(strip.crop(first, last), post_style=style)
+    return Strip([*strip.crop(0, first), *middle, *strip.crop(last)], strip.cell_length)

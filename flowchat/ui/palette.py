@@ -56,6 +56,7 @@ ASCII_GLYPHS = Glyphs(
 )
 _GLYPHS = Glyphs()
 _BOLD = Style(bold=True)
+_UNDERLINED, _REVERSED = Style(underline=True, bold=True), Style(reverse=True, bold=True)
 
 _CODE: dict[str, Role | Literal["comment", "keyword", "name", "string", "number"]] = {
     "Comment": "comment",
@@ -136,6 +137,16 @@ class Palette(Struct, frozen=True, eq=False):
     @property
     def inline_code(self) -> Style:
         return self.accent
+
+    @property
+    def match(self) -> Style:
+        """Added to what a search has found."""
+        return self.warn + _UNDERLINED
+
+    @property
+    def match_here(self) -> Style:
+        """Added to the match the reader is at."""
+        return self.warn + _REVERSED
 
     def role(self, role: Role) -> Style:
         return getattr(self, role)

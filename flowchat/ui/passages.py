@@ -21,7 +21,7 @@ from flowchat.transcript.entries import (
 )
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
 from flowchat.ui.blocks import Answer, Block, Kind, Look, Thought, is_apart
-from flowchat.ui.markdown import Line, strip_of_line
+from flowchat.ui.markdown import Line, strip_of_line, text_of_line
 from flowchat.ui.notes import blocks_of
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
@@ -105,6 +105,15 @@ class Passage:
                 return start, len(lines) if index == block else 0
             start += len(lines)
         return start, 0
+
+    def texts(self, block: int, look: Look) -> list[str]:
+        """The rows of a block as text."""
+        return [
+            text_of_line(line)
+            for index, lines in self._rows(look)
+            if index == block and not isinstance(lines, _Blank)
+            for line in lines
+        ]
 
     def _rows(self, look: Look) -> Iterator[tuple[int, Sequence[Line]]]:
         above: Kind | None = None
@@ -200,8 +209,8 @@ def _step_blocks(seq: int, said: AssistantSaid, heard: Sequence[Block], panels: 
                 yield _kept_or_new(next(answers, None), text)
             case Thinking(text=text) if text.strip() or ms:
                 thought = Thought(text, ms)
-                if (old := next(thoughts, None)) is not None and old.unfolded:
-                    thought.unfold()
+                if (old := next(thoughts, None)) is not None:
+                    thought.keep_fold(old)
                 yield thought
                 ms = 0
             case Call(name=name, args=args):

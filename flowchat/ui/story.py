@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, Edited, Record
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
-from flowchat.ui.blocks import Block, Look, is_apart
+from flowchat.ui.blocks import Block, Look, Thought, is_apart
 from flowchat.ui.passages import HeardStep, Passage
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
@@ -73,10 +73,10 @@ class Story:
         return self._step.panel(call) if self._step is not None else None
 
     def follow_all(self) -> None:
-        """No tool panel is folded or unfolded by hand any more."""
+        """Nothing that folds with all others is folded or unfolded by hand any more."""
         for passage in self.passages:
             for block in passage.blocks if passage.is_built else ():
-                if isinstance(block, Panel):
+                if isinstance(block, Panel | Thought):
                     block.follow()
 
     # --- what is going on --------------------------------------------------------------------------------------------
@@ -84,6 +84,11 @@ class Story:
     def is_heard(self) -> bool:
         """Whether a step is being said."""
         return self._heard is not None
+
+    @property
+    def growing(self) -> set[Passage]:
+        """The passages to which news may still add."""
+        return {passage for passage in (self._heard.passage if self._heard else None, self._step) if passage is not None}
 
     def moving(self) -> list[Block]:
         """The blocks that show something going on: only the last step's can."""
@@ -117,8 +122,11 @@ class Story:
 
     def extent(self, passage: Passage, block: int, look: Look) -> tuple[Place, int]:
         """The place of a block's first row, and how many rows it has."""
-        index = self.passages.index(passage)
-        first, count = passage.extent(block, look)
+        return self.extent_at(self.passages.index(passage), block, look)
+
+    def extent_at(self, index: int, block: int, look: Look) -> tuple[Place, int]:
+        """As `extent`, of the passage with this number."""
+        first, count = self.passages[index].extent(block, look)
         return (index, first + self.is_apart(index)), count
 
     def mark(self, place: Place, look: Look) -> Mark | None:

@@ -115,6 +115,21 @@ class Panel:
         answer = self._answer
         return clean(self._args if answer is None else answer.diff or answer.content or answer.summary)
 
+    @property
+    def searched(self) -> str:
+        answer, argument = self._answer, main_argument(self._tool, self._args)
+        command = read_arguments(self._args).get("command")
+        parts = [f"{short_name(self._tool)} {argument}"]
+        if isinstance(command, str) and "\n" in command:
+            parts.append(command)
+        if answer is not None:
+            parts += [f"{self._sign.word} {one_line(answer.summary)}", answer.diff or answer.content]
+        return clean("\n".join(parts), drop_colours=True)
+
+    @property
+    def failed(self) -> bool:
+        return self._sign.role == "bad"
+
     def tick(self, now: float, beat: int) -> None:
         self._now, self._beat = now, beat
         self.version += 1

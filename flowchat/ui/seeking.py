@@ -1,0 +1,160 @@
+"""A search under way in the pane: where the reader was before it, and what it unfolded to show a match."""
+
+from msgspec import Struct
+
+from flowchat.transcript.entries import Edited, Record
+from flowchat.ui.blocks import Block, Look
+from flowchat.ui.choice import Choice
+from flowchat.ui.finding import Find
+from flowchat.ui.passages import Passage
+from flowchat.ui.story import Mark, Story
+from flowchat.ui.viewport import Place, Viewport
+
+ROWS_ABOVE, ROWS_SHOWN = 2, 6
+"""Around a match, so many rows are shown where there is room."""
+
+
+class Found(Struct, frozen=True):
+    """How a search stands: at match `number` (from 1) of `count`; `hidden`: no row shows it, it is in the source alone."""
+
+    query: str = ""
+    number: int = 0
+    count: int = 0
+    hidden: bool = False
+
+
+class Seeking:
+    """Moves the viewport from match to match. While it is on the end is not followed: the reader reads."""
+
+    def __init__(self, story: Story, viewport: Viewport, choice: Choice) -> None:
+        self._story, self._viewport, self._choice = story, viewport, choice
+        self.find: Find | None = None
+        self._origin: tuple[Mark | None, Place, bool] | None = None
+        self._opened: tuple[Passage, Block] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.find is not None
+
+    def found(self, look: Look) -> Found:
+        find = self.find
+        if find is None or not find.query:
+            return Found()
+        return Found(find.query, find.ordinal, find.total, find.at is not None and find.row(look) is None)
+
+    def seek(self, query: str, look: Look) -> None:
+        """Search for this text from where the reader was when the search began."""
+        if self.find is None:
+            self.find = Find(self._story)
+            self._origin = (self._story.mark(self._viewport.top, look), self._viewport.top, self._viewport.follows)
+        self._close(look)
+        self._return(look)
+        passage, block = self._start(look)
+        self.find.look_for(query, passage, block)
+        self._show(look)
+
+    def step(self, by: int, look: Look) -> bool:
+        """Go to another match; False where there is none."""
+        if self.find is None or not self.find.step(by):
+            return False
+        self._show(look)
+        return True
+
+    def refresh(self) -> None:
+        """The story may have changed."""
+        if self.find is not None:
+            self.find.refresh()
+
+    def recount(self, record: Record) -> None:
+        """A record was placed: what an edited message says now is searched again."""
+        if self.find is not None and isinstance(record.entry, Edited):
+            for passage in self._story.passages:
+                if passage.record is not None and passage.record.seq == record.entry.target:
+                    self.find.forget(passage)
+
+    def marks(self, place: Place, look: Look) -> list[tuple[tuple[int, int], bool]]:
+        """The characters to mark in a row, and whether they are of the match the reader is at."""
+        found = self._story.block_at(place, look) if self.find is not None and self.find.query else None
+        if self.find is None or found is None:
+            return []
+        (_, first), _ = self._story.extent_at(place[0], found[1], look)
+        return [(span[1:], here) for span, here in self.find.spans(*found, look) if span[0] == place[1] - first]
+
+    def stay(self) -> None:
+        """The reader has gone on from here: the search will not lead back."""
+        self._origin = self._opened = None
+
+    def leave(self, look: Look) -> None:
+        """End the search; the reader is again where it began, unless gone on from a match."""
+        if self._origin is None:
+            self._viewport.follows = self._viewport.shows_end
+        else:
+            self._close(look)
+            follows = self._origin[2]
+            self._return(look)
+            if follows:
+                self._viewport.to_end()
+        self.find = self._origin = self._opened = None
+
+    def _start(self, look: Look) -> tuple[int, int]:
+        """The passage and block at the top of the view."""
+        top = self._viewport.top
+        if top[0] >= len(self._story.passages):
+            return top[0], 0
+        found = self._story.block_at(top, look) if top[1] < self._story.height(top[0], look) else None
+        return top[0], found[1] if found else 0
+
+    def _return(self, look: Look) -> None:
+        """Back to where the reader was."""
+        if self._origin is None:
+            return
+        mark, place, follows = self._origin
+        self._viewport.follows = follows
+        if mark is not None and mark[0] in self._story.passages:
+            self._viewport.top = self._story.find(mark, look)
+        elif not self._story.passages or place[0] < len(self._story.passages):
+            self._viewport.top = place
+
+    def _show(self, look: Look) -> None:
+        """Bring the match into view, unfolded where it does not show otherwise."""
+        assert self.find is not None
+        hit = self.find.at
+        if hit is None:
+            self._close(look)
+            return
+        block = hit.passage.blocks[hit.block]
+        if self._opened is None or self._opened[1] is not block:
+            self._close(look)
+            self._unfold(hit.passage, block, look)
+        self._choice.take(hit.passage, hit.block)
+        row = self.find.row(look) or 0
+        (index, first), _ = self._story.extent(hit.passage, hit.block, look)
+        place = (index, first + row)
+        if place not in self._in_view():
+            self._viewport.show((index, max(0, first + row - ROWS_ABOVE)), ROWS_SHOWN)
+        self._viewport.follows = False
+
+    def _in_view(self) -> list[Place | None]:
+        return list(self._viewport.places())
+
+    def _unfold(self, passage: Passage, block: Block, look: Look) -> None:
+        assert self.find is not None
+        if self.find.all_show(look) or not block.fold(look):
+            return
+        passage.touched = True
+        if self.find.row(look) is None:
+            block.fold(look)
+        else:
+            self._opened = (passage, block)
+
+    def _close(self, look: Look) -> None:
+        """Fold again what was unfolded for a match; what stands at the top stays there."""
+        if self._opened is None:
+            return
+        passage, block = self._opened
+        self._opened = None
+        if passage in self._story.passages and block in passage.blocks:
+            mark = self._story.mark(self._viewport.top, look)
+            block.fold(look)
+            if mark is not None:
+                self._viewport.top = self._story.find(mark, look)
