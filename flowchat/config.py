@@ -61,6 +61,7 @@ class Settings(Struct, frozen=True):
     model: str = ""
     permission_mode: Mode = "default"
     theme: str = "neutral"
+    copy_on_select: bool = False
     compact: Compact = Compact()
     limits: Limits = Limits()
     tools: ToolSettings = ToolSettings()
@@ -203,6 +204,7 @@ def _fit_value(
 
 
 _ALLOWED: dict[object, str] = {
+    bool: "true or false",
     Mode: f"one of {', '.join(mode for mode in get_args(Mode) if mode != 'auto')}",
     Percent: "a whole number from 1 to 100",
     Count: "a whole number from 1",

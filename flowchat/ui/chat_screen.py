@@ -155,5 +155,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self.errands.run(self._stage.take_from_queue(message.client_id))
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
-        self._stage.app.copy_to_clipboard(message.text)
-        self.say("Copied")
+        self._stage.copy(message.text, message.what)
+
+    def on_text_selected(self) -> None:
+        if self._workspace.settings.copy_on_select and (text := self.get_selected_text()):
+            self._stage.copy(text)

@@ -27,6 +27,11 @@ class Choice:
         blocks = self._passage.blocks if self._passage is not None and self.passage is not None else []
         return blocks[self._number] if self._number < len(blocks) else None
 
+    @property
+    def taken(self) -> tuple[Passage, int] | None:
+        """The chosen block by its number, perhaps gone."""
+        return None if self._passage is None else (self._passage, self._number)
+
     def take(self, passage: Passage, number: int) -> None:
         self._passage, self._number = passage, number
 

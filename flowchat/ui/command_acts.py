@@ -95,6 +95,17 @@ async def _retry(stage: Stage, session: "Session", argument: str) -> None:
     await orders.retry(session)
 
 
+async def _copy(stage: Stage, session: "Session", argument: str) -> None:
+    if argument and not argument.isdecimal():
+        stage.say("/copy takes a number: 1 is the last answer, 2 the one before", "warning")
+    else:
+        stage.panes.conversation.copy_answer(int(argument or 1))
+
+
+async def _mouse(stage: Stage, session: "Session", argument: str) -> None:
+    stage.switch_mouse(argument == "on" if argument else None)
+
+
 async def _queue(stage: Stage, session: "Session", argument: str) -> None:
     stage.panes.edit_queue()
 
@@ -138,6 +149,8 @@ BY_NAME: dict[str, Do] = {
     "edit": _edit,
     "context": _context,
     "retry": _retry,
+    "copy": _copy,
+    "mouse": _mouse,
     "queue": _queue,
     "fork": _fork,
     "theme": _theme,

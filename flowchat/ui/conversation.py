@@ -104,6 +104,7 @@ class Conversation(Widget, can_focus=True):
                     return
                 self._seeking.recount(event)
                 if isinstance(event.entry, UserSaid) and event.entry.delivery in ("send", "edit"):
+                    self._seeking.stay()
                     self._viewport.follows = True
             case TextDelta() | ThinkingDelta() | CallDelta():
                 story.hear(event, self._clock())

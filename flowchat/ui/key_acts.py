@@ -67,7 +67,7 @@ class KeyActs:
         """Copy what is selected, else clear what is written, else stop the run, else (twice) leave."""
         stage = self._stage
         if selected := stage.screen.get_selected_text():
-            stage.app.copy_to_clipboard(selected)
+            stage.copy(selected)
             stage.screen.clear_selection()
         elif not stage.panes.composer.is_blank:
             stage.panes.composer.clear()
@@ -125,10 +125,12 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "cycle_mode": _of(lambda stage: stage.order(orders.next_mode)),
     "queue": _of(lambda stage: stage.panes.edit_queue()),
     "fold": _of(lambda stage: stage.panes.conversation.fold_all()),
+    "find": _of(lambda stage: stage.panes.begin_search()),
     "page_up": _of(lambda stage: stage.panes.conversation.scroll_page(-1)),
     "page_down": _of(lambda stage: stage.panes.conversation.scroll_page(1)),
     "end": _of(lambda stage: stage.panes.conversation.scroll_end()),
     "blocks": _of(lambda stage: stage.panes.conversation.focus()),
+    "mouse": _of(lambda stage: stage.switch_mouse()),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
     "save": _of(_save),
     "menu": lambda acts, _: acts.show_menu(),

@@ -33,11 +33,13 @@ CHAT: tuple[Key, ...] = (
     Key("suspend", ("ctrl+z",), "Suspend to the shell; fg comes back"),
     Key("cycle_mode", ("shift+tab",), "Permission mode: default, accept-edits, plan"),
     Key("queue", ("alt+up",), "Edit the queue"),
-    Key("fold", ("ctrl+o",), "Fold or unfold tool calls"),
+    Key("fold", ("ctrl+o",), "Fold or unfold calls and thoughts"),
+    Key("find", ("f3", "alt+slash"), "Find in the conversation"),
     Key("page_up", ("pageup", "ctrl+pageup"), "Scroll the conversation up"),
     Key("page_down", ("pagedown", "ctrl+pagedown"), "Scroll the conversation down"),
     Key("end", ("ctrl+end",), "Follow the end again"),
     Key("blocks", ("ctrl+up",), "Move into the conversation; Esc or typing comes back"),
+    Key("mouse", ("alt+m",), "Leave the mouse to the terminal, or take it back"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
     Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; F1 again: the help"),
@@ -79,8 +81,25 @@ PANE: tuple[Key, ...] = (
     Key("next_message", ("right_square_bracket",), "Your next message"),
     Key("previous_message", ("left_square_bracket",), "Your previous message"),
     Key("fold", ("enter", "space", "o"), "Fold or unfold the chosen block"),
-    Key("fold_all", ("ctrl+o",), "Fold or unfold all tool calls"),
+    Key("fold_all", ("ctrl+o",), "Fold or unfold calls and thoughts"),
+    Key("next_error", ("e",), "Next error"),
+    Key("previous_error", ("E",), "Previous error"),
+    Key("find", ("slash", "ctrl+f"), "Find"),
+    Key("next_match", ("n",), "Next match"),
+    Key("previous_match", ("N",), "Previous match"),
     Key("copy", ("y",), "Copy the chosen block as it was written"),
+    Key("copy_code", ("c",), "Copy the code here or nearest above; again: the next of it"),
+    Key("copy_answer", ("Y",), "Copy the last answer"),
+)
+
+FIND: tuple[Key, ...] = (
+    Key("keep", ("enter",), "Stay at this match"),
+    Key("next", ("down", "f3", "ctrl+n"), "Next match"),
+    Key("previous", ("up", "shift+f3"), "Previous match"),
+    Key("delete", ("backspace", "ctrl+h", "shift+backspace")),
+    Key("delete_word", ("ctrl+w", "alt+backspace", "ctrl+backspace")),
+    Key("delete_all", ("ctrl+u",)),
+    Key("close", ("escape", "ctrl+c"), "Back to where you were"),
 )
 
 LIST: tuple[Key, ...] = (
@@ -122,6 +141,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "chat": CHAT,
     "composer": COMPOSER,
     "conversation": PANE,
+    "find": FIND,
     "queue": QUEUE,
     "approval": APPROVAL,
     "list": LIST,
@@ -131,13 +151,14 @@ PLACES: dict[str, str] = {
     "chat": "anywhere in the chat",
     "composer": "while writing",
     "conversation": "in the conversation",
+    "find": "while searching",
     "queue": "in the queue",
     "approval": "when asked",
     "list": "in lists",
 }
 """What each context is called in sentences."""
-INSIDE_CHAT = ("composer", "conversation", "queue", "approval")
-WRITING = ("chat", "composer")
+INSIDE_CHAT = ("composer", "conversation", "find", "queue", "approval")
+WRITING = ("chat", "composer", "find")
 """Where a letter is written: it cannot be bound there."""
 RESERVED = ("escape", "ctrl+c")
 """Keys that cannot be bound or taken away: a way out always stays."""

@@ -61,6 +61,7 @@ class Reading(Struct, frozen=True):
     state: StateDelta = _IDLE
     queued: int = 0
     held: bool = False
+    has_mouse: bool = True
     unanswered: bool = False
     """The last message got no answer, and can be taken back."""
     retry: RetryScheduled | None = None
@@ -228,6 +229,8 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
         words.append(_Word((("read-only", palette.warn),)))
     if reading.state.unsaved or not reading.saved:
         words.append(_Word((("unsaved", palette.bad) if reading.state.unsaved else ("not kept", palette.dim),)))
+    if not reading.has_mouse:
+        words.append(_Word((("mouse off", palette.dim),)))
     words += _state_words(reading, palette, now)
     if reading.queued:
         held = " held" if reading.held else " queued"

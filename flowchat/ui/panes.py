@@ -33,6 +33,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge, Level
 from flowchat.ui.figures import seconds
+from flowchat.ui.find_bar import FindBar
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.meter import Meter
@@ -86,12 +87,13 @@ class Panes(Vertical):
         super().__init__()
         self._keymap = keymap
         self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette)
-        self.banner, self.edge = Banner(palette), Edge(palette)
+        self.banner, self.edge, self.find = Banner(palette), Edge(palette), FindBar(palette, keymap)
         self.queue, self.meter = QueueList(palette, keymap), Meter(palette, keymap)
         self.composer = Composer(palette, keymap)
         self.approval = Approval(palette, lambda: self.composer.last_typed, keymap)
         self._completion = Listing(palette, (Column("text"), Column("dim")), limit=OFFERS_SHOWN, raised=True)
         self._lower_edge = Edge(palette)
+        self._searches_from: Conversation | Composer = self.composer
         self._offers: Sequence[Offer] = ()
         self._sentences: list[tuple[str, Role]] = []
         self._waits: tuple[str, Role] | None = None
@@ -106,6 +108,7 @@ class Panes(Vertical):
         yield self._completion
         yield self.approval
         yield self.edge
+        yield self.find
         yield self.composer
         yield self._lower_edge
         yield self.meter
@@ -152,6 +155,8 @@ class Panes(Vertical):
 
     def replay(self, records: Sequence[Record]) -> None:
         """Show another conversation, or another branch of it."""
+        if self.find.display:
+            self._end_search()
         self.conversation.clear()
         self.conversation.load(records)
         self._show_conversation(not self.conversation.is_blank)
@@ -184,6 +189,8 @@ class Panes(Vertical):
         """Open the decision bar, or close it."""
         if asked is None and self.approval.asked is None:
             return
+        if self.find.display:
+            self._end_search()
         self.approval.show(asked)
         (self.composer if asked is None else self.approval).focus()
 
@@ -204,7 +211,7 @@ class Panes(Vertical):
         self.banner.show(*self._sentences, *([self._waits] if self._waits else []))
 
     def say(self, text: str, level: Level = "info") -> None:
-        self.edge.say(text, level)
+        (self.find if self.find.display else self.edge).say(text, level)
 
     def use(self, palette: Palette) -> None:
         """Draw in other colours."""
@@ -215,6 +222,7 @@ class Panes(Vertical):
             self.queue,
             self.approval,
             self.edge,
+            self.find,
             self.composer,
             self.meter,
         ):
@@ -239,11 +247,54 @@ class Panes(Vertical):
             self.say("The queue is empty")
 
     def come_back(self) -> bool:
-        """From the conversation to the composer; False if it had the focus already."""
+        """Out of a search, else from the conversation to the composer; False if neither was so."""
+        if self.find.display:
+            self._end_search()
+            return True
         away = self.conversation.has_focus
         if away:
             self.composer.focus()
         return away
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+    def begin_search(self) -> None:
+        if self.approval.asked is not None:
+            return
+        if not self.conversation.display:
+            self.say("Nothing has been said yet")
+            return
+        if not self.find.display:
+            self._searches_from = self.conversation if self.conversation.has_focus else self.composer
+        self.edge.display = False
+        self.find.begin()
+
+    def _end_search(self) -> None:
+        """The search is over; the focus is again where it was before."""
+        self.conversation.end_search()
+        self.find.end()
+        self.edge.display = True
+        self._searches_from.focus()
+
+    def on_conversation_search_wanted(self) -> None:
+        self.begin_search()
+
+    def on_conversation_searched(self, message: Conversation.Searched) -> None:
+        self.find.show(message.found)
+
+    def on_conversation_told(self, message: Conversation.Told) -> None:
+        self.say(message.text)
+
+    def on_find_bar_sought(self, message: FindBar.Sought) -> None:
+        self.conversation.search(message.query)
+
+    def on_find_bar_stepped(self, message: FindBar.Stepped) -> None:
+        self.conversation.next_match(message.by)
+
+    def on_find_bar_kept(self) -> None:
+        self.conversation.focus()
+
+    def on_find_bar_left(self) -> None:
+        self._end_search()
 
     # --- between the composer and its neighbours ---------------------------------------------------------------------
     def on_composer_submitted(self, message: Composer.Submitted) -> None:

@@ -29,7 +29,7 @@ class Seeking:
     def __init__(self, story: Story, viewport: Viewport, choice: Choice) -> None:
         self._story, self._viewport, self._choice = story, viewport, choice
         self.find: Find | None = None
-        self._origin: tuple[Mark | None, Place, bool] | None = None
+        self._origin: tuple[Mark | None, Place, bool, tuple[Passage, int] | None] | None = None
         self._opened: tuple[Passage, Block] | None = None
 
     @property
@@ -46,7 +46,8 @@ class Seeking:
         """Search for this text from where the reader was when the search began."""
         if self.find is None:
             self.find = Find(self._story)
-            self._origin = (self._story.mark(self._viewport.top, look), self._viewport.top, self._viewport.follows)
+            top = self._viewport.top
+            self._origin = (self._story.mark(top, look), top, self._viewport.follows, self._choice.taken)
         self._close(look)
         self._return(look)
         passage, block = self._start(look)
@@ -108,7 +109,9 @@ class Seeking:
         """Back to where the reader was."""
         if self._origin is None:
             return
-        mark, place, follows = self._origin
+        mark, place, follows, chosen = self._origin
+        if chosen is not None:
+            self._choice.take(*chosen)
         self._viewport.follows = follows
         if mark is not None and mark[0] in self._story.passages:
             self._viewport.top = self._story.find(mark, look)

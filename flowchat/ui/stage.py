@@ -1,6 +1,7 @@
 """One session on the screen with all that stands around it: what keys and commands may use, and what becomes of what is heard."""
 
 import asyncio
+import os
 import time
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -24,7 +25,10 @@ from flowchat.ui.visit import Visit
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
+    from flowchat.ui.app import FlowchatApp
+    from flowchat.ui.clipboard import Clipboard
     from flowchat.ui.message_picker import Said
+    from flowchat.ui.terminal import Terminal
 
 
 class Stage:
@@ -42,6 +46,7 @@ class Stage:
         self.recent: list[str] = []
         """What was chosen in the menu, the last first."""
         self._on_the_way: list[str] = []
+        self._clipboard: Clipboard | None = None
 
     @property
     def app(self) -> App[int]:
@@ -66,6 +71,37 @@ class Stage:
 
     def say(self, text: str, level: Level = "info") -> None:
         self.panes.say(text, level)
+
+    def copy(self, text: str, what: str = "") -> None:
+        """Bring a text to the clipboard, and say where it is; `what` it is of several."""
+        self.errands.run(self._copy(text, what), brief=False)
+
+    async def _copy(self, text: str, what: str) -> None:
+        from flowchat.ui.clipboard import Clipboard
+
+        if not text:
+            self.say("There is nothing to copy here")
+            return
+        if self._clipboard is None:
+            self._clipboard = Clipboard(os.environ, lambda: terminal.write if (terminal := self.terminal) else None)
+        try:
+            self.say(await self._clipboard.copy(text, what))
+        except OSError as error:
+            self.say(f"Not copied: there is no clipboard to be reached, and no file can be written ({error.strerror})", "error")
+
+    @property
+    def terminal(self) -> "Terminal | None":
+        """What the screen is drawn on; None where that is not a terminal."""
+        return cast("FlowchatApp", self.app).terminal
+
+    def switch_mouse(self, to: bool | None = None) -> None:
+        """Take the mouse, or leave it to the terminal; None: the other of the two."""
+        if self.terminal is None:
+            return
+        has_mouse = self.terminal.capture_mouse(not self.panes.meter.reading.has_mouse if to is None else to)
+        self.panes.meter.show(has_mouse=has_mouse)
+        keys = self.keymap.hint("chat", "takes it back", "mouse") or "/mouse takes it back"
+        self.say("The mouse scrolls and selects here" if has_mouse else f"The mouse is left to the terminal; {keys}")
 
     # --- what is heard and shown -------------------------------------------------------------------------------------
     def show_standing(self, session: "Session | None" = None) -> None:

@@ -71,6 +71,16 @@ class Terminal(LinuxDriver):
             self._caret_shown = shown
             self.write("\x1b[?25h" if shown else "\x1b[?25l")
 
+    # --- the mouse ---------------------------------------------------------------------------------------------------
+    def capture_mouse(self, on: bool) -> bool:
+        """Hear of the mouse from now on, or leave it to the terminal; gives which of the two is so."""
+        if on != self._mouse:
+            self._mouse = True  # textual's own do nothing without it
+            self._enable_mouse_support() if on else self._disable_mouse_support()
+            self._mouse = on
+            self.flush()
+        return on
+
     # --- the size ----------------------------------------------------------------------------------------------------
     def _get_terminal_size(self) -> tuple[int, int]:
         """What the terminal says itself, else what the environment says of it: that was so when a shell began."""

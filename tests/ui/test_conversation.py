@@ -46,9 +46,13 @@ class Room(App[None]):
         super().__init__()
         self.pane = Conversation(DARK, clock=lambda: 100.0)
         self.copied: list[str] = []
+        self.told: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield self.pane
+
+    def on_conversation_told(self, message: Conversation.Told) -> None:
+        self.told.append(message.text)
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
         self.copied.append(message.text)
@@ -398,6 +402,41 @@ async def test_all_calls_unfold_and_fold_with_one_key() -> None:
         assert text_of(room.pane) == folded
 
 
+async def test_thoughts_fold_with_the_calls_and_as_they_are_said() -> None:
+    room = Room()
+    async with room.run_test(size=(50, 12)) as pilot:
+        hear(room.pane, numbered(answer(Thinking("Let me see."), "So.", ms=2_000)))
+        room.pane.fold_all()
+        hear(room.pane, [ThinkingDelta(3, 1, 1, "And ")])
+        await pilot.pause()
+        hear(room.pane, [ThinkingDelta(3, 1, 1, "now?")])
+        await pilot.pause()
+        assert text_of(room.pane).split("\n") == [
+            "  ▾ thought for 2 s", "    │ Let me see.", "", "  So.", "", "  ◐ thinking  0 s", "    │ And now?"
+        ]  # fmt: skip
+
+
+async def test_errors_are_walked_from_one_to_the_next() -> None:
+    room = Room()
+    failing = [
+        (answer(Call(f"c{step}", "shell", '{"command":"x"}'), step=step, finish="calls"), status)
+        for step, status in ((1, "error"), (2, "ok"), (3, "denied"), (4, "error"))
+    ]
+    events = [said("go"), RunStarted("send", "m")]
+    for step, status in failing:
+        events += [step, ToolAnswered(f"{len(events) + 1}.0", status, f"answer {len(events)}", "x")]  # type: ignore[arg-type]
+    async with room.run_test(size=(50, 20)) as pilot:
+        hear(room.pane, numbered(*events, RunEnded(2, "failed", message="no network")))
+        room.pane.focus()
+        await pilot.pause()
+        copied: list[str] = []
+        for key in ("E", "E", "E", "e", "e", "e"):
+            await pilot.press(key)
+            copied += [row for row in in_view(room.pane) if row.startswith("▌ ✗")]
+        assert [row.split("  ")[1] for row in copied] == ["x", "x", "x", "x", "no network", "no network"]
+        assert room.told == ["No error above", "No error below"]
+
+
 async def test_what_stands_above_an_unfolded_block_stays_where_it_is() -> None:
     room = Room()
     events = numbered(
@@ -426,13 +465,13 @@ async def test_home_end_and_the_wheel_scroll() -> None:
         assert in_view(room.pane)[-1].strip() == "▌ p20"
 
 
-async def test_a_selection_is_the_text_without_gutters_and_marks() -> None:
+async def test_a_selection_is_whole_blocks_as_written_and_lines_without_filling() -> None:
     room = Room()
     async with room.run_test(size=(40, 8)) as pilot:
         hear(room.pane, TALK)
         await pilot.pause()
         assert room.pane.get_selection(Selection(None, None)) == (
-            "one\n\ntwo\n\n✓ read   x               1-2    4 ms\n\nthree",
+            "one\n\n*two*\n\n✓ read  x  1-2  4 ms\n\nthree",
             "\n",
         )
 
@@ -443,9 +482,9 @@ async def test_the_mouse_selects_from_character_to_character() -> None:
         hear(room.pane, TALK)
         await pilot.pause()
         await pilot.mouse_down(offset=(3, 0))
-        await pilot.hover(offset=(4, 2))
-        await pilot.mouse_up(offset=(4, 2))
-        assert room.screen.get_selected_text() == "ne\n\ntwo"
+        await pilot.hover(offset=(3, 2))
+        await pilot.mouse_up(offset=(3, 2))
+        assert room.screen.get_selected_text() == "ne\n\ntw"
 
 
 async def test_a_click_on_a_call_unfolds_it() -> None:

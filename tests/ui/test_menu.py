@@ -85,7 +85,7 @@ async def test_at_forty_by_twelve_the_name_and_the_key_are_there_and_the_help_be
         assert chosen(app) == "fold"
         rows = drawn(app)
         assert "Ctrl+O" in next(row for row in rows if row.startswith("▸ fold"))
-        assert "  Fold or unfold tool calls" in rows
+        assert "  Fold or unfold calls and thoughts" in rows
         assert "Esc close" in rows[-1]
         around = [widget.size.height for widget in app.screen.children if not isinstance(widget, Listing)]
         assert sum(around) <= 6
