@@ -15,7 +15,7 @@ COMBINING_LIMIT = 8
 _PLAIN = re.compile(
     "[\t\n -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u1e00-\u200a\u2010-\u2027\u202f-\u205f\u2070-\u20cf\u2100-\u3029"
     "\u3030-\u3098\u309b-\u3163\u3165-\ua66e\uac00-\ud7ff\ue000-\ufb1d"
-    "\uff00-\uff9f\uffa1-\uffef\ufffd\U0001f000-\U0001faff\U00020000-\U0003ffff]*"
+    "\uff00-\uff9f\uffa1-\uffef\ufffd\U0001f000-\U0001f3fa\U0001f400-\U0001faff\U00020000-\U0003ffff]*"
 )
 """Characters that are harmless wherever they stand."""
 _CSI = r"(?:\x1b\[|\x9b)[0-?]{0,128}[ -/]{0,8}"
@@ -31,7 +31,7 @@ _FOREIGN = re.compile(
     r"|(?P<newline>\r\n)"
     r"|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f])"
     rf"|(?P<joiner>(?<={_SCRIPT})[\u200c\u200d](?={_SCRIPT})|(?<={_EMOJI})\u200d(?={_EMOJI}))"
-    rf"|(?P<hidden>{_HIDDEN}|[\u200c\u200d]|(?<![^\x00-\x7f])[\ufe0e\ufe0f](?!\u20e3))"
+    rf"|(?P<hidden>{_HIDDEN}|[\u200c\u200d]|(?<![^\x00-\x7f])[\ufe0e\ufe0f](?!\u20e3)|(?<!{_EMOJI})[\U0001f3fb-\U0001f3ff])"
 )
 _UNFINISHED = re.compile(rf"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]{{0,8}}|[\r\u200c\u200d\ufe0e\ufe0f])\Z")
 """The end of a text that what follows may make a part of something else."""

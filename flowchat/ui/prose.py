@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.strips import Piece
+from flowchat.ui.widths import clusters
 
 Row: TypeAlias = Sequence[Piece]
 """One screen row, without gutters and filling."""
@@ -142,7 +143,7 @@ def _wide_spans(text: str, width: int, words: bool) -> list[tuple[int, int]]:
     """As above where characters are of any width; a row also breaks around wide ones, and never inside a grapheme."""
     spans: list[tuple[int, int]] = []
     start = used = place = 0
-    for first, end, cells in split_graphemes(text)[0]:
+    for first, end, cells in clusters(text):
         is_space = words and text[first] == " " and end == first + 1
         if cells == 2 and first > start:
             place = first

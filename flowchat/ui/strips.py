@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
+
+from flowchat.ui.widths import clip
 
 Piece = tuple[str, Style]
 """A text without control characters or newlines, and how it looks."""
@@ -78,7 +80,7 @@ def cut(text: str, width: int) -> str:
     """A text of at most `width` cells, its end an ellipsis where something is missing."""
     if cell_len(text) <= width:
         return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+    return clip(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def hint_lines(width: int, hints: Sequence[str], style: Style) -> list[list[Piece]]:

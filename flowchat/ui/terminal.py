@@ -1,6 +1,7 @@
 """The terminal: its modes, its real cursor, the thread that reads it; what it was is what it is again afterwards."""
 
 import os
+import re
 import select
 import signal
 import termios
@@ -12,13 +13,13 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, TextIO
 
-from rich.cells import cell_len
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from flowchat.ui.colours import GROUND_ASKED
 from flowchat.ui.intake import Intake
+from flowchat.ui.widths import as_written, clusters
 
 READ_BYTES = 65536
 LONG_READ_BYTES = 1024
@@ -47,6 +48,7 @@ _ASCII_SIGNS = {
     "•": "*",
     "\u00a0": " ",
 }
+_FOREIGN_RUN = re.compile(r"[^\x00-\x7f]+")
 
 
 class HungUp(Message):
@@ -119,10 +121,10 @@ class Terminal(LinuxDriver):
         _write_past(self._writer_thread, self.fileno, "\x1b[<u\x1b[?1049l" + MODES_OFF)
 
     def write(self, data: str) -> None:
-        """As textual's, but a terminal that is gone takes nothing and stops nothing, and one without Unicode gets none."""
+        """As textual's, but a terminal that is gone takes nothing and stops nothing, one without Unicode gets none."""
         writer = self._writer_thread
-        if self._ascii and not data.isascii():
-            data = in_ascii(data)
+        if not data.isascii():
+            data = in_ascii(data) if self._ascii else as_written(data)
         if writer is not None and writer.is_alive():
             writer.write(data)
 
@@ -201,7 +203,12 @@ def shows_ascii_alone(environ: Mapping[str, str], encoding: str) -> bool:
 
 def in_ascii(text: str) -> str:
     """A text whose every character is as wide as it was, and ASCII: known marks by a sign that resembles them, others `?`."""
-    return "".join(c if c.isascii() else _ASCII_SIGNS.get(c) or "?" * cell_len(c) for c in text)
+    return _FOREIGN_RUN.sub(_run_in_ascii, text)
+
+
+def _run_in_ascii(run: re.Match[str]) -> str:
+    text = run[0]
+    return "".join([_ASCII_SIGNS.get(text[first:end]) or "?" * cells for first, end, cells in clusters(text)])
 
 
 def _make_sane(fileno: int) -> None:

@@ -121,7 +121,16 @@ def test_only_known_sequences_are_written_whatever_the_mouse_does(start: Callabl
     assert unknown(program.seen) == []
 
 
-@pytest.mark.parametrize(("text", "shown"), [("a␛b", "a^b"), ("…", "~"), ("│ é 漢", "| ? ??"), ("\x1b[0mplain", "\x1b[0mplain")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a␛b", "a^b"),
+        ("…", "~"),
+        ("│ é 漢\x1b[0m", "| ? ??\x1b[0m"),
+        ("👨\u200d👩\u200d👧 e\u0301 ⚠\ufe0f", "?? e ?"),
+        ("\x1b[0mplain", "\x1b[0mplain"),
+    ],
+)
 def test_what_is_not_ascii_is_shown_as_wide_as_it_is(text: str, shown: str) -> None:
     assert in_ascii(text) == shown
 
