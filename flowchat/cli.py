@@ -185,11 +185,12 @@ def _list_sessions(command: Sessions) -> int:
 
 
 def _list_models(command: Models) -> int:
+    from flowchat.config import redactor
     from flowchat.serve import looking
 
     if command.provider:
         return _write(_run(lambda _: looking.list_table(command.provider, command.as_json)))
-    return _write(_run(lambda workspace: looking.list_models(workspace, command.as_json)))
+    return _write(_run(lambda workspace: looking.list_models(workspace, command.as_json, redactor(os.environ))))
 
 
 def _examine(command: Doctor) -> int:

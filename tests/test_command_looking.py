@@ -62,6 +62,14 @@ async def test_models_lists_what_answers_here_the_keys_by_name_and_the_demo(tmp_
         assert rows[-1] == {"kind": "demo", "model": "demo", "sentence": DEMO, "api_base": "", "advice": ""}
 
 
+async def test_an_address_is_listed_without_its_password(tmp_path: Path) -> None:
+    async with serving(VLLM) as base:
+        address = f"{base.replace('://', '://me:pass-word@')}/v1"
+        for words in (["models"], ["models", "--json"], ["doctor"], ["doctor", "--json"]):
+            done = await aside(*words, cwd=tmp_path, MY_OWN_BASE_URL=address)
+            assert ("openai/Qwen/Qwen3-8B" in done.stdout, "pass-word" in done.stdout) == (True, False)
+
+
 def test_models_of_a_provider_are_those_of_litellms_table(tmp_path: Path) -> None:
     done = flowchat("models", "anthropic", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

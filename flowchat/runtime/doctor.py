@@ -24,6 +24,7 @@ FILES_LIMIT = 200_000
 _PACKAGES = ("textual", "rich", "litellm", "msgspec", "keyring")
 _TOOLS = (("bwrap", "the sandbox needs it"), ("rg", "searching is slower without it"), ("git", "not needed, but used"))
 _NAME_WIDTH = 14
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_VERSION = 444, 1
 
 
 class Fact(Struct, frozen=True):
@@ -110,11 +111,20 @@ def _terminal(environ: Mapping[str, str]) -> Iterator[Fact]:
 def _tools(environ: Mapping[str, str]) -> Iterator[Fact]:
     for name, why in _TOOLS:
         yield Fact(name, shutil.which(name, path=environ.get("PATH")) or f"not found ({why})")
+    if sys.platform == "linux":
+        version = _landlock_version()
+        yield Fact("landlock", f"version {version}" if version > 0 else "not in this kernel, or switched off")
+
+
+def _landlock_version() -> int:
+    """The version of the kernel's Landlock, 0 or less where there is none (landlock_create_ruleset(2), the same number on
+    every architecture)."""
+    import ctypes
+
     try:
-        modules = Path("/sys/kernel/security/lsm").read_text(encoding="ascii", errors="replace")
-        yield Fact("landlock", "in this kernel" if "landlock" in modules.split(",") else "not in this kernel")
-    except OSError:
-        yield Fact("landlock", "not known: the kernel does not say")
+        return int(ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION))
+    except (OSError, AttributeError):
+        return 0
 
 
 def _paths(workspace: "Workspace") -> Iterator[Fact]:
@@ -134,7 +144,7 @@ def _folders(folders: Folders) -> Iterator[Fact]:
             yield Fact(name, f"{folder}, not there yet")
             continue
         writable = os.access(folder, os.W_OK | os.X_OK)
-        yield Fact(name, f"{folder}, {_weight(folder)}, {'writable' if writable else 'cannot be written'}", bad=not writable)
+        yield Fact(name, f"{folder}, {weigh(folder)}, {'writable' if writable else 'cannot be written'}", bad=not writable)
     sessions = folders.data / "sessions"
     if sessions.is_dir():
         yield Fact("sessions", f"{sum(1 for entry in os.scandir(sessions) if entry.is_dir(follow_symlinks=False)):,}")
@@ -142,11 +152,12 @@ def _folders(folders: Folders) -> Iterator[Fact]:
         yield Fact(name, str(file) if file.exists() else f"{file}, not there")
 
 
-def _weight(folder: Path) -> str:
+def weigh(folder: Path, limit: int = FILES_LIMIT) -> str:
+    """What lies below a folder, in bytes and files; past `limit` files it says that there is more."""
     weight = files = 0
     for where, _, names in os.walk(folder):
         for name in names:
-            if files == FILES_LIMIT:
+            if files == limit:
                 return f"more than {_size(weight)} in the first {files:,} files"
             files += 1
             try:

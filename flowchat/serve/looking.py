@@ -1,7 +1,7 @@
 """`flowchat models`, `flowchat config` and `flowchat doctor`: what there is to choose, what is set, and what is wrong."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,13 +18,13 @@ from flowchat.store.settings_file import Effective
 from flowchat.transcript.clean import clean
 
 
-async def list_models(workspace: Workspace, as_json: bool) -> list[str]:
-    """What answers on this machine and what the environment has keys for, the best first."""
+async def list_models(workspace: Workspace, as_json: bool, redact: Callable[[str], str]) -> list[str]:
+    """What answers on this machine and what the environment has keys for, the best first; addresses without their passwords."""
     found = await workspace.look_around()
     offers = workspace.offers(found)
     if as_json:
         local = {model.model: msgspec.to_builtins(model) for model in found}
-        return [json_line(local.get(offer.model, {}) | msgspec.to_builtins(offer)) for offer in offers]
+        return [redact(json_line(local.get(offer.model, {}) | msgspec.to_builtins(offer))) for offer in offers]
     width = max(len(offer.model) for offer in offers)
     lines: list[str] = []
     for offer in offers:

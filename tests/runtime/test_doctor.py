@@ -1,0 +1,57 @@
+"""What the doctor tells a person and a program, and how folders are weighed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flowchat.config import Folders, Settings
+from flowchat.runtime.doctor import Fact, Part, Report, examine, weigh
+from flowchat.runtime.workspace import Workspace
+from tests.desk import project_folder
+from tests.model.serving import ELSEWHERE
+
+REPORT = Report((Part("paths", (Fact("data", "here"), Fact("cache", "gone", bad=True))), Part("keys", (Fact("xai", "kept"),))))
+
+
+def test_what_is_bad_is_marked_and_makes_the_whole_unsound() -> None:
+    assert REPORT.lines() == ["paths", "  data           here", "! cache          gone", "", "keys", "  xai            kept"]
+    assert REPORT.fields() == {
+        "sound": False,
+        "paths": [{"name": "data", "value": "here", "bad": False}, {"name": "cache", "value": "gone", "bad": True}],
+        "keys": [{"name": "xai", "value": "kept", "bad": False}],
+    }
+    assert Report(REPORT.parts[1:]).sound
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"), [(9, "3.6 KB in 3 files"), (3, "3.6 KB in 3 files"), (2, "more than 2.4 KB in the first 2 files")]
+)
+def test_a_folder_is_weighed_up_to_a_limit(tmp_path: Path, limit: int, said: str) -> None:
+    for name in ("a", "b/c", "b/d"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * 1_200)
+    assert weigh(tmp_path, limit) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 KB"), (2_500_000, "2.5 MB")])
+def test_a_weight_is_written_short(tmp_path: Path, count: int, said: str) -> None:
+    (tmp_path / "a").touch()
+    os.truncate(tmp_path / "a", count)
+    assert weigh(tmp_path) == f"{said} in 1 file"
+
+
+async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written(tmp_path: Path) -> None:
+    folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
+    folders.data.mkdir(parents=True)
+    environ = ELSEWHERE | {"HOME": str(tmp_path), "PATH": "", "OPENAI_API_KEY": "sk-1234567890"}
+    workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ, notices=["sk-1234567890 is odd"])
+    report = await examine(workspace, environ)
+    parts = {part.title: part.facts for part in report.parts}
+    assert Fact("data", "~/home/data, 0 bytes in 0 files, writable") in parts["paths"]
+    assert Fact("config", "~/home/config, not there yet") in parts["paths"]
+    assert Fact("notice", "[redacted] is odd", bad=True) in parts["paths"]
+    assert Fact("git", "not found (not needed, but used)") in parts["tools"]
+    assert parts["keys"] == (Fact("environment", "OPENAI_API_KEY"),)
+    assert not report.sound
+    await workspace.close()
