@@ -42,14 +42,14 @@ def test_a_weight_is_written_short(tmp_path: Path, count: int, said: str) -> Non
 
 
 async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written(tmp_path: Path) -> None:
-    folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
+    folders = Folders(*(tmp_path / "kept" / name for name in ("data", "config", "cache", "state")))
     folders.data.mkdir(parents=True)
     environ = ELSEWHERE | {"HOME": str(tmp_path), "PATH": "", "OPENAI_API_KEY": "sk-1234567890"}
     workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ, notices=["sk-1234567890 is odd"])
     report = await examine(workspace, environ)
     parts = {part.title: part.facts for part in report.parts}
-    assert Fact("data", "~/home/data, 0 bytes in 0 files, writable") in parts["paths"]
-    assert Fact("config", "~/home/config, not there yet") in parts["paths"]
+    assert Fact("data", "~/kept/data, 0 bytes in 0 files, writable") in parts["paths"]
+    assert Fact("config", "~/kept/config, not there yet") in parts["paths"]
     assert Fact("notice", "[redacted] is odd", bad=True) in parts["paths"]
     assert Fact("git", "not found (not needed, but used)") in parts["tools"]
     assert parts["keys"] == (Fact("environment", "OPENAI_API_KEY"),)
