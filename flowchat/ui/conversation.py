@@ -200,7 +200,7 @@ class Conversation(Widget, can_focus=True):
         line = place[0] * ROWS_PER_PASSAGE + place[1]
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(line)) is not None:
-            strip = selected(strip, *span, self.screen.get_component_rich_style("screen--selection"))
+            strip = selected(strip, *span, self._look.palette.selected)
         return strip.apply_offsets(0, line)
 
     # --- searching ---------------------------------------------------------------------------------------------------

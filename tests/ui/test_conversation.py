@@ -485,6 +485,8 @@ async def test_the_mouse_selects_from_character_to_character() -> None:
         await pilot.hover(offset=(3, 2))
         await pilot.mouse_up(offset=(3, 2))
         assert room.screen.get_selected_text() == "ne\n\ntw"
+        grounds = [(segment.text, segment.style.bgcolor) for segment in room.pane.render_line(0) if segment.style]
+        assert [text for text, ground in grounds if ground == DARK.selected.bgcolor] == ["ne"]
 
 
 async def test_a_click_on_a_call_unfolds_it() -> None:

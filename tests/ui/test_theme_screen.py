@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.style import Style
+from textual.events import MouseScrollDown
 from textual.geometry import Region
 from textual.pilot import Pilot
 
+from flowchat.agent.clock import SystemClock
 from flowchat.config import Settings, read_settings
-from flowchat.model.scripted import ScriptedModel
+from flowchat.model.scripted import ScriptedModel, says, waits
 from flowchat.ui.app import FlowchatApp
 from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
@@ -18,6 +20,7 @@ from flowchat.ui.listing import Listing
 from flowchat.ui.palette import Palette
 from flowchat.ui.theme_screen import ThemeScreen
 from flowchat.ui.themes import read_theme, theme_files
+from tests.pictures.drawing import screen_segments
 from tests.staging import FACTS, app_on, folders_at, until, workspace_at
 
 FILES = theme_files()
@@ -27,7 +30,8 @@ class Stage:
     """The app with its looks to be seen."""
 
     def __init__(self, folder: Path, theme: str = "neutral", colours: Colours | None = None) -> None:
-        self.workspace = workspace_at(folder, ScriptedModel(facts=FACTS), settings=Settings(theme=theme))
+        self.model = ScriptedModel(facts=FACTS)
+        self.workspace = workspace_at(folder, self.model, SystemClock(), Settings(theme=theme))
         self.app: FlowchatApp = app_on(self.workspace, colours=colours or Colours())
         self.config = folders_at(folder).settings_file
 
@@ -64,6 +68,10 @@ class Stage:
     @property
     def edge(self) -> str:
         return self.app.chat.query(Edge).first().render_line(0).text
+
+
+def rows_shown(app: FlowchatApp) -> str:
+    return "\n".join("".join(segment.text for segment in row) for row in screen_segments(app))
 
 
 def dim_of(name: str) -> Style:
@@ -157,6 +165,33 @@ async def test_a_click_keeps_a_theme(tmp_path: Path) -> None:
         await pilot.click(Listing, offset=(4, 2))
         await until(stage.app, pilot, lambda: stage.config.exists())
         await until(stage.app, pilot, lambda: stage.text == dim_of("light"))
+        await stage.app.close_session()
+
+
+async def test_the_wheel_shows_what_it_comes_to(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        await stage.open(pilot)
+        for _ in range(2):
+            stage.listing.post_message(MouseScrollDown(stage.listing, 1, 1, 0, 0, 0, False, False, False))
+        await until(stage.app, pilot, lambda: stage.chosen == "light" and stage.text == dim_of("light"))
+        await stage.app.close_session()
+
+
+async def test_what_arrives_while_the_list_is_open_is_seen_behind_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    hold = waits("The rounding happens", says(" per line."))
+    stage.model.then(hold)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        await stage.enter(pilot, "Why?")
+        await hold.reached.wait()
+        await stage.open(pilot)
+        await pilot.press("down")
+        hold.gate.set()
+        await until(stage.app, pilot, lambda: "The rounding happens per line." in rows_shown(stage.app))
+        assert "Enter keep" in rows_shown(stage.app)
         await stage.app.close_session()
 
 
