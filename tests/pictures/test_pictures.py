@@ -223,7 +223,7 @@ async def empty(stage: Stage) -> None:
     await stage.until(lambda: not stage.session.transcript.head)
 
 
-@scene("Esc stop", "answering", views=EVERY)
+@scene("Esc stop", "answering", views=(*EVERY, (USUAL, NONE)))
 async def streaming(stage: Stage) -> None:
     hold = waits(FINDINGS + "So the fix is to round")
     stage.model.then(hold)
@@ -246,7 +246,7 @@ async def tools_running(stage: Stage) -> None:
     stage.closing.callback((stage.workspace.path / "gate").write_text, "go\n")
 
 
-@scene("exit 1", "is not a valid", views=EVERY)
+@scene("exit 1", "is not a valid", views=(*EVERY, (USUAL, NONE)))
 async def tool_failed(stage: Stage) -> None:
     stage.model.then(says("", calls=[("grep", {"pattern": "round("}), SHELL]), says("It fails."))
     await stage.send()
@@ -254,7 +254,7 @@ async def tool_failed(stage: Stage) -> None:
     await stage.clock.hurry(stage.session.idle())
 
 
-@scene("exact", "HALF_EVEN", "That was all.", views=EVERY)
+@scene("exact", "HALF_EVEN", "That was all.", views=(*EVERY, (USUAL, NONE)))
 async def diff(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]), says("That was all."))
     await stage.send()
@@ -262,7 +262,7 @@ async def diff(stage: Stage) -> None:
     await stage.clock.hurry(stage.session.idle())
 
 
-@scene("Change src/total.py?", "exact", "y once", "n no", views=EVERY)
+@scene("Change src/total.py?", "exact", "y once", "n no", views=(*EVERY, (USUAL, NONE)))
 async def approval_of_an_edit(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]))
     await stage.send()
@@ -331,7 +331,7 @@ async def retry_countdown(stage: Stage) -> None:
     await stage.until(lambda: stage.session.state.phase == "retry_wait")
 
 
-@scene("failed", "the key in X_API_KEY was", "/retry", views=EVERY)
+@scene("failed", "the key in X_API_KEY was", "/retry", views=(*EVERY, (USUAL, NONE)))
 async def failed(stage: Stage) -> None:
     from flowchat.model.model import AuthFailed
 
