@@ -463,6 +463,11 @@ def shown(app: FlowchatApp) -> str:
 CASES = [(name, size) for name, found in SCENES.items() for size in dict.fromkeys(size for size, _ in found.views)]
 
 
+def alike(drawn: str, kept: str) -> bool:
+    """Whether two pictures differ in nothing but what time and the process brought with them."""
+    return list(map(without_times, drawn.splitlines())) == list(map(without_times, kept.splitlines()))
+
+
 def kept(name: str, size: tuple[int, int], look: str) -> Path:
     return FOLDER / f"{name.replace('_', '-')}-{size[0]}x{size[1]}-{look}.svg"
 
@@ -479,7 +484,7 @@ async def test_a_state_looks_as_in_its_pictures(name: str, size: tuple[int, int]
             assert not missing, "\n".join([f"{missing} is not on the screen:", *rows])
             assert faint == []
             file = kept(name, size, look)
-            if WRITES:
+            if WRITES and not (file.exists() and alike(drawn, file.read_text())):
                 file.write_text(drawn)
             if scene.exact:
                 assert list(map(without_times, rows)) == list(map(without_times, rows_of(file.read_text())))
