@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ LOG_LIMIT_BYTES = 1024 * 1024
 """The log file's size at which it becomes flowchat.log.1, in the place of an older one."""
 SECRET_LEAST_CHARS = 8
 """A variable's value shorter than this is not looked for in the log: it would black out ordinary words."""
+FILE_LIMIT_BYTES = 256 * 1024
+"""A longer file is not one of settings."""
 SHOWN_VALUE_CHARS = 60
 """How much of a value a notice repeats."""
 
@@ -147,7 +150,22 @@ _TABLES: dict[str, type[Struct]] = {"compact": Compact, "limits": Limits, "tools
 
 def read_table(file: Path) -> dict[str, Any]:
     """What a config.toml says, as it stands. Raises OSError, and ValueError where it is not TOML."""
-    return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    return tomllib.loads(text_of(file))
+
+
+def text_of(file: Path) -> str:
+    """A settings file's text; never waits. Raises OSError, also for what is not a file or too long, and UnicodeDecodeError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a file")
+        with open(descriptor, "rb", closefd=False) as opened:
+            content = opened.read(FILE_LIMIT_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > FILE_LIMIT_BYTES:
+        raise OSError(0, f"it is longer than {FILE_LIMIT_BYTES // 1024} KiB")
+    return content.decode("utf-8-sig")
 
 
 def _read_table(file: Path, notices: list[str]) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowchat.config import (
+    FILE_LIMIT_BYTES,
     LOG_LIMIT_BYTES,
     Compact,
     Folders,
@@ -46,6 +47,19 @@ def root_logger() -> Iterator[logging.Logger]:
 def test_no_file_is_all_defaults(file: Path) -> None:
     assert read_settings(file) == (Settings(), ())
     assert read_settings(None) == (Settings(), ())
+
+
+def test_what_is_not_a_file_of_settings_is_a_notice_and_nobody_waits_for_it(file: Path) -> None:
+    os.mkfifo(file)
+    settings, [notice] = read_settings(file)
+    assert settings == Settings()
+    assert notice.startswith(f"{file} cannot be read (it is not a file); ")
+    _, [notice] = read_settings(file.parent)
+    assert notice.startswith(f"{file.parent} cannot be read (it is not a file); ")
+    file.unlink()
+    file.write_bytes(b"#" * (FILE_LIMIT_BYTES + 1))
+    _, [notice] = read_settings(file)
+    assert notice.startswith(f"{file} cannot be read (it is longer than 256 KiB); ")
 
 
 def test_every_setting_is_read(file: Path) -> None:

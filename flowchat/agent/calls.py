@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 UNSAVED = "not run: the session cannot be saved, and until it can nothing may be changed"
 SENTENCE_LIMIT_CHARS = 4_000
 """Of an error or a refusal, which may quote the model or the user: whatever its characters, under 16 KiB."""
+NAME_SHOWN_CHARS = 100
+"""How much an error repeats of the name of a tool there is not."""
 STOPPED_FIRST = "not run: the run was stopped first"
 
 
@@ -98,7 +100,8 @@ class _Bench:
     async def _answer(self, call_id: CallId, call: Call) -> ToolAnswered:
         tool = self._agent.tools.find(call.name)
         if tool is None:
-            raise ToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._agent.tools.names())}")
+            name = call.name if len(call.name) <= NAME_SHOWN_CHARS else f"{call.name[:NAME_SHOWN_CHARS]}…"
+            raise ToolError(f"there is no tool {name!r}; the tools are {', '.join(self._agent.tools.names())}")
         args = self._agent.tools.arguments(tool, call.args)
         desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
         refusal = await self._refusal(call_id, tool, args, desk)

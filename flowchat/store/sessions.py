@@ -199,8 +199,9 @@ class Sessions:
         if len(holding) == 1:
             return holding[0]
         if len(begun) > 1 or len(holding) > 1:
-            several = ", ".join((begun or holding)[:NAMED_LIMIT])
-            raise NotFound(f"{wanted!r} matches several sessions: {several}")
+            near = begun or holding
+            more = f" and {len(near) - NAMED_LIMIT} more" if len(near) > NAMED_LIMIT else ""
+            raise NotFound(f"{wanted!r} matches several sessions: {', '.join(near[:NAMED_LIMIT])}{more}")
         raise NotFound(f"there is no session {wanted!r}; `flowchat sessions list` shows all of them")
 
     def path(self, sid: str) -> Path:

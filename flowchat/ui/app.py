@@ -131,7 +131,7 @@ class FlowchatApp(App[int], inherit_bindings=False):
         """Close the session; afterwards `resumable` names it if there is something to resume."""
         session = self._chat.session
         await self._chat.close()
-        if session is not None and session.transcript.head and self._start.saved:
+        if session is not None and session.transcript.head and self._chat.is_saved:
             self.resumable = session.sid
 
     # --- looks -------------------------------------------------------------------------------------------------------

@@ -82,6 +82,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         return self._stage.session
 
     @property
+    def is_saved(self) -> bool:
+        """Whether the session is kept on disk."""
+        return self._stage.visit.saved
+
+    @property
     def errands(self) -> Errands:
         """What is being done beside the screen."""
         return self._stage.errands
@@ -93,7 +98,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._stage.use_looks()
 
     def keep_text(self) -> None:
-        """Keep on disk what is unsent. Raises StorageFailed."""
+        """Keep on disk what is unsent."""
         self._stage.keep_text()
 
     # --- keys --------------------------------------------------------------------------------------------------------

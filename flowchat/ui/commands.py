@@ -8,8 +8,8 @@ from msgspec import Struct
 class Command(Struct, frozen=True):
     """One row; what it does is the row of its name in command_acts.py.
 
-    `argument` is a hint in the form people know, `[optional]`; empty: it takes none. `words`: all it takes. `once`: it is not
-    begun again while it is carried out. `brief`: the keys typed after it wait for it.
+    `argument` is a hint in the form people know, `[optional]`; empty: it takes none. `words`: all it takes. `one_word`: no
+    spaces in it. `once`: it is not begun again while it is carried out. `brief`: the keys typed after it wait for it.
     """
 
     name: str
@@ -17,6 +17,7 @@ class Command(Struct, frozen=True):
     argument: str = ""
     aliases: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    one_word: bool = False
     once: bool = False
     brief: bool = True
 
@@ -26,18 +27,18 @@ COMMANDS: tuple[Command, ...] = (
     Command("new", "Start a new session; this one is kept", aliases=("clear",), once=True),
     Command("resume", "Resume an earlier session", "[id or title]", ("sessions", "continue"), once=True),
     Command("rename", "Give this session a title", "TITLE", ("title", "name")),
-    Command("model", "Show or change the model for the next run", "[name]"),
+    Command("model", "Show or change the model for the next run", "[name]", one_word=True),
     Command(
         "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress"), once=True, brief=False
     ),
-    Command("edit", "Edit an earlier message; the last is -1", "[n]"),
+    Command("edit", "Edit an earlier message; the last is -1", "[n]", one_word=True),
     Command("context", "Size of the next request; raw shows its full text", "[raw]", words=("raw",)),
     Command("retry", "Try again after a failure or an interrupt", once=True),
     Command("copy", "Copy an answer as written; the last is 1", "[n]"),
     Command("mouse", "Leave the mouse to the terminal, or take it back", "[on or off]", words=("on", "off")),
     Command("queue", "Edit, reorder or drop queued messages"),
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
-    Command("theme", "Choose the colours", "[name]"),
+    Command("theme", "Choose the colours", "[name]", one_word=True),
     Command("cost", "Tokens and cost of this session, by day, run and step"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
@@ -86,4 +87,6 @@ def _checked(command: Command, argument: str) -> Typed | UnknownCommand:
         return UnknownCommand(f"/{command.name} takes no argument.")
     if argument and command.words and argument not in command.words:
         return UnknownCommand(f"/{command.name} takes no argument, or {' or '.join(command.words)}.")
+    if command.one_word and len(argument.split()) > 1:
+        return UnknownCommand(f"/{command.name} takes one word, not several.")
     return Typed(command, argument)

@@ -95,11 +95,6 @@ def _leave(stage: Stage) -> None:
         stage.app.exit(0)
 
 
-def _suspend(stage: Stage) -> None:
-    stage.unsent.keep_now()
-    stage.app.action_suspend_process()
-
-
 def _save(stage: Stage) -> None:
     if stage.revision.number is not None:
         stage.revise(stage.panes.composer.text, "save")
@@ -121,7 +116,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "cancel": KeyActs.cancel,
     "take_back": _of(_take_back),
     "leave": _of(_leave),
-    "suspend": _of(_suspend),
+    "suspend": _of(lambda stage: stage.errands.run(stage.suspend(), once="Suspending")),
     "cycle_mode": _of(lambda stage: stage.order(orders.next_mode)),
     "queue": _of(lambda stage: stage.panes.edit_queue()),
     "fold": _of(lambda stage: stage.panes.conversation.fold_all()),

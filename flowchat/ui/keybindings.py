@@ -1,19 +1,17 @@
 """The user's keybindings.json: what is read of it, and what is said of what does not count."""
 
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
+from flowchat.config import text_of
 from flowchat.ui.key_names import is_text, key_named, shown
 from flowchat.ui.keymap import Change
 from flowchat.ui.keys import CONTEXTS, RESERVED, WRITING
 
-FILE_LIMIT_BYTES = 256 * 1024
 QUOTED_CHARS = 40
 """How much of a name in the file a notice repeats."""
 _AS_BY_DEFAULT = "the default keys are used until it is fixed"
@@ -27,7 +25,7 @@ def read_keybindings(file: Path) -> tuple[list[Change], list[str]]:
     The form is {"bindings": [{"context": "chat", "bindings": {"ctrl+e": "editor", "ctrl+g": null}}]}.
     """
     try:
-        read = json.loads(_with_lines(_text_of(file)))
+        read = json.loads(_with_lines(text_of(file)))
     except FileNotFoundError:
         return [], []
     except json.JSONDecodeError as error:
@@ -39,17 +37,6 @@ def read_keybindings(file: Path) -> tuple[list[Change], list[str]]:
     found = [*_sections(read)]
     changes = [change for _, change in found if isinstance(change, Change)]
     return changes, [f"{file} line {line}: {wrong}" for line, wrong in found if isinstance(wrong, str)]
-
-
-def _text_of(file: Path) -> str:
-    """Raises OSError, also for what is not a file or far too long for one of keys, and UnicodeDecodeError."""
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise OSError(0, "it is not a file")
-        content = opened.read(FILE_LIMIT_BYTES + 1)
-    if len(content) > FILE_LIMIT_BYTES:
-        raise OSError(0, f"it is longer than {FILE_LIMIT_BYTES // 1024} KiB")
-    return content.decode("utf-8-sig")
 
 
 def _with_lines(text: str) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, cast
 
 from textual.app import App
 from textual.screen import Screen
 
+from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import Record, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
 from flowchat.ui.edge import Level
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from flowchat.ui.message_picker import Said
     from flowchat.ui.terminal import Terminal
 
+KEPT_SECONDS = 2.0
+"""How long a suspend waits for the disk; what is not on it by then is written when the process goes on."""
+
 
 class Stage:
     """Its parts are there for keys and commands to use; what they share of asking and showing is below."""
@@ -40,7 +45,7 @@ class Stage:
         self.keymap = keymap
         self.panes = Panes(looks.palette, keymap)
         self.revision = Revision(self.panes.composer)
-        self.unsent = Unsent(screen, self.keep_text, self.say)
+        self.unsent = Unsent(screen, self.keep_text)
         self.errands = Errands(screen, self.say, self.panes.composer.give_back)
         self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show)
         self.recent: list[str] = []
@@ -108,7 +113,7 @@ class Stage:
         """Show what is so beside the conversation, of the session on the screen or of one about to be."""
         session = session or self.session
         if session is not None:
-            saved = self.start.saved and self.workspace.folders is not None
+            saved = self.visit.saved and self.workspace.folders is not None
             self.panes.show_standing(standing_of(session, self.workspace, saved, self.revision.number))
 
     async def show_last(self) -> None:
@@ -216,13 +221,23 @@ class Stage:
 
     # --- unsent text -------------------------------------------------------------------------------------------------
     def keep_text(self) -> None:
-        """Keep on disk what is written here, and what was sent from here and has not arrived. Raises StorageFailed."""
+        """Keep on disk what is written here, and what was sent from here and has not arrived."""
         session = self.session
         text = "\n".join(part for part in (*self._on_the_way, self.revision.unsent) if part.strip())
         if session is not None and not self._is_draft(session):
             session.keep_composer(text)
         elif self.start.saved:
             self.workspace.keep_draft(text)
+
+    async def suspend(self) -> None:
+        """Stop the process as the shell's key would, once what is unsent is on disk, or the disk took too long over it."""
+        self.unsent.keep_now()
+        with suppress(StorageFailed, TimeoutError):
+            async with asyncio.timeout(KEPT_SECONDS):
+                await self.workspace.draft_kept()
+                if self.session is not None:
+                    await self.session.composer_kept()
+        self.app.action_suspend_process()
 
     def _is_draft(self, session: "Session") -> bool:
         """Whether what is written in it is the workspace's to keep: it has no folder yet, and will have one."""

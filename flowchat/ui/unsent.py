@@ -6,19 +6,15 @@ from contextlib import contextmanager
 from textual.timer import Timer
 from textual.widget import Widget
 
-from flowchat.errors import StorageFailed
-from flowchat.ui.edge import Level
-
 KEEP_SECONDS = 0.3
 """How much younger the text may be than what is on disk."""
 
 
 class Unsent:
-    """Calls `keep` at most once in KEEP_SECONDS; the timer is `owner`'s. Where it cannot be kept, `say` hears of it once."""
+    """Calls `keep` at most once in KEEP_SECONDS; the timer is `owner`'s. Of a disk that does not take it the session tells."""
 
-    def __init__(self, owner: Widget, keep: Callable[[], None], say: Callable[[str, Level], None]) -> None:
-        self._owner, self._keep, self._say = owner, keep, say
-        self._is_told = False
+    def __init__(self, owner: Widget, keep: Callable[[], None]) -> None:
+        self._owner, self._keep = owner, keep
         self._timer: Timer | None = None
         self._others = 0
 
@@ -30,15 +26,8 @@ class Unsent:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if self._others:
-            return
-        try:
+        if not self._others:
             self._keep()
-            self._is_told = False
-        except StorageFailed as error:
-            if not self._is_told:
-                self._say(f"Your unsent text could not be saved: {error}", "error")
-            self._is_told = True
 
     @contextmanager
     def left_to_session(self) -> Generator[None]:

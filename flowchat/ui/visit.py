@@ -31,6 +31,8 @@ class Visit:
         self._opened = asyncio.Event()
         self._changing = False
         self.session: Session | None = None
+        self.saved = start.saved
+        """Whether the session on the screen is kept: what is opened from the disk is, whatever a new one would be."""
 
     async def current(self) -> "Session":
         """The session, as soon as there is one."""
@@ -90,6 +92,7 @@ class Visit:
         if old is not None:
             self._leave()
             self._unwatch()
+        self.saved = self._start.saved or bool(session.transcript.head)
         self._show(session)
         self.session = session
         self._unwatch = session.watch(self._hear)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from flowchat.agent.agent import Limits
+from flowchat.agent.calls import NAME_SHOWN_CHARS
 from flowchat.errors import NotFound, NotRunning
 from flowchat.model.model import AuthFailed, ConnectionLost, EmptyResponse, Overloaded, RateLimited, UnknownModel
 from flowchat.model.scripted import fails, says, waits
@@ -253,6 +254,7 @@ async def test_a_run_ends_at_its_step_limit_with_every_call_answered(desk: Desk)
     ("name", "args", "words"),
     [
         ("no_such_tool", "{}", "there is no tool 'no_such_tool'"),
+        ("x" * 10_000, "{}", f"there is no tool '{'x' * NAME_SHOWN_CHARS}…'; the tools are"),
         ("read_file", "{not json", "not JSON"),
         ("read_file", "[1]", "must be one JSON object"),
         ("read_file", '{"path": "missing.txt"}', "missing.txt"),

@@ -9,7 +9,7 @@ import pytest
 from flowchat.errors import NotFound, ReadOnly, StorageFailed
 from flowchat.store.cards import WHOLE_BYTES, SessionCard, write_card
 from flowchat.store.disk import Disk
-from flowchat.store.sessions import Sessions, new_sid
+from flowchat.store.sessions import NAMED_LIMIT, Sessions, new_sid
 from flowchat.transcript.entries import (
     AttemptUsed,
     Blob,
@@ -181,6 +181,14 @@ def test_a_session_is_found_by_its_id_its_beginning_or_its_title(tmp_path: Path,
 def test_what_names_no_session_or_several_is_answered_with_what_is_near(tmp_path: Path, wanted: str, sentence: str) -> None:
     with pytest.raises(NotFound, match=sentence):
         shelf_of_four(tmp_path).find(wanted)
+
+
+def test_of_very_many_that_are_near_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    store = sessions(tmp_path)
+    for second in range(NAMED_LIMIT + 3):
+        named(store, f"20260202-00000{second}-aaaa", "same")
+    with pytest.raises(NotFound, match=r": 20260202-000007-aaaa, .*20260202-000003-aaaa and 3 more$"):
+        store.find("20260202")
 
 
 def shelf_of_four(tmp_path: Path) -> Sessions:

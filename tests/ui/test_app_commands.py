@@ -272,6 +272,41 @@ async def test_a_new_session_is_kept_no_more_than_the_first(tmp_path: Path) -> N
         await stage.app.close_session()
 
 
+async def test_a_session_that_is_gone_on_with_is_kept_however_the_screen_began(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, says("one"))
+    kept = await stage.workspace.new()
+    await kept.send("first")
+    await kept.idle()
+    await kept.close()
+    stage.app = app_on(stage.workspace, saved=False)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        assert "not kept" in stage.drawn(Meter)
+        await stage.enter(pilot, f"/resume {kept.sid}")
+        await until(stage.app, pilot, lambda: session_of(stage.app).sid == kept.sid)
+        assert "not kept" not in stage.drawn(Meter)
+        await stage.enter(pilot, "/new")
+        await until(stage.app, pilot, lambda: session_of(stage.app).sid != kept.sid)
+        assert "not kept" in stage.drawn(Meter)
+        await stage.enter(pilot, f"/resume {kept.sid}")
+        await until(stage.app, pilot, lambda: session_of(stage.app).sid == kept.sid)
+        await stage.app.close_session()
+        assert stage.app.resumable == kept.sid
+
+
+@pytest.mark.parametrize("text", ["/model one two", "/theme zz", "/theme a b", "/edit 1 2"])
+async def test_a_command_that_is_refused_says_so_and_its_text_is_there_again(tmp_path: Path, text: str) -> None:
+    stage = Stage(tmp_path)
+    async with stage.app.run_test(size=(120, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, text)
+        await until(stage.app, pilot, lambda: stage.composer.text == text)
+        word = text.split()[0]
+        assert (f"{word} takes one word" if " " in text.removeprefix(f"{word} ") else "zz") in stage.drawn(Edge)
+        assert session.model == "scripted"
+        await stage.app.close_session()
+
+
 async def test_what_is_not_kept_leaves_no_file_neither_sent_nor_unsent(tmp_path: Path) -> None:
     stage = Stage(tmp_path, says("one"))
     stage.app = app_on(stage.workspace, saved=False)

@@ -191,6 +191,35 @@ def test_suspended_it_gives_the_terminal_back_and_continued_it_paints_anew(start
         assert termios.tcgetattr(program.tty) != program.before
 
 
+SLOW_DISK = """
+import sys, time
+from pathlib import Path
+from flowchat.config import Settings, open_folders
+from flowchat.runtime.workspace import Workspace
+from flowchat.store.disk import Disk
+from flowchat.ui.app import Start, run_app
+
+class Slow(Disk):
+    def fsync(self, fd):
+        time.sleep(0.5)
+        super().fsync(fd)
+
+folders = open_folders({"FLOWCHAT_HOME": str(Path("home").absolute())})
+sys.exit(run_app(Workspace(Path("."), Settings(model="demo"), folders, {}, disk=Slow()), start=Start()))
+"""
+
+
+def test_what_is_written_is_on_disk_when_the_program_is_suspended(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    program = start("-c", SLOW_DISK)
+    program.type(b"half a thought", b"half a thought")
+    program.write(b"\x1a")
+    program.read_until(lambda seen: LEFT in seen)
+    os.waitpid(program.pid, os.WUNTRACED)
+    drafts = [path for path in tmp_path.rglob("*") if path.is_file() and b"half a thought" in path.read_bytes()]
+    os.kill(program.pid, signal.SIGCONT)
+    assert drafts != []
+
+
 def test_stopped_without_being_asked_it_goes_on_and_leaves_the_terminal_as_it_was(start: Callable[..., Terminal]) -> None:
     program = start()
     for _ in range(3):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import textual.keys
 
+from flowchat.config import FILE_LIMIT_BYTES
 from flowchat.ui.key_names import key_named, shown
-from flowchat.ui.keybindings import FILE_LIMIT_BYTES
 from flowchat.ui.keymap import DEFAULT, Change, Keymap, load_keymap
 from flowchat.ui.keys import CONTEXTS, RESERVED
 
