@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from flowchat.ui.completion import Offer, Wanted, command_offers, wanted_at
 from flowchat.ui.editing import Place, TextBuffer
+from flowchat.ui.folds import shown
 from flowchat.ui.history import History
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.page import Page
@@ -21,6 +22,8 @@ from flowchat.ui.wrapping import TAB_CELLS
 IMPATIENT_SECONDS = 0.3
 """Enter on the empty line this soon after a text was submitted belongs to that one, and asks for nothing."""
 PLACEHOLDER = "Write a message, @file, /command"
+BURST_SECONDS = 0.1
+"""What is pasted this soon after another piece is the rest of it: without brackets around it a paste comes in pieces."""
 GUTTER = 2
 _UNSEEN = (*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080))
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(_UNSEEN, 0x2426)
@@ -80,7 +83,7 @@ class Composer(Widget, can_focus=True):
         self._wanted: Wanted | None = None
         self._offers: Sequence[Offer] = ()
         self._dismissed: Place | None = None
-        self._last_typed = self._entered = self._submitted = float("-inf")
+        self._last_typed = self._entered = self._submitted = self._pasted = float("-inf")
 
     # --- what others may ask and tell --------------------------------------------------------------------------------
     @property
@@ -179,9 +182,10 @@ class Composer(Widget, can_focus=True):
         self.take_paste(event)
 
     def take_paste(self, event: events.Paste) -> None:
-        """Insert what was pasted; nothing in it is a key."""
-        self._last_typed = event.time
-        self._buffer.insert(event.text)
+        """Insert what was pasted, folded if it is long; nothing in it is a key."""
+        goes_on = event.time - self._pasted < BURST_SECONDS
+        self._last_typed = self._pasted = event.time
+        self._buffer.paste(event.text, goes_on)
         self._changed()
 
     def enter(self, at: float) -> None:
@@ -204,7 +208,7 @@ class Composer(Widget, can_focus=True):
         act = self._acts.get(event.key)
         if act is None and not (event.is_printable and event.character):
             return False
-        if act == "kill_to_line_start" and self.is_blank:
+        if (act == "kill_to_line_start" and self.is_blank) or (act == "open_paste" and not self._buffer.open_fold()):
             return False
         self._last_typed = event.time
         match act:
@@ -215,6 +219,8 @@ class Composer(Widget, can_focus=True):
                 self._vertical(act)
             case "complete":
                 return self._complete()
+            case "open_paste":
+                self._changed()
             case _:
                 self._edit(act)
         return True
@@ -309,7 +315,7 @@ class Composer(Widget, can_focus=True):
             if text is not None:
                 pieces.append((PLACEHOLDER, palette.dim))
         elif text:
-            pieces.append((text.replace("\t", " " * TAB_CELLS).translate(_VISIBLE), palette.text))
+            pieces.append((shown(text.replace("\t", " " * TAB_CELLS)).translate(_VISIBLE), palette.text))
         return line(self.size.width, pieces, fill=palette.text)
 
     # --- the mouse ---------------------------------------------------------------------------------------------------

@@ -1,17 +1,25 @@
-"""The text being written: lines, a caret, undo and the last killed piece; no screen."""
+"""The text being written: lines, a caret, undo and what was killed; no screen."""
 
 import re
 import unicodedata
+from typing import Literal
+
+from flowchat.ui.folds import Folds, around, is_inside
 
 UNDO_LIMIT = 100
 """Steps that can be undone; older ones are forgotten."""
-_WORD_AHEAD = re.compile(r"\W*\w+|\W+$")
-_WORD_BEHIND = re.compile(r"\w+\W*$|\W+$")
+KILLED_LIMIT = 30
+"""Killed pieces that can be yanked."""
+_APART = r"[^\w\U000f0000-\U0010ffff]"  # the characters of a folded paste are no part of what stands between words
+_WORD_AHEAD = re.compile(rf"{_APART}*\w+|{_APART}+$")
+_WORD_BEHIND = re.compile(rf"\w+{_APART}*$|{_APART}+$")
 _JOINER = "\u200d"
 
 Place = tuple[int, int]
 """A line's number and a character's index in it, both from 0."""
 _Snapshot = tuple[tuple[str, ...], Place]
+_Act = Literal["", "typing", "kill", "yank", "paste"]
+"""What an act that follows at once may go on with."""
 
 
 class TextBuffer:
@@ -24,15 +32,18 @@ class TextBuffer:
     def __init__(self) -> None:
         self.lines = [""]
         self.caret: Place = (0, 0)
-        self.killed = ""
+        self._killed: list[str] = []
+        self._folds = Folds()
         self._undo: list[_Snapshot] = []
         self._redo: list[_Snapshot] = []
-        self._typing = False
+        self._last: _Act = ""
+        self._yanked: tuple[Place, int] = ((0, 0), 0)
 
     # --- the whole text ----------------------------------------------------------------------------------------------
     @property
     def text(self) -> str:
-        return "\n".join(self.lines)
+        """With all of what is folded."""
+        return self._folds.whole("\n".join(self.lines))
 
     @property
     def is_empty(self) -> bool:
@@ -41,17 +52,36 @@ class TextBuffer:
     def replace(self, text: str) -> None:
         """Put another text in its place, the caret at its end; can be undone."""
         self._keep()
-        self.lines = text.split("\n")
+        self.lines = self._folds.folded(text).split("\n")
         self.caret = self._end
 
     # --- writing -----------------------------------------------------------------------------------------------------
     def insert(self, text: str, typed: bool = False) -> None:
         """Insert at the caret; `typed` joins it with the typing before it, so that a word is undone in one step."""
-        joins = typed and self._typing and not text.isspace()
+        joins = typed and self._last == "typing" and not text.isspace()
         if not joins:
             self._keep()
         self._put(text)
-        self._typing = typed
+        self._last = "typing" if typed else ""
+
+    def paste(self, text: str, goes_on: bool = False) -> None:
+        """Insert at the caret, folded if it is long; `goes_on`: it is the rest of the paste before."""
+        before = around(self.lines[self.caret[0]], self.caret[1]) if goes_on and self._last == "paste" else None
+        if before is not None and before[1] == self.caret[1]:
+            start = (self.caret[0], before[0])
+            self._put(self._folds.grown(self._cut(start, self.caret), text))
+        else:
+            self._keep()
+            self._put(self._folds.fold(text))
+        self._last = "paste"
+
+    def open_fold(self) -> bool:
+        """Show all of the folded paste the caret touches; False if it touches none."""
+        row, column = self.caret
+        span = around(self.lines[row], column)
+        if span is not None:
+            self.take_range((row, span[0]), (row, span[1]), self._folds.open(self.lines[row][slice(*span)]))
+        return span is not None
 
     def delete_left(self) -> None:
         self._delete(self._left(), self.caret)
@@ -60,7 +90,7 @@ class TextBuffer:
         self._delete(self.caret, self._right())
 
     def kill_word_left(self) -> None:
-        self._kill(self._word_left(), self.caret)
+        self._kill(self._word_left(), self.caret, back=True)
 
     def kill_word_right(self) -> None:
         self._kill(self.caret, self._word_right())
@@ -74,12 +104,28 @@ class TextBuffer:
     def kill_to_line_start(self) -> None:
         """Kill to the start of the line; standing there, the newline before it."""
         row, column = self.caret
-        self._kill(self._left() if column == 0 else (row, 0), self.caret)
+        self._kill(self._left() if column == 0 else (row, 0), self.caret, back=True)
 
     def yank(self) -> None:
         """Insert what was killed last."""
-        if self.killed:
-            self.insert(self.killed)
+        self._yank(1)
+
+    def yank_earlier(self) -> None:
+        """Right after a yank: what was killed before that in its place, from the oldest on to the last one again."""
+        if self._last == "yank":
+            start, back = self._yanked
+            self._cut(start, self.caret)
+            self._yank(back % len(self._killed) + 1, again=True)
+
+    def transpose(self) -> None:
+        """Swap the characters around the caret; at the end of a line the last two."""
+        row, column = self.caret
+        line = self.lines[row]
+        middle = grapheme_before(line, column) if column and column == len(line) else column
+        if middle == 0 or not line:
+            return
+        start, end = grapheme_before(line, middle), grapheme_after(line, middle)
+        self.take_range((row, start), (row, end), line[middle:end] + line[start:middle])
 
     def take_range(self, start: Place, end: Place, text: str) -> None:
         """Put `text` in place of what lies between two places, the caret after it."""
@@ -122,7 +168,7 @@ class TextBuffer:
         """Put the caret at a place, or the nearest there is."""
         row = max(0, min(place[0], len(self.lines) - 1))
         self.caret = (row, max(0, min(place[1], len(self.lines[row]))))
-        self._typing = False
+        self._last = ""
 
     # --- where moves lead --------------------------------------------------------------------------------------------
     @property
@@ -146,14 +192,14 @@ class TextBuffer:
         if column == 0:
             return self._left()
         found = _WORD_BEHIND.search(self.lines[row][max(0, column - 512) : column])
-        return row, max(0, column - (len(found.group()) if found else 1))
+        return (row, column - len(found.group())) if found else self._left()
 
     def _word_right(self) -> Place:
         row, column = self.caret
         if column == len(self.lines[row]):
             return self._right()
         found = _WORD_AHEAD.match(self.lines[row], column)
-        return row, found.end() if found else len(self.lines[row])
+        return (row, found.end()) if found else self._right()
 
     # --- changing ----------------------------------------------------------------------------------------------------
     def _put(self, text: str) -> None:
@@ -181,24 +227,39 @@ class TextBuffer:
             self._keep()
             self._cut(start, end)
 
-    def _kill(self, start: Place, end: Place) -> None:
-        if start < end:
+    def _kill(self, start: Place, end: Place, back: bool = False) -> None:
+        """Cut it to where yanks find it: pieces that are killed one right after the other are one."""
+        if start >= end:
+            return
+        joins = self._last == "kill"
+        self._keep()
+        gone, before = self._cut(start, end), self._killed.pop() if joins else ""
+        self._killed.append(gone + before if back else before + gone)
+        del self._killed[:-KILLED_LIMIT]
+        self._last = "kill"
+
+    def _yank(self, back: int, again: bool = False) -> None:
+        if not self._killed:
+            return
+        if not again:
             self._keep()
-            self.killed = self._cut(start, end)
+        self._yanked = self.caret, back
+        self._put(self._killed[-back])
+        self._last = "yank"
 
     def _keep(self) -> None:
         """Remember the text as it stands, so that the change that follows can be undone."""
         self._undo.append((tuple(self.lines), self.caret))
         del self._undo[:-UNDO_LIMIT]
         self._redo.clear()
-        self._typing = False
+        self._last = ""
 
     def _swap(self, out: list[_Snapshot], into: list[_Snapshot]) -> None:
         if out:
             into.append((tuple(self.lines), self.caret))
             lines, self.caret = out.pop()
             self.lines = list(lines)
-            self._typing = False
+            self._last = ""
 
 
 def grapheme_before(line: str, column: int) -> int:
@@ -218,9 +279,12 @@ def grapheme_after(line: str, column: int) -> int:
 
 
 def _extends(character: str) -> bool:
-    """Whether a character belongs to the one before it: marks, joiners, variation selectors, skin tones."""
+    """Whether a character belongs to the one before it: marks, joiners, variation selectors, skin tones, folded pastes."""
     if character < "\u0300":
         return False
     return (
-        character == _JOINER or "\U0001f3fb" <= character <= "\U0001f3ff" or unicodedata.category(character) in ("Mn", "Me", "Mc")
+        character == _JOINER
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+        or is_inside(character)
+        or unicodedata.category(character) in ("Mn", "Me", "Mc")
     )

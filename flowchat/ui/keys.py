@@ -54,6 +54,9 @@ COMPOSER: tuple[Key, ...] = (
     Key("kill_to_line_end", ("ctrl+k",), "Delete to the end of the line"),
     Key("kill_to_line_start", ("ctrl+u",), "Delete to the start of the line"),
     Key("yank", ("ctrl+y",), "Paste what was deleted"),
+    Key("yank_earlier", ("alt+y",), "Right after that: what was deleted before"),
+    Key("transpose", ("ctrl+t",), "Swap the two characters around the caret"),
+    Key("open_paste", ("ctrl+o",), "At a folded paste: open it"),
     Key("undo", ("ctrl+underscore", "ctrl+slash", "alt+z"), "Undo"),
     Key("redo", ("alt+shift+z", "ctrl+shift+underscore"), "Redo"),
     Key("move_left", ("left", "ctrl+b")),
@@ -121,6 +124,7 @@ QUEUE: tuple[Key, ...] = (
     Key("move_up", ("shift+up", "K")),
     Key("move_down", ("shift+down", "J")),
     Key("promote", ("p",)),
+    Key("hold", ("h",)),
     Key("close", ("escape", "ctrl+c", "alt+down")),
 )
 

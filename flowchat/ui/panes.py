@@ -356,5 +356,14 @@ class Panes(Vertical):
         self.composer.focus()
         self.post_message(self.Ordered(lambda session: session.promote(message.item.client_id)))
 
+    def on_queue_list_held(self, message: QueueList.Held) -> None:
+        async def hold(session: "Session") -> None:
+            if not message.held and session.state.state == "idle":
+                await session.release()
+            else:
+                await session.set_queue(session.queue, message.held)
+
+        self.post_message(self.Ordered(hold))
+
     def on_queue_list_closed(self) -> None:
         self.composer.focus()

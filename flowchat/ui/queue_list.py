@@ -45,10 +45,18 @@ class QueueList(Widget, can_focus=True):
             super().__init__()
             self.item = item
 
+    class Held(Message):
+        """The queue shall wait, or go on by itself again."""
+
+        def __init__(self, held: bool) -> None:
+            super().__init__()
+            self.held = held
+
     class Closed(Message):
         """Back to the composer."""
 
     DEFAULT_CSS = "QueueList { height: auto; display: none; }"
+    FOCUS_ON_CLICK = False
 
     def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
@@ -56,6 +64,7 @@ class QueueList(Widget, can_focus=True):
         self._items: tuple[QueueItem, ...] = ()
         self._held = False
         self._chosen = 0
+        self._clicked: int | None = None
 
     @property
     def items(self) -> tuple[QueueItem, ...]:
@@ -76,7 +85,8 @@ class QueueList(Widget, can_focus=True):
         self.refresh()
 
     def on_focus(self) -> None:
-        self._chosen = len(self._items) - 1
+        self._chosen = len(self._items) - 1 if self._clicked is None else self._clicked
+        self._clicked = None
         self.refresh(layout=True)
 
     def on_blur(self) -> None:
@@ -85,10 +95,29 @@ class QueueList(Widget, can_focus=True):
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
         act = self._acts.get(event.key)
-        if act is None or not self._items:
+        if act is not None and self._items:
+            event.stop()
+            event.prevent_default()
+            self._do(act)
+
+    def on_click(self, event: events.Click) -> None:
+        """On a message: choose it; on a key's words: what that key does."""
+        if (at := self._above + event.y) < len(self._items) and event.y < SHOWN_LIMIT:
+            self._chosen = self._clicked = at
+            self.refresh()
+        if not self.has_focus:
+            self.focus()
             return
-        event.stop()
-        event.prevent_default()
+        self._clicked = None
+        hints = self._hints(self.size.width)
+        row = event.y - self.size.height + len(hints)
+        words = "".join(text for text, _ in hints[row]) if 0 <= row < len(hints) else ""
+        for act, hint in self._hint_of_act():
+            start = words.find(hint) if hint else -1
+            if 0 <= start <= event.x < start + len(hint):
+                self._do(act)
+
+    def _do(self, act: str) -> None:
         item = self._items[self._chosen]
         match act:
             case "close":
@@ -103,6 +132,8 @@ class QueueList(Widget, can_focus=True):
                 self.post_message(self.Dropped(item))
             case "promote":
                 self.post_message(self.Promoted(item))
+            case "hold":
+                self.post_message(self.Held(not self._held))
             case _:
                 self.post_message(self.Moved(item, -1 if act == "move_up" else 1))
         self.refresh()
@@ -114,7 +145,7 @@ class QueueList(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         palette, width = self._palette, self.size.width
         shown, hidden = min(len(self._items), SHOWN_LIMIT), len(self._items) - SHOWN_LIMIT
-        above = max(0, min(self._chosen - SHOWN_LIMIT + 1, hidden)) if self.has_focus else 0
+        above = self._above
         if y < shown:
             return self._item(above + y, width)
         if y == shown and hidden > 0:
@@ -126,15 +157,25 @@ class QueueList(Widget, can_focus=True):
         return line(width, hints[at] if 0 <= at < len(hints) else (), fill=palette.text)
 
     def _hints(self, width: int) -> list[list[Piece]]:
-        hint = self._keymap.hint
-        hints = (
-            hint("queue", "edit", "edit"),
-            hint("queue", "drop", "delete"),
-            hint("queue", "move", "move_up", "move_down"),
-            hint("queue", "send now", "promote"),
-            hint("queue", "close", "close"),
-        )
+        hints = [hint for _, hint in self._hint_of_act()]
         return hint_lines(width, hints, self._palette.dim) if self.has_focus else []
+
+    def _hint_of_act(self) -> list[tuple[str, str]]:
+        """What a click on each hint does, and the hint."""
+        hint = self._keymap.hint
+        return [
+            ("edit", hint("queue", "edit", "edit")),
+            ("delete", hint("queue", "drop", "delete")),
+            ("move_up", hint("queue", "move", "move_up", "move_down")),
+            ("promote", hint("queue", "send now", "promote")),
+            ("hold", hint("queue", "let go on" if self._held else "hold", "hold")),
+            ("close", hint("queue", "close", "close")),
+        ]
+
+    @property
+    def _above(self) -> int:
+        """How many messages lie above the first one shown."""
+        return max(0, min(self._chosen - SHOWN_LIMIT + 1, len(self._items) - SHOWN_LIMIT)) if self.has_focus else 0
 
     def _item(self, index: int, width: int) -> Strip:
         palette, item = self._palette, self._items[index]

@@ -72,14 +72,46 @@ async def test_a_backslash_before_enter_is_a_newline() -> None:
         assert (desk.composer.text, desk.told) == ("a\nb", [])
 
 
+async def test_a_folded_paste_is_drawn_short_edited_as_one_and_sent_whole() -> None:
+    desk, text = Desk(), "line\n" * 1_233 + "end"
+    async with desk.run_test(size=(40, 12)) as pilot:
+        await pilot.press("a", "space")
+        await paste(pilot, desk, text)
+        assert (rows(desk), desk.composer.caret) == (["  a [pasted 1,234 lines]"], Offset(24, 0))
+        await pilot.press("space", "b")
+        assert desk.composer.text == f"a {text} b"
+        await pilot.press("left", "left", "left")
+        assert desk.composer.caret == Offset(4, 0)
+        await pilot.press("right", "backspace")
+        assert rows(desk) == ["  a  b"]
+        await pilot.press("ctrl+underscore", "enter")
+        assert (desk.told, desk.composer.text) == ([f"a {text} b"], "")
+        await pilot.press("up")
+        assert (rows(desk), desk.composer.text) == (["  a [pasted 1,234 lines] b"], f"a {text} b")
+
+
+async def test_a_text_cleared_by_a_slip_comes_back_by_undo_and_from_the_history() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(40, 12)) as pilot:
+        await pilot.press(*"slip")
+        desk.composer.clear()
+        await pilot.press("ctrl+underscore")
+        assert desk.composer.text == "slip"
+        desk.composer.clear()
+        await pilot.press("up")
+        assert desk.composer.text == "slip"
+
+
 @pytest.mark.parametrize(
     "text", ["line of text\n" * 77_000, "x" * 1_000_000, "漢字" * 500_000], ids=["lines", "one line", "wide"]
 )
-async def test_a_megabyte_pasted_is_equal_never_sent_and_shown_to_its_end(text: str) -> None:
+async def test_a_megabyte_pasted_is_equal_never_sent_and_when_opened_shown_to_its_end(text: str) -> None:
     desk = Desk()
     async with desk.run_test(size=(40, 12)) as pilot:
         desk.composer.limit_rows(4)
         await paste(pilot, desk, text)
+        assert rows(desk)[0].startswith("  [pasted ")
+        await pilot.press("ctrl+o")
         assert desk.composer.text == text
         assert desk.told == []
         assert desk.composer.size.height == 4

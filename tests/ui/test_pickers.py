@@ -201,6 +201,9 @@ class Queues(App[None]):
     def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
         self.told.append(f"promote {message.item.client_id}")
 
+    def on_queue_list_held(self, message: QueueList.Held) -> None:
+        self.told.append("hold" if message.held else "go on")
+
     def on_queue_list_closed(self) -> None:
         self.told.append("closed")
 
@@ -253,6 +256,35 @@ async def test_keys_in_the_queue_edit_drop_move_and_promote() -> None:
         await pilot.pause()
         await pilot.press("up", "d", "enter", "p", "shift+up", "escape")
     assert app.told == ["drop c", "edit c", "promote c", "move c -1", "closed"]
+
+
+async def test_one_key_holds_the_queue_and_lets_a_held_one_go_on() -> None:
+    app = Queues()
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.queue.show(ITEMS, held=False)
+        app.queue.focus()
+        await pilot.pause()
+        assert any("H hold" in row or "h hold" in row for row in rows(app.queue))
+        await pilot.press("h")
+        app.queue.show(ITEMS, held=True)
+        await pilot.pause()
+        assert any("h let go on" in row for row in rows(app.queue))
+        await pilot.press("h")
+    assert app.told == ["hold", "go on"]
+
+
+async def test_a_click_chooses_the_message_that_was_seen_there_and_one_on_a_hint_does_what_it_says() -> None:
+    app = Queues()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.queue.show(ITEMS, held=False)
+        await pilot.pause()
+        await pilot.click(QueueList, offset=(6, 1))
+        await pilot.pause()
+        assert any(row.startswith("▸ 2 queued   message b") for row in rows(app.queue))
+        y = next(y for y, row in enumerate(rows(app.queue)) if "d drop" in row)
+        await pilot.click(QueueList, offset=(rows(app.queue)[y].index("d drop"), y))
+        await pilot.pause()
+    assert app.told == ["drop b"]
 
 
 async def test_the_chosen_message_stays_chosen_when_one_before_it_is_sent() -> None:
