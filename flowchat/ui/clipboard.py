@@ -64,7 +64,7 @@ class Clipboard:
     def _keep(self, text: str) -> str:
         """Write a file that only the user reads; the same one each time. Gives its path."""
         if not self._file:
-            handle, self._file = tempfile.mkstemp(prefix="flowchat-copied-", suffix=".txt")
+            handle, self._file = tempfile.mkstemp(".txt", "flowchat-copied-", self._environ.get("TMPDIR"))
         else:
             handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
