@@ -11,7 +11,7 @@ from flowchat.model.asking import ask
 
 OLLAMA = ("ollama", "ollama_chat")
 OLLAMA_WINDOW = 4_096
-"""What Ollama runs a model with where nothing else is set (its FAQ; more with much video memory)."""
+"""What Ollama runs a model with where nothing else is set, below 24 GiB of video memory (its page on context length)."""
 WIDE_WINDOW = 32_768
 """Tokens from which on a window is not called small."""
 
@@ -73,11 +73,9 @@ def ollama_says(name: str, shown: object, running: object) -> ServerSays:
     if set_there and _is_small(set_there, able):
         advice = f"num_ctx of {name} is {set_there:,}{most} tokens, Ollama drops what is longer: raise it in its Modelfile"
     elif _is_small(runs_with or OLLAMA_WINDOW, able) and (runs_with or able):
-        usual = "" if runs_with else " unless set otherwise"
-        advice = (
-            f"Ollama runs {name} with {runs_with or OLLAMA_WINDOW:,}{most} tokens{usual} and drops what is longer:"
-            f" start it with OLLAMA_CONTEXT_LENGTH={min(able or WIDE_WINDOW, WIDE_WINDOW)}"
-        )
+        only = f"runs {name} with {runs_with:,}" if runs_with else f"may run {name} with no more than {OLLAMA_WINDOW:,}"
+        room = min(able or WIDE_WINDOW, WIDE_WINDOW)
+        advice = f"Ollama {only}{most} tokens and drops what is longer: start it with OLLAMA_CONTEXT_LENGTH={room}"
     return ServerSays(runs_with, tools, able, advice)
 
 
@@ -106,10 +104,13 @@ def row_says(row: object) -> ServerSays:
 
 
 def props_say(props: object) -> ServerSays:
-    """From llama.cpp's GET /props: the n_ctx it runs with, and whether its chat template knows tool calls."""
-    tools = path(props, "chat_template_caps", "supports_tool_calls")
-    window = count(path(props, "default_generation_settings", "n_ctx"))
-    return ServerSays(window, tools if isinstance(tools, bool) else None)
+    """From llama.cpp's GET /props: the n_ctx it runs with, and whether its chat template knows tools and calls of them.
+
+    Where it does not, llama.cpp takes a request's tools and says nothing of dropping them.
+    """
+    caps = [path(props, "chat_template_caps", f"supports_{what}") for what in ("tools", "tool_calls")]
+    known = [able for able in caps if isinstance(able, bool)]
+    return ServerSays(count(path(props, "default_generation_settings", "n_ctx")), all(known) if known else None)
 
 
 def row_of(name: str, listed: object) -> object:

@@ -42,7 +42,10 @@ LLAMA_CPP: dict[str, Any] = {
     "/v1/models": {
         "data": [{"id": "gemma.gguf", "owned_by": "llamacpp", "meta": {"n_ctx_train": 131_072, "size": 2_500_000_000}}]
     },
-    "/props": {"default_generation_settings": {"n_ctx": 8_192}, "chat_template_caps": {"supports_tool_calls": True}},
+    "/props": {
+        "default_generation_settings": {"n_ctx": 8_192},
+        "chat_template_caps": {"supports_tools": True, "supports_tool_calls": True},
+    },
 }
 VLLM: dict[str, Any] = {"/v1/models": {"data": [{"id": "Qwen/Qwen3-8B", "owned_by": "vllm", "max_model_len": 40_960}]}}
 MUTE: dict[str, Any] = {}

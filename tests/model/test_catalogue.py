@@ -133,7 +133,7 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             None,
             None,
             262_144,
-            "Ollama runs qwen3 with 4,096 of 262,144 tokens unless set otherwise and drops what is longer:"
+            "Ollama may run qwen3 with no more than 4,096 of 262,144 tokens and drops what is longer:"
             " start it with OLLAMA_CONTEXT_LENGTH=32768",
         ),
         ["/api/show", "/api/ps"],

@@ -43,7 +43,7 @@ async def test_an_ollama_that_runs_nothing_yet_is_named_with_the_fix() -> None:
         [qwen, *_] = await look_around(ELSEWHERE | {"OLLAMA_API_BASE": ollama})
         assert (qwen.model, qwen.window, qwen.window_source, qwen.loaded) == ("ollama_chat/qwen3:8b", None, "assumed", False)
         assert qwen.advice == (
-            "Ollama runs qwen3:8b with 4,096 of 40,960 tokens unless set otherwise and drops what is longer:"
+            "Ollama may run qwen3:8b with no more than 4,096 of 40,960 tokens and drops what is longer:"
             " start it with OLLAMA_CONTEXT_LENGTH=32768"
         )
 
@@ -77,6 +77,23 @@ async def test_what_does_not_answer_or_says_something_else_offers_nothing(pages:
     async with serving(pages) as base:
         environ = dict.fromkeys(ELSEWHERE, f"{base}/v1")
         assert await look_around(environ | {"OPENAI_API_BASE": "http://models.example/v1", "X_API_BASE": "http://[half"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("caps", "calls_tools"),
+    [
+        ({"supports_tools": True, "supports_tool_calls": True}, True),
+        ({"supports_tools": False, "supports_tool_calls": True}, False),
+        ({"supports_tools": True, "supports_tool_calls": False}, False),
+        ({"supports_tool_calls": True}, True),
+        ({"supports_tools": "yes"}, None),
+        (None, None),
+    ],
+)
+async def test_a_llama_cpp_calls_tools_where_its_template_knows_them(caps: object, calls_tools: bool | None) -> None:
+    async with serving(LLAMA_CPP | {"/props": {"chat_template_caps": caps}}) as llama:
+        [found] = await look_around(ELSEWHERE | {"LLAMAFILE_API_BASE": f"{llama}/v1"})
+        assert (found.calls_tools, found.window) == (calls_tools, None)
 
 
 USUAL = [
