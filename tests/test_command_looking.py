@@ -51,7 +51,7 @@ async def test_models_lists_what_answers_here_the_keys_by_name_and_the_demo(tmp_
             ("ollama_chat/gpt-oss:120b-cloud", "Ollama, which asks another machine; window unknown; calls tools."),
             ("demo", DEMO),
         ]
-        assert "start it with OLLAMA_CONTEXT_LENGTH=32768" in done.stdout
+        assert "`flowchat config set models.ollama_chat/qwen3:8b.window 32768` asks for more" in done.stdout
         rows = [json.loads(line) for line in (await aside("models", "--json", cwd=tmp_path, **environ)).stdout.splitlines()]
         assert (rows[0]["model"], rows[0]["window"], rows[0]["calls_tools"], rows[0]["kind"]) == (
             "ollama_chat/qwen3:8b",

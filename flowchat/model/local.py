@@ -117,7 +117,7 @@ async def _look_at_ollama(place: Place) -> list[LocalModel]:
         if _only_embeds(path(shown, "capabilities")):
             continue
         loaded = None if running is None else any(same_name(other, name) for other in rows(running, "models"))
-        says = ollama_says(name, shown, running)
+        says = ollama_says(f"{place.provider}/{name}", shown, running)
         if path(row, "remote_host"):
             found.append(_model(place, name, ServerSays(calls_tools=says.calls_tools), elsewhere=True))
         else:

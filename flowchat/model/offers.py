@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flowchat.config import Settings
 from flowchat.model import discover
+from flowchat.model.catalogue import settings_of
 from flowchat.model.local import LocalModel
 
 DEMO_SENTENCE = "Built in and offline: it is not a language model, but it really calls the tools."
@@ -62,13 +63,13 @@ def _is_named(offer: Offer, before: Sequence[Offer]) -> bool:
 
 
 def _local(found: LocalModel, environ: Mapping[str, str], settings: Settings) -> Offer:
-    provider = discover.provider_of(found.model)
-    known = settings.models.get(found.model)
-    leads_to = (known.api_base if known else None) or discover.api_base(provider, environ)
-    return Offer("local", found.model, says(found), "" if leads_to == found.api_base else found.api_base, found.advice)
+    known = settings_of(found.model, settings)
+    leads_to = known.api_base or discover.api_base(discover.provider_of(found.model), environ)
+    api_base = "" if leads_to == found.api_base else found.api_base
+    return Offer("local", found.model, says(found, known.window), api_base, "" if known.window else found.advice)
 
 
-def says(found: LocalModel) -> str:
+def says(found: LocalModel, window_set: int | None = None) -> str:
     """A local model's facts as a sentence: where it is, its size, its window and how that is known, whether it calls tools."""
     where = [f"{found.server}, which asks another machine" if found.elsewhere else found.server]
     if found.size_bytes:
@@ -76,6 +77,8 @@ def says(found: LocalModel) -> str:
     if found.loaded:
         where.append("loaded")
     window = f"window {found.window:,} as the server says" if found.window else "window unknown"
+    if window_set:
+        window = f"window {window_set:,} as the settings say"
     tools = {True: "calls tools", False: "does not call tools", None: "tool calls unknown"}[found.calls_tools]
     return f"{', '.join(where)}; {window}; {tools}."
 

@@ -35,6 +35,7 @@ from flowchat.model.model import (
     Request,
     WireError,
 )
+from flowchat.model.servers import OLLAMA
 from flowchat.model.watch import Expired, Watch
 from flowchat.model.wire import arguments, blobs_of, family_of
 from flowchat.transcript.entries import Finish, Text
@@ -142,6 +143,8 @@ class ProviderModel:
         }
         if key or (variable is None and local):
             sent["api_key"] = key or _NO_KEY
+        if provider in OLLAMA and self._facts.window_source == "config":
+            sent["num_ctx"] = self._facts.window  # else it drops what its own, smaller, default has no room for
         watch = Watch(self._patience.pieceless_seconds, self._patience.total_seconds)
         try:
             litellm = await loaded()

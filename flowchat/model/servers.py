@@ -38,7 +38,7 @@ async def ask_server(model: str, api_base: str, key: str = "") -> ServerSays:
     provider = discover.provider_of(model)
     if provider in OLLAMA:
         shown = await ask(f"{root}/api/show", {"model": name})
-        return ollama_says(name, shown, await ask(f"{root}/api/ps"))
+        return ollama_says(model, shown, await ask(f"{root}/api/ps"))
     if provider == "lm_studio" and (row := row_of(name, await ask(f"{root}/api/v0/models"))):
         return studio_says(row)
     for address in addresses(api_base):
@@ -57,8 +57,12 @@ def addresses(api_base: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{api_base.rstrip('/')}/models", f"{root_of(api_base)}/v1/models")))
 
 
-def ollama_says(name: str, shown: object, running: object) -> ServerSays:
-    """From POST /api/show and GET /api/ps: num_ctx of the model's parameters, else the context it is loaded with."""
+def ollama_says(model: str, shown: object, running: object) -> ServerSays:
+    """From POST /api/show and GET /api/ps: num_ctx of the model's parameters, else the context it is loaded with.
+
+    The advice is to set a window, which is sent with each request and is stronger than both.
+    """
+    name = model.partition("/")[2]
     parameters = [line.split() for line in str(path(shown, "parameters") or "").splitlines()]
     set_there = next((int(words[-1]) for words in parameters if words[:1] == ["num_ctx"] and words[-1].isdecimal()), None)
     info = path(shown, "model_info")
@@ -68,14 +72,13 @@ def ollama_says(name: str, shown: object, running: object) -> ServerSays:
     tools = "tools" in cast(list[object], can) if isinstance(can, list) else None
     loaded = next((count(path(row, "context_length")) for row in rows(running, "models") if same_name(row, name)), None)
     runs_with = set_there or loaded
-    most = "" if able is None else f" of {able:,}"
     advice = ""
-    if set_there and _is_small(set_there, able):
-        advice = f"num_ctx of {name} is {set_there:,}{most} tokens, Ollama drops what is longer: raise it in its Modelfile"
-    elif _is_small(runs_with or OLLAMA_WINDOW, able) and (runs_with or able):
+    if _is_small(runs_with or OLLAMA_WINDOW, able) and (runs_with or able):
         only = f"runs {name} with {runs_with:,}" if runs_with else f"may run {name} with no more than {OLLAMA_WINDOW:,}"
+        most = "" if able is None else f" of {able:,}"
         room = min(able or WIDE_WINDOW, WIDE_WINDOW)
-        advice = f"Ollama {only}{most} tokens and drops what is longer: start it with OLLAMA_CONTEXT_LENGTH={room}"
+        fix = f"`flowchat config set models.{model}.window {room}`"
+        advice = f"Ollama {only}{most} tokens and drops what is longer; {fix} asks for more"
     return ServerSays(runs_with, tools, able, advice)
 
 

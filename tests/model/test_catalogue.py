@@ -70,6 +70,7 @@ def test_the_user_is_believed_before_the_server_before_the_table(
     assert facts_of(model, settings, base, row, server) == expected
 
 
+WIDER = "`flowchat config set models.ollama_chat/qwen3.window 32768` asks for more"
 NOT_FOUND = failing(404, {"error": "no such page"})
 SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
     (
@@ -105,9 +106,7 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             ),
             NOT_FOUND,
         ],
-        ServerSays(
-            16_384, False, advice="num_ctx of qwen3 is 16,384 tokens, Ollama drops what is longer: raise it in its Modelfile"
-        ),
+        ServerSays(16_384, False, None, f"Ollama runs qwen3 with 16,384 tokens and drops what is longer; {WIDER}"),
         ["/api/show", "/api/ps"],
     ),
     (
@@ -121,7 +120,7 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             4_096,
             True,
             262_144,
-            "Ollama runs qwen3 with 4,096 of 262,144 tokens and drops what is longer: start it with OLLAMA_CONTEXT_LENGTH=32768",
+            f"Ollama runs qwen3 with 4,096 of 262,144 tokens and drops what is longer; {WIDER}",
         ),
         ["/api/show", "/api/ps"],
     ),
@@ -133,8 +132,7 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
             None,
             None,
             262_144,
-            "Ollama may run qwen3 with no more than 4,096 of 262,144 tokens and drops what is longer:"
-            " start it with OLLAMA_CONTEXT_LENGTH=32768",
+            f"Ollama may run qwen3 with no more than 4,096 of 262,144 tokens and drops what is longer; {WIDER}",
         ),
         ["/api/show", "/api/ps"],
     ),

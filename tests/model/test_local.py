@@ -10,9 +10,8 @@ from flowchat.model.offers import DEMO_SENTENCE, Offer, offers
 from tests.model.serving import ELSEWHERE, LLAMA_CPP, LM_STUDIO, MUTE, NOWHERE, OLLAMA, VLLM, serving
 
 DEMO = Offer("demo", "demo", DEMO_SENTENCE)
-SMALL_QWEN = (
-    "Ollama runs qwen3:8b with 16,384 of 40,960 tokens and drops what is longer: start it with OLLAMA_CONTEXT_LENGTH=32768"
-)
+WIDER = "`flowchat config set models.ollama_chat/qwen3:8b.window 32768` asks for more"
+SMALL_QWEN = f"Ollama runs qwen3:8b with 16,384 of 40,960 tokens and drops what is longer; {WIDER}"
 SMALL_STUDIO = "LM Studio runs qwen2.5-7b with 4,096 of 32,768 tokens: raise the context length it is loaded with"
 
 
@@ -43,8 +42,7 @@ async def test_an_ollama_that_runs_nothing_yet_is_named_with_the_fix() -> None:
         [qwen, *_] = await look_around(ELSEWHERE | {"OLLAMA_API_BASE": ollama})
         assert (qwen.model, qwen.window, qwen.window_source, qwen.loaded) == ("ollama_chat/qwen3:8b", None, "assumed", False)
         assert qwen.advice == (
-            "Ollama may run qwen3:8b with no more than 4,096 of 40,960 tokens and drops what is longer:"
-            " start it with OLLAMA_CONTEXT_LENGTH=32768"
+            f"Ollama may run qwen3:8b with no more than 4,096 of 40,960 tokens and drops what is longer; {WIDER}"
         )
 
 
@@ -208,6 +206,12 @@ def test_offers_name_keys_by_variable_and_end_with_the_demo(
     environ: dict[str, str], settings: Settings, found: tuple[LocalModel, ...], kept: tuple[str, ...], expected: list[Offer]
 ) -> None:
     assert list(offers(environ, settings, found, kept)) == expected
+
+
+def test_a_window_that_is_set_is_the_one_that_is_told_and_needs_no_advice() -> None:
+    settings = Settings(models={"ollama_chat/qwen3": ModelSettings(32_768)})
+    [offer, _] = offers({}, settings, (QWEN,))
+    assert (offer.sentence, offer.advice) == ("Ollama, 5.2 GB, loaded; window 32,768 as the settings say; calls tools.", "")
 
 
 def test_an_address_that_the_name_alone_does_not_lead_to_is_part_of_the_offer() -> None:

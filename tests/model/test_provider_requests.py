@@ -199,10 +199,25 @@ async def test_leaving_a_stream_closes_the_connection(model: str, name: str, unt
         await server.hung_up()
 
 
+OLLAMA_SAYS_HI = Answer(
+    b'{"model": "m", "message": {"role": "assistant", "content": "Hi."}, "done": false}\n'
+    b'{"model": "m", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop"}\n',
+    media="application/x-ndjson",
+)
+
+
+@pytest.mark.parametrize("name", ["ollama_chat/m", "ollama/m"])
+@pytest.mark.parametrize(("source", "options"), [("config", {"num_ctx": 9_000}), ("server", {}), ("assumed", {})])
+async def test_ollama_is_told_the_window_the_user_set_and_no_other(name: str, source: Any, options: dict[str, int]) -> None:
+    async with playing(OLLAMA_SAYS_HI) as server:
+        model = model_at(server.base, name)
+        model.learn(replace(model.facts, window=9_000, window_source=source))
+        await heard(model)
+        assert server.asked[0][2].get("options", {}) == options
+
+
 async def test_ollama_is_asked_where_it_knows_tools() -> None:
-    body = b'{"model": "m", "message": {"role": "assistant", "content": "Hi."}, "done": false}\n'
-    body += b'{"model": "m", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop"}\n'
-    async with playing(Answer(body, media="application/x-ndjson")) as server:
+    async with playing(OLLAMA_SAYS_HI) as server:
         assert (await heard(model_at(server.base, "ollama/m")))[0] == TextPiece("Hi.")
         path, _, asked = server.asked[0]
         assert (path, asked["tools"][0]["function"]["name"]) == ("/api/chat", "read_file")
