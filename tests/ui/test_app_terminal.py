@@ -284,6 +284,7 @@ def test_every_screen_can_be_opened_at_any_size(start: Callable[..., Terminal], 
         b"/resume\x1b[13u",
         b"/edit\x1b[13u",
         b"/context raw\x1b[13u",
+        b"/theme\x1b[13u\x1b[B\x1b[B",
         b"\x1b[1;5Ajk",
         b"a" * 60,
     ):
