@@ -8,7 +8,6 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from flowchat.errors import FlowchatError
-from flowchat.transcript.clean import clean
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.looks import Choice, Looks
@@ -16,6 +15,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
 from flowchat.ui.stage import Stage
 from flowchat.ui.strips import Piece, cut, hint_lines
+from flowchat.ui.themes import one_line
 
 ROWS = 8
 """Themes shown at once, at most; on a small screen a third of its rows."""
@@ -29,10 +29,10 @@ async def keep_theme(stage: Stage, name: str) -> None:
     try:
         said = await stage.workspace.keep_setting("theme", name)
     except FlowchatError as error:
-        stage.say(f"{clean(name)} is shown until you leave: {error}", "warning")
+        stage.say(f"{one_line(name)} is shown until you leave: {error}", "warning")
         return
     problem = looks.problem
-    stage.say(problem or said or f"The theme is {clean(name)} from now on", "warning" if problem or said else "info")
+    stage.say(problem or said or f"The theme is {one_line(name)} from now on", "warning" if problem or said else "info")
 
 
 def pick_theme(stage: Stage) -> None:
@@ -98,7 +98,7 @@ class ThemeScreen(ModalScreen[str | None], inherit_bindings=False):
 
     def _fill(self, chosen: int, height: int) -> None:
         self._listing.limit_rows(max(1, min(ROWS, height // 3)))
-        self._listing.show([Row(choice, (clean(choice.name), choice.about)) for choice in self._choices], chosen)
+        self._listing.show([Row(choice, (one_line(choice.name), choice.about)) for choice in self._choices], chosen)
 
     def _show(self) -> None:
         self._palette = self._preview(self._chosen.name)

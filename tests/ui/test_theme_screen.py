@@ -252,6 +252,18 @@ async def test_a_theme_of_the_user_is_in_the_list_and_its_mistake_is_told(tmp_pa
         await stage.app.close_session()
 
 
+async def test_the_name_and_the_words_of_a_file_are_one_plain_line(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    own = folders_at(tmp_path).themes
+    own.mkdir(parents=True)
+    (own / "z\n\x1b[2J.toml").write_text('about = "a\\n\\u001b]0;t\\u0007\\u202eb"\n')
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        await stage.open(pilot)
+        assert stage.listing.rows[-1].cells == ("z[2J", "a]0;tb")
+        await stage.app.close_session()
+
+
 async def test_a_theme_with_a_mistake_is_one_notice_at_the_start(tmp_path: Path) -> None:
     own = folders_at(tmp_path).themes
     own.mkdir(parents=True)
