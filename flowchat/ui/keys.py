@@ -106,26 +106,26 @@ FIND: tuple[Key, ...] = (
 )
 
 LIST: tuple[Key, ...] = (
-    Key("up", ("up", "ctrl+p")),
-    Key("down", ("down", "ctrl+n")),
-    Key("page_up", ("pageup",)),
-    Key("page_down", ("pagedown",)),
-    Key("first", ("home",)),
-    Key("last", ("end",)),
-    Key("choose", ("enter",)),
-    Key("close", ("escape", "ctrl+c")),
+    Key("up", ("up", "ctrl+p"), "Up"),
+    Key("down", ("down", "ctrl+n"), "Down"),
+    Key("page_up", ("pageup",), "A page up"),
+    Key("page_down", ("pagedown",), "A page down"),
+    Key("first", ("home",), "The first"),
+    Key("last", ("end",), "The last"),
+    Key("choose", ("enter",), "Choose"),
+    Key("close", ("escape", "ctrl+c"), "Close"),
 )
 
 QUEUE: tuple[Key, ...] = (
-    Key("up", ("up",)),
-    Key("down", ("down",)),
-    Key("edit", ("enter", "e")),
-    Key("delete", ("d", "delete", "backspace")),
-    Key("move_up", ("shift+up", "K")),
-    Key("move_down", ("shift+down", "J")),
-    Key("promote", ("p",)),
-    Key("hold", ("h",)),
-    Key("close", ("escape", "ctrl+c", "alt+down")),
+    Key("up", ("up",), "Up"),
+    Key("down", ("down",), "Down"),
+    Key("edit", ("enter", "e"), "Take it back into the composer"),
+    Key("delete", ("d", "delete", "backspace"), "Drop it"),
+    Key("move_up", ("shift+up", "K"), "Move it up"),
+    Key("move_down", ("shift+down", "J"), "Move it down"),
+    Key("promote", ("p",), "Send it now"),
+    Key("hold", ("h",), "Hold the queue, or let it go on"),
+    Key("close", ("escape", "ctrl+c", "alt+down"), "Back to the composer"),
 )
 
 
@@ -166,11 +166,6 @@ WRITING = ("chat", "composer", "find")
 """Where a letter is written: it cannot be bound there."""
 RESERVED = ("escape", "ctrl+c")
 """Keys that cannot be bound or taken away: a way out always stays."""
-
-
-def acts_by_key(table: tuple[Key, ...]) -> dict[str, str]:
-    """The act of each key of a table."""
-    return {key: row.act for row in table for key in row.keys}
 
 
 class Twice:

@@ -54,7 +54,7 @@ class Revision:
         if action == "resend" and session.state.state != "idle" and not self._consented:
             self._consented = True
             self._composer.load(text)
-            raise Busy("a run is under way; Enter again stops it and resends")
+            raise Busy("a run is under way; send it again to stop the run and resend")
         self.leave()
         try:
             with unsent.left_to_session():

@@ -120,7 +120,7 @@ async def test_a_resend_while_a_run_goes_on_wants_a_second_enter_and_an_impatien
         await stage.enter(pilot, "/edit 1")
         await until(stage.app, pilot, lambda: stage.composer.text == "first")
         await pilot.press("!", "enter")
-        await until(stage.app, pilot, lambda: "Enter again stops it and resends" in stage.drawn(Edge))
+        await until(stage.app, pilot, lambda: "send it again to stop the run and resend" in stage.drawn(Edge))
         assert (stage.composer.text, said(session), session.state.state) == ("first!", ["first", "second"], "running")
         await pilot.press("enter", "enter", "enter")
         await until(stage.app, pilot, lambda: said(session) == ["first!"])

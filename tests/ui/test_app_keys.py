@@ -7,11 +7,16 @@ import pytest
 
 from flowchat.config import open_folders
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.commands import COMMANDS
+from flowchat.ui.composer import Composer
 from flowchat.ui.edge import Edge
-from flowchat.ui.help_screen import HelpScreen
+from flowchat.ui.help_screen import HelpScreen, help_lines
+from flowchat.ui.key_names import shown
+from flowchat.ui.keys import CHAT, COMPOSER, PANE
 from flowchat.ui.listing import Listing
 from flowchat.ui.menu_screen import MenuScreen
 from flowchat.ui.meter import Meter
+from flowchat.ui.palette import DARK
 from tests.ui.test_app import Desk, composer, drawn, leave, opened, said, until
 
 
@@ -72,6 +77,30 @@ async def test_what_is_chosen_in_the_menu_is_done_and_comes_first_the_next_time(
         assert app.screen.query_one(Listing).rows[0].cells[0] == "/rename TITLE"
         await pilot.press(*"cycle", "enter")
         await until(pilot, lambda: session.mode == "accept-edits")
+        await leave(app)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_help_has_every_key_and_command_that_says_what_it_does(width: int) -> None:
+    lines = ["".join(text for text, _ in line).rstrip() for line in help_lines(DARK, width)]
+    shown_keys = [shown(row.keys[0]) for table in (CHAT, COMPOSER, PANE) for row in table if row.help and row.keys]
+    names = [*shown_keys, *(f"/{command.name} {command.argument}".rstrip() for command in COMMANDS)]
+    assert [name for name in names if not any(line.startswith(f"  {name}") for line in lines)] == []
+    assert max(map(len, lines)) <= width
+
+
+async def test_every_key_of_the_chat_and_of_what_is_written_does_something_and_breaks_nothing(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        for table in (COMPOSER, CHAT):
+            for key in [key for row in table for key in row.keys if row.act not in ("cancel", "leave", "suspend", "editor")]:
+                composer(app).load("two words\nand two lines")
+                await pilot.press(key)
+                await until(pilot, lambda: app.is_running)
+                while app.screen is not app.chat:
+                    await pilot.press("escape")
+                app.chat.query_one(Composer).focus()
         await leave(app)
 
 
