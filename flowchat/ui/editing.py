@@ -14,6 +14,7 @@ _APART = r"[^\w\U000f0000-\U0010ffff]"  # the characters of a folded paste are n
 _WORD_AHEAD = re.compile(rf"{_APART}*\w+|{_APART}+$")
 _WORD_BEHIND = re.compile(rf"\w+{_APART}*$|{_APART}+$")
 _JOINER = "\u200d"
+_JOINERS = "\u200c\u200d"
 
 Place = tuple[int, int]
 """A line's number and a character's index in it, both from 0."""
@@ -279,11 +280,12 @@ def grapheme_after(line: str, column: int) -> int:
 
 
 def _extends(character: str) -> bool:
-    """Whether a character belongs to the one before it: marks, joiners, variation selectors, skin tones, folded pastes."""
+    """Whether a character belongs to the one before it: marks, joiners, skin tones, parts of a syllable, folded pastes."""
     if character < "\u0300":
         return False
     return (
-        character == _JOINER
+        character in _JOINERS
+        or "\u1160" <= character <= "\u11ff"
         or "\U0001f3fb" <= character <= "\U0001f3ff"
         or is_inside(character)
         or unicodedata.category(character) in ("Mn", "Me", "Mc")

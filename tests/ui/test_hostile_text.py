@@ -23,16 +23,17 @@ ACTS = re.compile(
 )
 """What acts in the texts of the cases."""
 OURS = {"\x1b[0m", "\x1b[2J"}
-"""What the program writes by itself, too; of these the number counts."""
+"""What the program writes by itself, too."""
 SHIFT_ENTER, ENTER, ESCAPE = b"\x1b[13;2u", b"\x1b[13u", b"\x1b[27u"
 
 
 @pytest.fixture
-def program(start: Callable[..., Terminal], tmp_path: Path) -> Terminal:
+def begin(start: Callable[..., Terminal], tmp_path: Path) -> Callable[[str], Terminal]:
+    """Starts the program among the texts, in a mode."""
     texts = tmp_path / "texts.json"
     texts.write_text(json.dumps(TEXTS))
     (tmp_path / "here").mkdir()
-    return start(hostile.__file__, str(tmp_path / "here"), str(texts), columns=100, rows=400)
+    return lambda mode: start(hostile.__file__, str(tmp_path / "here"), str(texts), mode, columns=100, rows=90)
 
 
 def test_every_case_is_one_of_these() -> None:
@@ -40,47 +41,42 @@ def test_every_case_is_one_of_these() -> None:
     assert len([text for text in TEXTS if ACTS.search(text)]) > 30
 
 
-def test_what_a_model_its_tools_and_files_say_acts_on_nothing(program: Terminal) -> None:
+def test_what_a_model_its_tools_and_files_say_acts_on_nothing(begin: Callable[[str], Terminal]) -> None:
+    program = begin("bypass")
     program.write(b"go" + ENTER)
-    program.read_until(lambda seen: b"Done." in seen)
-    rows = program.rows
-    Path("/tmp/dr/rows.txt").write_text("\n".join(rows))
-    assert any(SEQUENCE_MARK in row for row in rows)
+    program.read_until(lambda seen: b"All done." in seen)
+    assert sum(SEQUENCE_MARK in row for row in program.rows) > 10
     assert foreign(program) == []
 
 
-def test_what_is_pasted_and_said_acts_on_nothing(program: Terminal) -> None:
+def test_what_is_pasted_said_and_asked_acts_on_nothing(begin: Callable[[str], Terminal]) -> None:
+    program = begin("default")
     for text in TEXTS:
-        program.write(b"\x1b[200~" + text.replace("\x1b[201~", "").encode("utf-8", "replace") + b"\x1b[201~")
-        program.write(SHIFT_ENTER)
+        pasted = text.replace("\x1b[201~", "").encode()
+        program.write(b"\x1b[200~" + pasted + b"\x1b[201~" + SHIFT_ENTER)
     program.write(b"pasted")
-    program.show_until(lambda rows: any("pasted" in row for row in program.written))
+    program.show_until(lambda rows: "pasted" in program.written[-1:])
     program.write(ENTER)
-    program.read_until(lambda seen: b"Done." in seen)
-    assert foreign(program) == []
-
-
-def test_titles_in_the_picker_and_of_the_session_act_on_nothing(program: Terminal) -> None:
-    program.write(b"/resume" + ENTER)
-    rows = program.show_until(lambda rows: any("user�resu" in row for row in rows))
-    assert sum(SEQUENCE_MARK in row or HIDDEN_MARK in row for row in rows) > 20
-    for _ in TEXTS:
-        program.write(b"\x1b[B")
-    program.write(ENTER)
-    program.show_until(lambda rows: any(f"▎ {hostile.TITLED}" in row for row in rows))
-    assert foreign(program) == []
-
-
-def test_the_raw_request_and_a_decision_act_on_nothing(program: Terminal) -> None:
-    program.write(b"/mode default" + ENTER)
-    program.write(b"go" + ENTER)
     program.show_until(lambda rows: any("y once" in row for row in rows))
+    program.write(b"\x1b[B" * 60)
+    program.rest(0.2)
     program.write(ESCAPE)
     program.show_until(lambda rows: not any("Esc stop" in row or "y once" in row for row in rows))
     program.write(b"/context raw" + ENTER)
-    program.show_until(lambda rows: any('"messages"' in row for row in rows))
-    program.write(b"\x1b[6~" * 3)
-    program.rest(0.3)
+    program.show_until(lambda rows: any("Esc close" in row for row in rows))
+    program.write(b"\x1b[6~" * 8)
+    program.rest(0.2)
+    assert foreign(program) == []
+
+
+def test_titles_in_the_picker_and_of_the_session_act_on_nothing(begin: Callable[[str], Terminal]) -> None:
+    program = begin("default")
+    program.write(b"/resume" + ENTER)
+    rows = program.show_until(lambda rows: any("user�resu" in row for row in rows))
+    assert sum(SEQUENCE_MARK in row or HIDDEN_MARK in row for row in rows) > 10
+    program.write(b"\x1b[B" * (len(TEXTS) - 1))
+    program.write(ENTER)
+    program.show_until(lambda rows: any(f"▎ {hostile.TITLED}" in row for row in rows))
     assert foreign(program) == []
 
 

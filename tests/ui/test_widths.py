@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from flowchat.transcript.clean import clean
+from flowchat.ui.composer import VISIBLE
 from flowchat.ui.strips import cut
 from flowchat.ui.widths import KNOWN_UNICODE, UNKNOWN_MARK, as_written, clip, clusters
+from flowchat.ui.wrapping import cells
 
 CORPUS: dict[str, list[str]] = json.loads(Path(__file__).with_name("widths.json").read_text())
 TEXTS = [text for texts in CORPUS.values() for text in texts]
@@ -131,3 +133,8 @@ def test_a_text_is_cut_between_clusters_and_takes_the_room_there_is(text: str, w
     assert len(kept) in ends
     assert cell_len(kept) <= width
     assert cell_len(cut(text, width)) <= width
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if not text.startswith(("\u0301", "\u200d", "🏻", "🏽"))])
+def test_the_composer_draws_a_text_in_the_cells_it_counts(text: str) -> None:
+    assert cell_len(text.translate(VISIBLE)) == cells(text)
