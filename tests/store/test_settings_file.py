@@ -129,7 +129,11 @@ def test_what_is_no_settings_file_is_left_as_it_is(file: Path, size: int | None)
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("colour", "red", "'colour' is not a setting; known settings: model, permission_mode, theme, compact.soft_percent, "),
+        (
+            "colour",
+            "red",
+            "'colour' is not a setting; known settings: model, permission_mode, theme, copy_on_select, ",
+        ),
         ("compact", "70", "'compact' is not a setting"),
         ("model.name", "x", "'model.name' is not a setting"),
         ("limits.steps.steps", "7", "'limits.steps.steps' is not a setting"),
@@ -164,6 +168,7 @@ def test_every_setting_can_be_set_and_is_read_again(file: Path) -> None:
         "permission_mode": "plan",
         "model": "demo",
         "theme": "light",
+        "copy_on_select": "true",
         "compact.model": "demo",
         "models.NAME.api_base": "http://h",
     }
@@ -182,6 +187,7 @@ def test_what_counts_says_where_it_comes_from(file: Path) -> None:
         Effective("model", "xai/grok", "environment", "FLOWCHAT_MODEL"),
         Effective("permission_mode", "default", "default"),
         Effective("theme", "dark", "file"),
+        Effective("copy_on_select", False, "default"),
         Effective("compact.soft_percent", 70, "file"),
         Effective("compact.hard_percent", 90, "file"),
         Effective("compact.model", "", "default"),
