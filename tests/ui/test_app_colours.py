@@ -1,12 +1,14 @@
 """The program on terminals that show many colours, few or none, and on those that tell their background or do not."""
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.ui.terminals import Terminal, unknown
+from tests.ui.terminals import ENTERED, LEFT, Terminal, unknown
 
 ASKED = b"\x1b]11;?\x1b\\"
 LIGHT, DARK = b"\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\", b"\x1b]11;rgb:1616/1818/1c1c\x07"
@@ -17,10 +19,10 @@ PLACEHOLDER_DARK, PLACEHOLDER_LIGHT = b"\x1b[38;2;154;161;174m", b"\x1b[38;2;91;
 
 def forms(seen: bytes) -> set[bytes]:
     """The forms in which colours of text were written: of 16, of 256, of all, or the terminal's own."""
-    found = {
-        ink for codes in re.findall(rb"\x1b\[([\d;]*)m", seen) for ink in re.findall(rb"(?:^|;)(38;[25]|3[0-79]|9\d)", codes)
-    }
-    return {{b"38;2": b"all", b"38;5": b"256", b"39": b"own"}.get(ink, b"16") for ink in found}
+    one = rb"[34]8;2;\d+;\d+;\d+|[34]8;5;\d+|\d+"
+    codes = [code for found in re.findall(rb"\x1b\[([\d;]*)m", seen) for code in re.findall(one, found)]
+    inks = [code[:4] for code in codes if re.match(rb"38;|3[0-79]$|9[0-7]$", code)]
+    return {{b"38;2": b"all", b"38;5": b"256", b"39": b"own"}.get(ink, b"16") for ink in inks}
 
 
 def test_a_light_terminal_is_asked_once_and_gets_the_light_theme(start: Callable[..., Terminal]) -> None:
@@ -30,10 +32,17 @@ def test_a_light_terminal_is_asked_once_and_gets_the_light_theme(start: Callable
     program.read_until(lambda seen: PLACEHOLDER_LIGHT in seen)
     program.write(b"list")
     program.show_until(lambda rows: program.written == ["list"])
-    program.write(b"\x1a")
-    program.rest(0.2)
-    assert program.seen.count(ASKED) == 1
     assert unknown(program.seen) == []
+
+
+def test_back_from_the_shell_it_is_not_asked_again(start: Callable[..., Terminal]) -> None:
+    program = start(environ=FULL)
+    program.write(b"\x1a")
+    program.read_until(lambda seen: LEFT in seen)
+    os.waitpid(program.pid, os.WUNTRACED)
+    os.kill(program.pid, signal.SIGCONT)
+    program.read_until(lambda seen: b"Write a message" in seen[seen.rfind(ENTERED) :] and seen.count(ENTERED) == 2)
+    assert program.seen.count(ASKED) == 1
 
 
 def test_a_dark_terminal_stays_as_it_was_painted(start: Callable[..., Terminal]) -> None:
