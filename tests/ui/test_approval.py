@@ -15,6 +15,7 @@ from textual.geometry import Offset
 
 from flowchat.transcript.events import ApprovalAsked, Preview
 from flowchat.ui.approval import Approval
+from flowchat.ui.keymap import DEFAULT, Change, Keymap, changed
 from flowchat.ui.palette import DARK
 from flowchat.ui.question import BODY_LIMIT_CHARS, BODY_LIMIT_LINES, lay_out
 
@@ -31,10 +32,10 @@ EDIT = ApprovalAsked("7.1", Preview("Edit total.py?", (), DIFF, "diff"), "", "ed
 class Desk(App[None]):
     """A bar, what it posted, and when a key was last typed into the composer."""
 
-    def __init__(self) -> None:
+    def __init__(self, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
         self.last_typed = float("-inf")
-        self.bar = Approval(DARK, lambda: self.last_typed)
+        self.bar = Approval(DARK, lambda: self.last_typed, keymap)
         self.told: list[Any] = []
 
     def compose(self) -> ComposeResult:
@@ -107,6 +108,17 @@ async def test_each_choice_decides_once_the_bar_has_stood_and_nobody_typed() -> 
             await shown(desk, pilot)
             await press(desk, pilot, key)
         assert desk.told == [("7.0", "once", ""), ("7.0", "session", ""), ("7.0", "deny", "")]
+
+
+async def test_other_keys_decide_where_they_are_bound_and_the_choices_name_them() -> None:
+    desk = Desk(changed([Change("approval", "a", "once", 1), Change("approval", "y", None, 2), Change("approval", "s", None, 3)]))
+    async with desk.run_test(size=(64, 20)) as pilot:
+        await shown(desk, pilot)
+        assert rows(desk)[-1] == "  a once    n no    Tab no, because...    Esc stop"
+        await press(desk, pilot, "y", after=1.0)
+        await press(desk, pilot, "s", after=2.0)
+        await press(desk, pilot, "a", after=3.0)
+        assert desk.told == ["passed y", "passed s", ("7.0", "once", "")]
 
 
 async def test_a_key_too_soon_after_the_bar_or_after_typing_goes_on_into_the_composer() -> None:
