@@ -42,7 +42,7 @@ class Grep:
         {"pattern": string()},
         {
             "path": string("Folder or file to search"),
-            "glob": string("Only files that match, as in glob"),
+            "glob": string("Only matching files, as in glob"),
             "ignore_case": boolean(),
             "context": integer("Lines around each match"),
         },
