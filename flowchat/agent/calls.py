@@ -11,7 +11,7 @@ from flowchat.agent.step import StepInFlight
 from flowchat.errors import ToolError
 from flowchat.tools.policy import Verdict
 from flowchat.tools.registry import bound
-from flowchat.tools.tool import Desk, Outcome, Reach, Tool
+from flowchat.tools.tool import SUMMARY_LIMIT_CHARS, Desk, Outcome, Reach, Tool
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import (
     AnswerStatus,
@@ -191,6 +191,6 @@ def _plain(call_id: CallId, status: AnswerStatus, sentence: str) -> ToolAnswered
 
 
 def _line(text: str) -> str:
-    """One line of at most 200 characters."""
+    """One line of at most SUMMARY_LIMIT_CHARS."""
     line = " ".join(clean(text).split())
-    return line if len(line) <= 200 else line[:199] + "…"
+    return line if len(line) <= SUMMARY_LIMIT_CHARS else line[: SUMMARY_LIMIT_CHARS - 1] + "…"

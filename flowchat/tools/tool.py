@@ -19,6 +19,7 @@ from flowchat.transcript.events import Preview
 INLINE_LIMIT_BYTES = 16 * 1024
 """Tool output in the conversation, UTF-8; what is longer goes whole into a blob the answer names."""
 SUMMARY_LIMIT_CHARS = 200
+"""The one line that says what a call came to."""
 
 
 class BadArguments(ToolError):

@@ -4,7 +4,6 @@ from typing import Literal
 
 from rich.cells import cell_len
 from textual.geometry import Size
-from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
@@ -22,9 +21,6 @@ class Edge(Widget):
     """One line, more only while a sentence needs them."""
 
     DEFAULT_CSS = "Edge { height: auto; }"
-
-    class Quiet(Message):
-        """The sentence has gone."""
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
@@ -52,7 +48,6 @@ class Edge(Widget):
     def _quieten(self) -> None:
         self._toast, self._timer = None, None
         self.refresh(layout=True)
-        self.post_message(self.Quiet())
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return max(1, len(self._lines(width)))
