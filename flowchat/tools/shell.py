@@ -28,8 +28,8 @@ class Shell:
     read_only = False
     schema = schema(
         "shell",
-        "Run a command with bash in the workspace; gives stdout and stderr. No terminal, no input; what it leaves running is ended"
-        " too.",
+        "Run a command with bash in the workspace; gives stdout and stderr. No terminal, no input; what it leaves running is"
+        " ended too.",
         {"command": string()},
         {"timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}")},
     )
