@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from flowchat.model.offers import Offer
     from flowchat.model.probe import Probed
     from flowchat.runtime.doctor import Report
+    from flowchat.store.sent import Sent
 
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
@@ -102,6 +103,7 @@ class Workspace:
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
         self._warm = False
+        self._disk = disk or Disk()
 
     # --- opening -----------------------------------------------------------------------------------------------------
     async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
@@ -329,6 +331,23 @@ class Workspace:
     async def draft_kept(self) -> None:
         """Until it is on disk. Raises StorageFailed."""
         await self._unsent.kept()
+
+    async def remember(self, text: str) -> None:
+        """Keep a text that was written here where Ctrl+R of every session finds it, best effort; raises nothing."""
+        if self.folders is not None and text.strip():
+            from flowchat.store.sent import Sent, SentFile
+
+            file, sent = SentFile(self.folders.state, self._disk), Sent(text, str(self.path), self._clock.now_ms())
+            await aside(lambda: file.add(sent))
+
+    def history(self) -> "list[Sent]":
+        """What was written in all sessions of all folders, this one's first, the newest of each first. Blocks for the disk."""
+        if self.folders is None:
+            return []
+        from flowchat.store.sent import SentFile
+
+        here = str(self.path)
+        return sorted(SentFile(self.folders.state, self._disk).texts(), key=lambda sent: sent.cwd != here)
 
     def _tell(self, toast: Toast) -> None:
         for session, _ in self._open:

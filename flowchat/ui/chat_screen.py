@@ -125,6 +125,8 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     # --- what is written ---------------------------------------------------------------------------------------------
     def on_panes_submitted(self, message: Panes.Submitted) -> None:
         text, is_blank = message.text, not message.text.strip()
+        if not is_blank:
+            self._stage.remember(text)
         if self._stage.revision.number is not None:
             if not is_blank:
                 self._stage.revise(text, "resend")

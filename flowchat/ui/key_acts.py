@@ -70,6 +70,7 @@ class KeyActs:
             stage.copy(selected)
             stage.screen.clear_selection()
         elif not stage.panes.composer.is_blank:
+            stage.remember(stage.panes.composer.text)
             stage.panes.composer.clear()
         elif stage.is_busy:
             stage.order(lambda session: session.interrupt())
@@ -93,6 +94,12 @@ def _submit(acts: KeyActs, event: events.Key) -> None:
 def _leave(stage: Stage) -> None:
     if stage.panes.composer.is_blank:
         stage.app.exit(0)
+
+
+def _history(stage: Stage) -> None:
+    from flowchat.ui import picking
+
+    picking.search_history(stage)
 
 
 def _save(stage: Stage) -> None:
@@ -126,6 +133,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "end": _of(lambda stage: stage.panes.conversation.scroll_end()),
     "blocks": _of(lambda stage: stage.panes.conversation.focus()),
     "mouse": _of(lambda stage: stage.switch_mouse()),
+    "history": _of(_history),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
     "save": _of(_save),
     "menu": lambda acts, _: acts.show_menu(),

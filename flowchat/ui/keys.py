@@ -40,6 +40,7 @@ CHAT: tuple[Key, ...] = (
     Key("end", ("ctrl+end",), "Follow the end again"),
     Key("blocks", ("ctrl+up",), "Move into the conversation; Esc or typing comes back"),
     Key("mouse", ("alt+m",), "Leave the mouse to the terminal, or take it back"),
+    Key("history", ("ctrl+r",), "Search what you wrote in all sessions"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
     Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; F1 again: the help"),

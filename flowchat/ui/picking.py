@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowchat.ui.context_screen import ContextScreen, totals
@@ -66,6 +67,22 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
     rows = totals(session.context, session.transcript.facts)
     text = session.request_text() if raw else ""
     stage.app.push_screen(ContextScreen(stage.palette, "Context", rows, text, stage.keymap))
+
+
+def search_history(stage: "Stage") -> None:
+    """Put what is chosen of all that was written into the composer; what is there goes into the history."""
+    from flowchat.ui.history_screen import HistoryScreen
+
+    def closed(text: str | None) -> None:
+        composer = stage.panes.composer
+        composer.focus()
+        if text is not None:
+            stage.remember(composer.text)
+            composer.clear()
+            composer.load(text)
+
+    load = partial(asyncio.to_thread, stage.workspace.history)
+    stage.app.push_screen(HistoryScreen(stage.palette, load, str(stage.workspace.path), _now_ms(), stage.keymap), closed)
 
 
 def show_menu(stage: "Stage", chosen: Callable[[Choice], None]) -> None:

@@ -157,6 +157,11 @@ class Stage:
         self._on_the_way.append(text)
         self.errands.run(send(), text)
 
+    def remember(self, text: str) -> None:
+        """Keep what was written where the search of every session finds it."""
+        if self.start.saved:
+            self.errands.run(self.workspace.remember(text), brief=False)
+
     def order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
 

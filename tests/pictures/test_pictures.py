@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from msgspec.structs import replace
+from textual import events
 
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
@@ -322,6 +323,31 @@ async def queue(stage: Stage) -> None:
     await hold.reached.wait()
     await stage.send("also check the credit notes")
     await stage.send("then run the tests")
+
+
+@scene("1 queued", "drop", "h hold", "send now", views=((USUAL, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def queue_with_its_keys(stage: Stage) -> None:
+    await queue(stage)
+    await stage.press("alt+up", "up")
+
+
+@scene("History", "of 3", "credit", views=EVERY)
+async def history_search(stage: Stage) -> None:
+    stage.model.then(says("Done."))
+    for text in ("upgrade pydantic", "explain how credit notes are numbered", "also check the credit notes\nand their tests"):
+        await stage.workspace.remember(text)
+        await stage.clock.pass_seconds(60)
+    await stage.press("ctrl+r")
+    await stage.shows("3 of 3")
+    await stage.press(*"credit")
+    await stage.shows("2 of 3")
+
+
+@scene("[pasted 1,234 lines]", "Why does it fail?", views=((USUAL, NIGHT), (NARROW, DAY), (USUAL, SIXTEEN)))
+async def pasted(stage: Stage) -> None:
+    await stage.press(*"Why does it fail? ")
+    stage.app.post_message(events.Paste("\n".join(f"line {number} of a log" for number in range(1_234))))
+    await stage.shows("[pasted")
 
 
 @scene("retry 1 in")

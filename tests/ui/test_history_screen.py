@@ -1,0 +1,113 @@
+"""What was written in all sessions is found again."""
+
+from pathlib import Path
+
+from flowchat.model.scripted import ScriptedModel, says
+from flowchat.store.sent import Sent
+from flowchat.ui.history_screen import LISTED_LIMIT, HistoryScreen
+from flowchat.ui.listing import Listing
+from flowchat.ui.palette import DARK
+from tests.staging import app_on, session_of, until, workspace_at
+from tests.ui.test_menu import drawn
+from tests.ui.test_pickers import Pushed
+
+DAY_MS = 86_400_000
+WRITTEN = [
+    Sent("fix the rounding\nin invoices", "/here", 3 * DAY_MS),
+    Sent("upgrade pydantic", "/here", DAY_MS),
+    Sent("Fix the flaky test", "/far/billing", 2 * DAY_MS),
+]
+
+
+def search(written: list[Sent]) -> Pushed:
+    async def load() -> list[Sent]:
+        return written
+
+    return Pushed(HistoryScreen(DARK, load, "/here", 3 * DAY_MS))
+
+
+def listed(app: Pushed) -> list[str]:
+    return [row.cells[0] for row in app.screen.query_one(Listing).rows]
+
+
+async def test_it_narrows_with_every_letter_and_widens_again() -> None:
+    app = search(WRITTEN)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.pause()
+        assert listed(app) == ["fix the rounding in invoices", "upgrade pydantic", "Fix the flaky test"]
+        assert "billing/" in "\n".join(drawn(app))
+        await pilot.press(*"FIX te")
+        assert listed(app) == ["Fix the flaky test"]
+        await pilot.press("backspace", "backspace")
+        assert listed(app) == ["fix the rounding in invoices", "Fix the flaky test"]
+        await pilot.press("ctrl+r", "enter")
+    assert app.given == ["Fix the flaky test"]
+
+
+async def test_a_text_of_lines_comes_back_with_its_lines() -> None:
+    app = search(WRITTEN)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.press("enter")
+    assert app.given == ["fix the rounding\nin invoices"]
+
+
+async def test_where_nothing_matches_enter_does_nothing_and_escape_closes() -> None:
+    app = search(WRITTEN)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.press(*"zzz", "enter")
+        assert "Nothing matches; Backspace widens." in "\n".join(drawn(app))
+        await pilot.press("escape")
+    assert app.given == [None]
+
+
+async def test_of_thousands_the_first_are_listed_and_all_are_searched() -> None:
+    app = search([Sent(f"message {number}", "/here", 0) for number in range(10_000)])
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.pause()
+        assert (len(listed(app)), "first 200 of 10,000" in drawn(app)[0]) == (LISTED_LIMIT, True)
+        await pilot.press(*"9876")
+        assert listed(app) == ["message 9876"]
+
+
+async def test_what_one_session_sent_another_finds_and_what_was_cleared_too(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, ScriptedModel(says("Yes.")))
+    app = app_on(workspace)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await until(app, pilot, lambda: app.chat.session is not None)
+        await pilot.press(*"hello", "enter")
+        await until(app, pilot, lambda: session_of(app).state.state == "idle" and bool(session_of(app).transcript.head))
+        await pilot.press(*"slip", "ctrl+c")
+        await until(app, pilot, lambda: len(workspace.history()) == 2)
+    again = workspace_at(tmp_path, ScriptedModel())
+    app = app_on(again)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await until(app, pilot, lambda: app.chat.session is not None)
+        await pilot.press(*"draft", "ctrl+r")
+        await until(app, pilot, lambda: isinstance(app.screen, HistoryScreen) and len(app.screen.query_one(Listing).rows) == 2)
+        await pilot.press(*"hel", "enter")
+        await pilot.pause()
+        composer = app.chat.query_one("Composer")
+        assert composer.text == "hello"
+        await until(app, pilot, lambda: "draft" in [sent.text for sent in again.history()])
+        await pilot.press("ctrl+underscore", "ctrl+underscore")
+        assert composer.text == "draft"
+
+
+async def test_a_session_that_is_not_saved_leaves_nothing_in_it(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, ScriptedModel(says("Yes.")))
+    app = app_on(workspace, saved=False)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await until(app, pilot, lambda: app.chat.session is not None)
+        await pilot.press(*"hello", "enter")
+        await until(app, pilot, lambda: session_of(app).state.state == "idle" and bool(session_of(app).transcript.head))
+    assert workspace.history() == []
+
+
+async def test_this_folders_come_first_and_the_newest_of_each(tmp_path: Path) -> None:
+    here = workspace_at(tmp_path, ScriptedModel())
+    (tmp_path / "other").mkdir()
+    there = workspace_at(tmp_path / "other", ScriptedModel())
+    there.folders = here.folders
+    for workspace, text in ((here, "old"), (there, "elsewhere"), (here, "new"), (there, "elsewhere, later")):
+        await workspace.remember(text)
+    assert [sent.text for sent in here.history()] == ["new", "old", "elsewhere, later", "elsewhere"]
