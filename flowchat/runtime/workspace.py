@@ -92,10 +92,11 @@ class Workspace:
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self._environ, self._rules, self._attended = environ, tuple(rules), attended
-        self._max_steps, self.notices = max_steps, tuple(notices)
+        self._max_steps = max_steps
         self._clock = clock or SystemClock()
         self._make_model = make_model
         self._keys = keys or (Keys(folders.config) if folders else None)
+        self.notices = (*notices, *(self._keys.trouble() if self._keys else ()))
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
         self._unsent = Unsent(draft, True, self._clock, self._tell)

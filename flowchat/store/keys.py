@@ -51,6 +51,14 @@ class Keys:
         except StorageFailed:
             return {}
 
+    def trouble(self) -> tuple[str, ...]:
+        """A sentence where the file is there and its keys cannot be used."""
+        try:
+            self._rows()
+        except StorageFailed as error:
+            return (str(error),)
+        return ()
+
     def key_of(self, provider: str) -> str | None:
         """The key of a provider, None where none is kept. Raises StorageFailed where it cannot be reached."""
         row = self._rows().get(provider)

@@ -322,3 +322,14 @@ async def test_a_key_of_no_provider_is_refused(workspace: Workspace) -> None:
     with pytest.raises(CommandRefused, match="so no key either"):
         await Workspace(workspace.path, Settings(), None, environ=ENVIRON).keep_key("openai", "sk-1234567890")
     assert not workspace.folders.config.exists()
+
+
+async def test_keys_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
+    keys = tmp_path / "home" / "config" / "keys.json"
+    keys.parent.mkdir(parents=True)
+    keys.write_text("{")
+    workspace = workspace_at(tmp_path, notices=["a setting does not count"])
+    assert workspace.notices == (
+        "a setting does not count",
+        f"{keys} is not what flowchat wrote, so no key in it is used; remove it",
+    )

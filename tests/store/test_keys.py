@@ -2,12 +2,14 @@
 
 import json
 import stat
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.keys import KEY_LIMIT_CHARS, SERVICE, Keys
+from tests.store.disks import FaultyDisk, failing_at
 
 KEY = "sk-1234567890abcdef"
 
@@ -49,7 +51,7 @@ def keys_at(file: Path, ring: Ring | None = None) -> Keys:
 
 def test_without_a_keyring_a_key_is_in_a_file_for_the_user_alone(file: Path) -> None:
     keys = keys_at(file)
-    assert (keys.providers(), keys.key_of("openai")) == ({}, None)
+    assert (keys.providers(), keys.key_of("openai"), keys.trouble()) == ({}, None, ())
     assert keys.keep("openai", f" {KEY}\n") == str(file)
     assert (keys_at(file).providers(), keys_at(file).key_of("openai")) == ({"openai": str(file)}, KEY)
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
@@ -121,10 +123,22 @@ def test_a_file_that_is_something_else_has_no_keys_and_is_not_overwritten(file: 
     file.write_bytes(content)
     keys = keys_at(file)
     assert keys.providers() == {}
+    [trouble] = keys.trouble()
+    assert "remove it" in trouble
     for act in (lambda: keys.key_of("openai"), lambda: keys.keep("openai", KEY)):
         with pytest.raises(StorageFailed, match="remove it"):
             act()
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_a_disk_that_takes_nothing_keeps_the_keys_there_are(file: Path, call: str) -> None:
+    keys_at(file).keep("xai", "xai-key")
+    full = FaultyDisk(failing_at(1, ENOSPC, call, lasting=True))
+    with pytest.raises(StorageFailed) as refused:
+        Keys(file.parent, lambda: None, full).keep("openai", KEY)
+    assert ("make room there" in str(refused.value), KEY in str(refused.value)) == (True, False)
+    assert (keys_at(file).providers(), [path.name for path in file.parent.iterdir()]) == ({"xai": str(file)}, ["keys.json"])
 
 
 def test_a_file_that_others_may_read_is_made_private_again(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import stat
 import tomllib
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from flowchat.config import Settings, read_settings, setting_names
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.settings_file import BACKUP, FILE_LIMIT_BYTES, Effective, effective, save_setting
+from tests.store.disks import FaultyDisk, failing_at
 
 WRITTEN = """\
 # mine
@@ -103,6 +105,15 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
     file.symlink_to(theirs)
     save_setting(file, "theme", "light")
     assert (file.is_symlink(), theirs.read_text()) == (True, 'theme = "light"\n')
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_a_disk_that_takes_nothing_leaves_the_file_as_it_was(file: Path, call: str) -> None:
+    file.write_text(WRITTEN)
+    full = FaultyDisk(failing_at(1, ENOSPC, call, lasting=True))
+    with pytest.raises(StorageFailed, match="make room there"):
+        save_setting(file, "theme", "light", full)
+    assert (file.read_text(), [path.name for path in file.parent.iterdir()]) == (WRITTEN, ["config.toml"])
 
 
 @pytest.mark.parametrize(
