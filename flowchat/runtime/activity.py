@@ -10,7 +10,7 @@ from msgspec import structs
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
 from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact
-from flowchat.agent.inbox import Inbox, Queue
+from flowchat.agent.inbox import Inbox, Queue, item_of
 from flowchat.agent.loop import run
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
@@ -29,6 +29,7 @@ from flowchat.transcript.entries import (
     UserSaid,
 )
 from flowchat.transcript.events import AnyDelta, Phase, State, StateDelta
+from flowchat.transcript.facts import SessionFacts
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -365,3 +366,9 @@ def unsteered(queue: Queue) -> Queue:
 def said_of(item: QueueItem) -> UserSaid:
     """A queued message as it is said; saying it takes it out of the queue."""
     return UserSaid(item.client_id, item.parts, "queue")
+
+
+def said_from(facts: SessionFacts, client_id: str) -> list[Entry]:
+    """A queued message as it is said, the queue no longer held. Raises NotFound where it was deleted meanwhile."""
+    said = said_of(item_of(facts.queue, client_id))
+    return [QueueSet(facts.queue, held=False), said] if facts.held else [said]

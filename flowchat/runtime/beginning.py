@@ -50,18 +50,18 @@ class Beginning(Struct):
         """A run that begins with `before`, in a new session with what opens its log in front, in a changed one with the news."""
 
         def entries() -> list[Entry]:
-            first = self.entries(said) if said is not None and not transcript.head else []
+            first = self.entries(text_of(said.parts)) if said is not None and not transcript.head else []
             return [*first, *before()]
 
         return Start(entries, trigger, lambda: self.prompt_news(transcript.branch()), said)
 
-    def entries(self, said: UserSaid) -> list[Entry]:
-        """The first entries of the log, in the same write as the first message."""
+    def entries(self, words: str) -> list[Entry]:
+        """The first entries of the log, in the same write as the first `words` of the user."""
         self._prompt_checked = True
         started = SessionStarted(
             self.sid, str(self.workspace), self.app_version, self.model, self.mode, self.system, self.tools()
         )  # fmt: skip
-        title = TitleSet(self.title, "user") if self.title else TitleSet(first_words(text_of(said.parts)), "first_words")
+        title = TitleSet(self.title, "user") if self.title else TitleSet(first_words(words), "first_words")
         return [started, title, *self.notices]
 
     def prompt_news(self, branch: Sequence[Record]) -> list[Entry]:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from flowchat.errors import NotFound
-from flowchat.transcript.entries import AssistantSaid, Record, RunEnded, Seq
+from flowchat.transcript.entries import AssistantSaid, ContextAdded, Record, RunEnded, Seq
 
+_BESIDE = frozenset({"noticed", "context_added"})
+"""What stands behind a run's end without being said in it."""
 _SHOWN_FACTS = frozenset({"compacted", "compaction_undone"})
 
 
@@ -40,16 +42,19 @@ def newest_leaf(records: Sequence[Record], node: Seq) -> Seq:
 def retried_from(branch: Sequence[Record]) -> Seq | None:
     """Where a retry puts the head: before the failed or interrupted step, or None to go on from the head.
 
-    A step whose calls were answered stays; what it said is gone on from. Raises NotFound where the last run came to its end.
+    A step whose calls were answered stays, and so does what a command of the user added since: what they said is gone on from.
+    Raises NotFound where the last run came to its end.
     """
     if branch and branch[-1].type == "user_said":
         return None
     index = len(branch) - 1
-    while index >= 0 and branch[index].type == "noticed":
+    while index >= 0 and branch[index].type in _BESIDE:
         index -= 1
     ended = branch[index].entry if index >= 0 else None
     if not isinstance(ended, RunEnded) or ended.outcome == "completed":
         raise NotFound("nothing to retry: the last run completed")
+    if any(record.type == "context_added" for record in branch[index:]):
+        return None
     before = index - 1
     while before >= 0 and branch[before].type == "noticed":
         before -= 1
@@ -67,6 +72,8 @@ def unanswered(branch: Sequence[Record]) -> Record | None:
         if record.type == "user_said":
             return record
         if record.type in ("assistant_said", "tool_answered"):
+            return None
+        if isinstance(record.entry, ContextAdded) and record.entry.source == "command":
             return None
         if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
             return None

@@ -13,7 +13,7 @@ from flowchat.agent.clock import Clock
 from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, placed, without
 from flowchat.errors import AlreadyExists, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
-from flowchat.runtime.activity import Activity, Stop, said_of, unsteered
+from flowchat.runtime.activity import Activity, Stop, said_from, unsteered
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
 from flowchat.runtime.hearing import Hear, Hearing
@@ -23,6 +23,7 @@ from flowchat.runtime.outlook import request_text
 from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf
+from flowchat.runtime.user_commands import UserCommands
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
@@ -64,7 +65,8 @@ class Session:
         self.transcript = transcript
         self.read_only = read_only
         self._beginning = beginning
-        self._make_agent: Callable[[], Agent] = lambda: agent(self)
+        self.commands = UserCommands(transcript, beginning, self._may_write, lambda: self._activity.busy)
+        self._make_agent: Callable[[], Agent] = lambda: self.commands.joining(agent(self))
         self._hearing = Hearing(clock)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
@@ -209,9 +211,9 @@ class Session:
         if self._activity.next is not None:
             await self.set_queue((item, *without(self.queue, client_id)), held=False)
         elif self.state.state == "idle":
-            await self._start(lambda: self._from_queue(client_id), "promote")
+            await self._start(lambda: said_from(self.transcript.facts, client_id), "promote")
         else:
-            await self._instead(lambda: self._from_queue(client_id), "promote")
+            await self._instead(lambda: said_from(self.transcript.facts, client_id), "promote")
 
     async def release(self) -> None:
         """Enter on the empty composer: while idle the queue goes on; while busy its head becomes a steer. Raises NotFound."""
@@ -220,7 +222,7 @@ class Session:
         if item is None:
             raise NotFound("the queue is empty")
         if self.state.state == "idle":
-            await self._start(lambda: self._from_queue(item.client_id), "queue")
+            await self._start(lambda: said_from(self.transcript.facts, item.client_id), "queue")
         else:
             steer = QueueItem(item.client_id, item.parts, "steer")
             await self.set_queue((steer, *without(self.queue, item.client_id)), self.held)
@@ -343,6 +345,7 @@ class Session:
         ends_at = asyncio.get_running_loop().time() + CLOSE_SECONDS
         try:
             async with asyncio.timeout(STOP_SECONDS):
+                await self.commands.close()
                 await self._activity.close()
         except TimeoutError:
             self._activity.abandon()
@@ -358,6 +361,7 @@ class Session:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
         self._keeping.drafting.take(delta)
         self._hearing.emit(delta)
+        self.commands.settle()
 
     def _may_write(self, while_busy: bool = True) -> None:
         if self.read_only is not None or self._closing is not None:
@@ -373,13 +377,9 @@ class Session:
         """Say it instead of what is under way, which is interrupted unless it is being so already."""
         await self._activity.instead(self._beginning.start(self.transcript, before, trigger, said))
 
-    def _from_queue(self, client_id: str) -> list[Entry]:
-        """A queued message as it is said, the queue no longer held. Raises NotFound where it was deleted meanwhile."""
-        said = said_of(item_of(self.queue, client_id))
-        return [QueueSet(self.queue, held=False), said] if self.held else [said]
-
     def _published(self, record: Record) -> None:
         self._keeping.drafting.settle(record)
+        self.commands.published(record.entry)
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))

@@ -157,6 +157,10 @@ class Transcript:
         await asyncio.shield(batch.done)
         return batch.records[-1]
 
+    def place(self, *entries: Entry) -> None:
+        """As `append`, without waiting: everything has its place when this returns."""
+        self._submit(entries, revocable=False)
+
     async def append_or_withdraw(self, *entries: Entry) -> Record:
         """As `append`, but where the log cannot be written the entries are taken back, their seqs freed, StorageFailed raised."""
         await self.save_again()

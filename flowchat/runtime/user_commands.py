@@ -1,0 +1,118 @@
+"""Commands the user runs: at once and beside any run; what they print joins the conversation, for the model or without it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from msgspec import structs
+
+from flowchat.agent.agent import Agent
+from flowchat.errors import Busy, CommandRefused
+from flowchat.runtime.beginning import Beginning
+from flowchat.tools.bounds import bound
+from flowchat.tools.shell import Shell
+from flowchat.tools.tool import INLINE_LIMIT_BYTES, Desk, Outcome
+from flowchat.transcript.entries import ContextAdded, Noticed, Record, Text
+from flowchat.transcript.transcript import Transcript
+
+LONGEST_SECONDS = 24 * 3600.0
+"""A forgotten command is ended after a day."""
+SOURCE = "command"
+
+
+class UserCommands:
+    """At most one command at a time. What it printed has its place at once while nothing runs, else before the next step."""
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        beginning: Beginning,
+        may_write: Callable[[], None],
+        busy: Callable[[], bool],
+    ) -> None:
+        """`may_write` raises ReadOnly."""
+        self._transcript, self._beginning = transcript, beginning
+        self._may_write, self._busy = may_write, busy
+        self._shell = Shell(LONGEST_SECONDS)
+        self._program: asyncio.Task[Outcome] | None = None
+        self._job: asyncio.Task[None] | None = None
+        self._waiting: list[ContextAdded | Noticed] = []
+
+    @property
+    def running(self) -> bool:
+        return self._job is not None and not self._job.done()
+
+    async def run(self, command: str, output: Callable[[str], None], for_model: bool = True) -> None:
+        """Run a command line with bash; `output` gets what it prints as it comes. Done when it has ended.
+
+        Then a context_added of source `command` holds what it printed, or, not `for_model`, a notice. Raises ReadOnly, Busy,
+        CommandRefused where there is nothing to run, and NotDone without bash.
+        """
+        self._may_write()
+        if not command.strip() or "\0" in command:
+            raise CommandRefused("there is no command to run; write it after the !")
+        if self.running:
+            raise Busy("your last command is still running; stop it first")
+        self._job = asyncio.create_task(self._run(command, output, for_model))
+        await asyncio.shield(self._job)
+
+    def stop(self) -> bool:
+        """End the command that runs, keeping what it printed; False where none does."""
+        return self.running and self._program is not None and self._program.cancel()
+
+    async def close(self) -> None:
+        """End the command that runs; done when what it printed has its place."""
+        self.stop()
+        if self._job is not None:
+            await asyncio.wait({self._job})
+
+    async def _run(self, command: str, output: Callable[[str], None], for_model: bool) -> None:
+        printed = _End(output)
+        desk = Desk(self._beginning.workspace, {}, printed.add, self._transcript.blobs.put, self._transcript.blobs.get)
+        self._program = asyncio.create_task(self._shell.run({"command": command}, desk))
+        await asyncio.wait({self._program})
+        content = await self._content(self._program, printed)
+        entry = ContextAdded(SOURCE, command, (Text(content),)) if for_model else Noticed("info", SOURCE, f"{command}\n{content}")
+        self._waiting.append(entry)
+        self.settle()
+
+    # --- the conversation --------------------------------------------------------------------------------------------
+    def joining(self, agent: Agent) -> Agent:
+        """An agent whose news are also what commands printed since the last step."""
+
+        async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
+            return [*await agent.news(branch, first), *self._waiting]
+
+        return structs.replace(agent, news=news)
+
+    def published(self, entry: object) -> None:
+        """An entry is in the log."""
+        self._waiting = [waiting for waiting in self._waiting if waiting is not entry]
+
+    def settle(self) -> None:
+        """While nothing runs, what waits for the next step has its place now."""
+        if self._waiting and not self._busy():
+            waiting, self._waiting = self._waiting, []
+            first = waiting[0]
+            words = first.origin if isinstance(first, ContextAdded) else first.text.partition("\n")[0]
+            opening = () if self._transcript.head else self._beginning.entries(f"!{words}")
+            self._transcript.place(*opening, *waiting)
+
+    async def _content(self, ran: "asyncio.Task[Outcome]", printed: "_End") -> str:
+        """What it printed, cut in the middle where it was long, and in the last line how it ended."""
+        if ran.cancelled():
+            return "\n".join(part for part in (printed.text.strip("\n"), "[stopped]") if part)
+        outcome = ran.result()
+        content, _ = await bound(outcome, self._transcript.blobs.put)
+        return content if outcome.status != "ok" else f"{content}\n[exit 0]"
+
+
+class _End:
+    """The end of what was printed, at most INLINE_LIMIT_BYTES characters of it."""
+
+    def __init__(self, output: Callable[[str], None]) -> None:
+        self.text = ""
+        self._output = output
+
+    def add(self, text: str) -> None:
+        self.text = (self.text + text)[-INLINE_LIMIT_BYTES:]
+        self._output(text)
