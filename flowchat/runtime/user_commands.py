@@ -11,7 +11,7 @@ from flowchat.runtime.beginning import Beginning
 from flowchat.tools.bounds import bound
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, Desk, Outcome
-from flowchat.transcript.entries import ContextAdded, Noticed, Record, Text
+from flowchat.transcript.entries import COMMAND_END, ContextAdded, Noticed, Record, Text
 from flowchat.transcript.transcript import Transcript
 
 LONGEST_SECONDS = 24 * 3600.0
@@ -71,8 +71,8 @@ class UserCommands:
         self._program = asyncio.create_task(self._shell.run({"command": command}, desk))
         await asyncio.wait({self._program})
         content = await self._content(self._program, printed)
-        entry = ContextAdded(SOURCE, command, (Text(content),)) if for_model else Noticed("info", SOURCE, f"{command}\n{content}")
-        self._waiting.append(entry)
+        told = ContextAdded(SOURCE, command, (Text(content),))
+        self._waiting.append(told if for_model else Noticed("info", SOURCE, f"{command}{COMMAND_END}{content}"))
         self.settle()
 
     # --- the conversation --------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class UserCommands:
         if self._waiting and not self._busy():
             waiting, self._waiting = self._waiting, []
             first = waiting[0]
-            words = first.origin if isinstance(first, ContextAdded) else first.text.partition("\n")[0]
+            words = first.origin if isinstance(first, ContextAdded) else first.text.partition(COMMAND_END)[0]
             opening = () if self._transcript.head else self._beginning.entries(f"!{words}")
             self._transcript.place(*opening, *waiting)
 

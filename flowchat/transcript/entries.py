@@ -175,6 +175,10 @@ class Edited(Node, frozen=True):
     parts: tuple[UserPart, ...]
 
 
+COMMAND_END = "\n---\n"
+"""In a notice of source `command` between the command the user ran and what it printed."""
+
+
 class Noticed(Node, frozen=True):
     level: Level
     source: str

@@ -134,6 +134,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         if is_blank:
             self._stage.order(orders.go_on)
             return
+        if text.startswith("!"):
+            self._stage.run_command(text)
+            return
         match read_command(text):
             case UnknownCommand(sentence):
                 self.say(sentence, "warning")

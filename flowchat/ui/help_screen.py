@@ -13,6 +13,12 @@ from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.strips import Piece
 
 _KEY_CELLS, _COMMAND_CELLS = 14, 26
+IN_THE_TEXT = (
+    ("@path", "Show a file to the model."),
+    ("!command", "Run a command yourself; the model sees what it prints."),
+    ("!!command", "Run it without telling the model."),
+)
+"""What means something in a message."""
 
 
 class HelpScreen(Screen[None], inherit_bindings=False):
@@ -55,7 +61,8 @@ def help_lines(palette: Palette, width: int, keymap: Keymap = DEFAULT) -> list[l
             f"/{command.name} {command.argument}".rstrip(), f"{command.help}.{aliases}", _COMMAND_CELLS, palette, width
         )
     lines += [[], [("  In the text", heading)], []]
-    lines += _entry("@path", "Show a file to the model.", _KEY_CELLS, palette, width)
+    for name, text in IN_THE_TEXT:
+        lines += _entry(name, text, _KEY_CELLS, palette, width)
     return lines
 
 

@@ -58,6 +58,8 @@ class KeyActs:
             return
         if stage.revision.number is not None:
             stage.leave_revision()
+        elif stage.stop_command():
+            return
         elif stage.is_busy:
             stage.order(lambda session: session.interrupt())
         elif composer.is_blank and self._escaped.again(event.time):
@@ -72,6 +74,8 @@ class KeyActs:
         elif not stage.panes.composer.is_blank:
             stage.remember(stage.panes.composer.text)
             stage.panes.composer.clear()
+        elif stage.stop_command():
+            return
         elif stage.is_busy:
             stage.order(lambda session: session.interrupt())
         elif self._cancelled.again(event.time):

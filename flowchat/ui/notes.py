@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import assert_never
 
 from flowchat.transcript.entries import (
+    COMMAND_END,
     AnyEntry,
     ApprovalDecided,
     AssistantSaid,
@@ -37,6 +38,7 @@ from flowchat.transcript.entries import (
 )
 from flowchat.ui.blocks import Block, Note, NoteText, Said
 from flowchat.ui.figures import many, size
+from flowchat.ui.own_command import Ran
 from flowchat.ui.palette import Role
 from flowchat.ui.prose import one_line
 from flowchat.ui.strips import cut
@@ -61,9 +63,14 @@ def blocks_of(entry: AnyEntry, edited: Edited | None = None, messages_before: in
             yield Said(text_of(parts), [_attached(part) for part in parts if isinstance(part, Blob)])
         case RunEnded():
             yield from _run_end(entry)
+        case Noticed(source="command", text=text):
+            command, _, content = text.partition(COMMAND_END)
+            yield Ran("!!", command, content)
         case Noticed(level=level, text=text):
             word, role = _LEVELS[level]
             yield Note(NoteText(text, word, "failed" if level == "error" else "waiting", role))
+        case ContextAdded(source="command", origin=command, parts=parts):
+            yield Ran("!", command, text_of(parts))
         case ContextAdded():
             yield from _context(entry)
         case Compacted():

@@ -37,6 +37,7 @@ from flowchat.ui.find_bar import FindBar
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.meter import Meter
+from flowchat.ui.own_command import OwnCommand
 from flowchat.ui.palette import Palette
 from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.standing import Standing
@@ -87,6 +88,7 @@ class Panes(Vertical):
         super().__init__()
         self._keymap = keymap
         self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette)
+        self.command = OwnCommand(palette, keymap)
         self.banner, self.edge, self.find = Banner(palette), Edge(palette), FindBar(palette, keymap)
         self.queue, self.meter = QueueList(palette, keymap), Meter(palette, keymap)
         self.composer = Composer(palette, keymap)
@@ -103,6 +105,7 @@ class Panes(Vertical):
         self._completion.styles.overlay = "screen"
         yield self.welcome
         yield self.conversation
+        yield self.command
         yield self.banner
         yield self.queue
         yield self._completion
@@ -218,6 +221,7 @@ class Panes(Vertical):
         for widget in (
             self.welcome,
             self.conversation,
+            self.command,
             self.banner,
             self.queue,
             self.approval,

@@ -162,6 +162,27 @@ class Stage:
         if self.start.saved:
             self.errands.run(self.workspace.remember(text), brief=False)
 
+    def run_command(self, text: str) -> None:
+        """Run what stands after `!`, or after `!!` without telling the model."""
+        mark = "!!" if text.startswith("!!") else "!"
+        command, shown = text.removeprefix(mark).strip(), self.panes.command
+
+        async def run() -> None:
+            session = await self.visit.current()
+            if command and not session.commands.running:
+                shown.begin(mark, command)
+            try:
+                await session.commands.run(command, shown.put_out, for_model=mark == "!")
+            finally:
+                if not session.commands.running:
+                    shown.end()
+
+        self.errands.run(run(), text, brief=False)
+
+    def stop_command(self) -> bool:
+        """End the command the user runs; False where none does."""
+        return self.session is not None and self.session.commands.stop()
+
     def order(self, ask: Order) -> None:
         """Ask something of the session, as soon as there is one."""
 

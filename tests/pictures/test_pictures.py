@@ -233,6 +233,18 @@ async def streaming(stage: Stage) -> None:
     await stage.shows("So the fix is to round")
 
 
+@scene("sh tests.sh", "failed", "exit 1, 14 lines", "!!")
+async def own_commands(stage: Stage) -> None:
+    lines = [f"tests/test_{number}.py {'F' if number == 9 else '.'}" for number in range(12)]
+    printed = "\n".join([*lines, "", "1 failed, 11 passed"])
+    (stage.workspace.path / "tests.sh").write_text(f"cat <<END\n{printed}\nEND\nexit 1\n")
+    await stage.say("Fix rounding in invoices", says("Done."))
+    await stage.enter("!sh tests.sh")
+    await stage.until(lambda: "11 passed" in shown(stage.app) and not stage.session.commands.running)
+    await stage.enter("!!echo main")
+    await stage.until(lambda: "!!" in shown(stage.app) and not stage.session.commands.running)
+
+
 @scene("grep", "shell", "running", views=EVERY)
 async def tools_running(stage: Stage) -> None:
     (stage.workspace.path / "log").write_text("collected 5 items\n..F..\n")
@@ -393,7 +405,7 @@ async def editing(stage: Stage) -> None:
     await stage.shows("Editing message 1")
 
 
-@scene("/quit", views=EVERY)
+@scene("!!command", views=EVERY)
 async def help_screen(stage: Stage) -> None:
     await stage.press("f1", "f1")
     await stage.press("end")

@@ -38,7 +38,9 @@ async def test_what_a_command_prints_joins_the_conversation_and_the_next_request
 async def test_a_command_that_is_kept_from_the_model_is_only_noticed(desk: Desk) -> None:
     sitting = desk.open(says("Hello."))
     await sitting.session.commands.run("echo secret", ignore, for_model=False)
-    assert [(notice.source, notice.text) for notice in sitting.branch(Noticed)] == [("command", "echo secret\nsecret\n[exit 0]")]
+    assert [(notice.source, notice.text) for notice in sitting.branch(Noticed)] == [
+        ("command", "echo secret\n---\nsecret\n[exit 0]")
+    ]
     await sitting.session.send("hi")
     await sitting.session.idle()
     assert "secret" not in "".join(texts(sitting.model.asked()[-1].messages))
@@ -53,7 +55,7 @@ async def test_a_command_can_be_the_first_thing_in_a_session(desk: Desk) -> None
     await sitting.session.idle()
     assert sitting.types()[:4] == ["session_started", "context_added", "user_said", "run_started"]
     titles = [record.entry for record in sitting.session.transcript.records() if isinstance(record.entry, TitleSet)]
-    assert [title.title for title in titles if title.source == "first_words"] == ["!echo early"]
+    assert [title.title for title in titles if title.origin == "first_words"] == ["!echo early"]
     assert sitting.branch(RunEnded)[-1].outcome == "completed"
 
 

@@ -12,16 +12,17 @@ from flowchat.model.model import AuthFailed, RateLimited, UnknownModel
 from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
-from flowchat.transcript.entries import RunEnded, text_of
+from flowchat.transcript.entries import ContextAdded, Noticed, RunEnded, text_of
 from flowchat.ui.app import FlowchatApp
 from flowchat.ui.banner import Banner
 from flowchat.ui.composer import IMPATIENT_SECONDS, Composer
 from flowchat.ui.edge import Edge
 from flowchat.ui.meter import Meter
+from flowchat.ui.own_command import OwnCommand
 from flowchat.ui.queue_list import QueueList
 from flowchat.ui.welcome import Welcome
 from tests.desk import HandClock, project_folder
-from tests.staging import FACTS, app_on, session_of, until, workspace_at
+from tests.staging import FACTS, app_on, pane_rows, session_of, until, workspace_at
 
 
 class Stage:
@@ -338,6 +339,38 @@ async def test_where_there_is_nothing_to_go_on_with_a_new_session_says_so(tmp_pa
     async with stage.app.run_test(size=(100, 24)) as pilot:
         await stage.begin(pilot)
         await until(stage.app, pilot, lambda: "There is no session to continue in this folder yet" in stage.drawn(Edge))
+        await stage.app.close_session()
+
+
+# --- commands of the user --------------------------------------------------------------------------------------------
+async def test_a_command_of_the_user_shows_live_and_escape_ends_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, "!echo begun; sleep 600")
+        await until(stage.app, pilot, lambda: "begun" in stage.drawn(OwnCommand))
+        assert "running" in stage.drawn(OwnCommand)
+        await stage.enter(pilot, "!echo second")
+        await until(stage.app, pilot, lambda: "still running" in stage.drawn(Edge))
+        assert stage.composer.text == "!echo second"
+        stage.composer.clear()
+        await pilot.press("escape")
+        await until(stage.app, pilot, lambda: not session.commands.running and not stage.app.chat.query_one(OwnCommand).display)
+        assert "interrupted" in pane_rows(stage.app)[0][0]
+        assert text_of(session.transcript.branch()[-1].entry.parts) == "begun\n[stopped]"  # type: ignore[union-attr]
+        await stage.app.close_session()
+
+
+@pytest.mark.parametrize(("typed", "kind"), [("!echo hi", ContextAdded), ("!! echo hi", Noticed)])
+async def test_two_marks_keep_it_from_the_model(typed: str, kind: type, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, typed)
+        await until(stage.app, pilot, lambda: bool(session.transcript.head) and not session.commands.running)
+        assert isinstance(session.transcript.branch()[-1].entry, kind)
+        await until(stage.app, pilot, lambda: len(pane_rows(stage.app)) > 1)
+        assert "hi" in pane_rows(stage.app)[1][0]
         await stage.app.close_session()
 
 
