@@ -43,7 +43,7 @@ CHAT: tuple[Key, ...] = (
     Key("history", ("ctrl+r",), "Search what you wrote in all sessions"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
-    Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; F1 again: the help"),
+    Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; again: the help"),
     Key("help", (), "Every key and command on one page"),
 )
 

@@ -24,8 +24,8 @@ HELP_LINES = 2
 ROOMY_CELLS = 60
 """From this width on a row is left free below the heading."""
 _LISTED = ("chat", "conversation")
-_UNLISTED = frozenset({"submit", "newline", "escape", "cancel", "menu"})
-"""Acts of the chat that mean nothing in a list."""
+_UNLISTED = frozenset({"submit", "newline", "escape", "cancel", "menu", "page_up", "page_down", "row_up", "row_down", "fold_all"})
+"""Acts that mean nothing in a list, or nothing that is not there already."""
 
 
 class Entry(Struct, frozen=True):
@@ -52,7 +52,10 @@ class Choice(Struct, frozen=True):
 
 
 def entries(keymap: Keymap, recent: Sequence[str] = ()) -> list[Entry]:
-    """What can be chosen, the names in `recent` first; an act that is also a command is listed as that, with its key."""
+    """What can be chosen, the names in `recent` first; an act that is also a command is listed as that, with its key.
+
+    What the chat and the conversation both do is listed once.
+    """
     commands = {command.name: command for command in COMMANDS}
     rows = [(context, row) for context in _LISTED for row in keymap.tables[context] if row.help and row.act not in _UNLISTED]
     key_of = {row.act: keymap.name(context, row.act) for context, row in rows if context == "chat"}
@@ -61,7 +64,7 @@ def entries(keymap: Keymap, recent: Sequence[str] = ()) -> list[Entry]:
         for name, command in commands.items()
     ]
     for context, row in rows:
-        if row.act not in commands if context == "chat" else row.keys:
+        if row.act not in commands if context == "chat" else row.act not in key_of and row.keys:
             name = row.act.replace("_", " ")
             found.append(Entry(name, row.help, keymap.name(context, row.act), context=context, act=row.act))
     at = {name: index for index, name in enumerate(recent)}
