@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from msgspec import Struct
 from rich.color import Color
@@ -22,6 +23,16 @@ class Choice(Struct, frozen=True):
     problem: str = ""
 
 
+class Live:
+    """All that the palette of the moment has."""
+
+    def __init__(self, looks: "Looks") -> None:
+        self._looks = looks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._looks.palette, name)
+
+
 class Looks:
     """Holds the name that is set and the background that is known; themes are read when they are shown."""
 
@@ -38,6 +49,11 @@ class Looks:
         except UsageError as error:
             self.palette = self.take(DEFAULT)
             self.problem = f"config.toml: {error}; {DEFAULT} is shown"
+
+    @property
+    def live(self) -> Palette:
+        """A palette that is always the one of the moment, for what stays open while another theme is chosen."""
+        return cast(Palette, Live(self))
 
     @property
     def asks_ground(self) -> bool:

@@ -34,9 +34,10 @@ class Rows(Widget):
         self._draw, self._top, self._drawn = draw, 0, (-1, ())
         self.refresh(layout=True)
 
-    def use(self, palette: Palette) -> None:
-        self._palette = palette
-        self.refresh()
+    def draw_again(self) -> None:
+        """What the lines were made of has changed."""
+        self._drawn = (-1, ())
+        self.refresh(layout=True)
 
     def act(self, act: str) -> bool:
         """Scroll as a key of keys.LIST asks; False if the act is not about scrolling."""

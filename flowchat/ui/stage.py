@@ -20,6 +20,7 @@ from flowchat.ui.opening import Start
 from flowchat.ui.palette import Palette
 from flowchat.ui.panes import Order, Panes
 from flowchat.ui.revision import Revision
+from flowchat.ui.rows import Rows
 from flowchat.ui.standing import standing_of
 from flowchat.ui.unsent import Unsent
 from flowchat.ui.visit import Visit
@@ -68,11 +69,17 @@ class Stage:
 
     @property
     def palette(self) -> Palette:
-        return self.looks.palette
+        """For screens on top of this one: it changes with the looks while they are open."""
+        return self.looks.live
 
     def use_looks(self) -> None:
-        """Draw as the looks are now."""
+        """Draw as the looks are now, here and on the screens above."""
         self.panes.use(self.looks.palette)
+        for widget in (widget for screen in self.app.screen_stack[1:] for widget in screen.walk_children()):
+            if isinstance(widget, Rows):
+                widget.draw_again()
+            else:
+                widget.refresh()
 
     def say(self, text: str, level: Level = "info") -> None:
         self.panes.say(text, level)

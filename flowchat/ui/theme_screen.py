@@ -11,7 +11,6 @@ from flowchat.errors import FlowchatError
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.looks import Choice, Looks
-from flowchat.ui.palette import Palette
 from flowchat.ui.rows import Rows
 from flowchat.ui.stage import Stage
 from flowchat.ui.strips import Piece, cut, hint_lines
@@ -40,10 +39,9 @@ def pick_theme(stage: Stage) -> None:
     looks = stage.looks
     before = looks.name, looks.palette
 
-    def preview(name: str) -> Palette:
+    def preview(name: str) -> None:
         looks.take(name)
         stage.use_looks()
-        return looks.palette
 
     def closed(name: str | None) -> None:
         if name is None:
@@ -56,16 +54,16 @@ def pick_theme(stage: Stage) -> None:
 
 
 class ThemeScreen(ModalScreen[str | None], inherit_bindings=False):
-    """Gives the name chosen. `preview` shows a theme behind and gives its palette."""
+    """Gives the name chosen. `preview` shows a theme, here and behind."""
 
-    def __init__(self, looks: Looks, keymap: Keymap, preview: Callable[[str], Palette]) -> None:
+    def __init__(self, looks: Looks, keymap: Keymap, preview: Callable[[str], None]) -> None:
         super().__init__()
-        self._palette, self._choices, self._limits, self._preview = looks.palette, looks.choices(), looks.limits, preview
+        self._palette, self._choices, self._limits, self._preview = looks.live, looks.choices(), looks.limits, preview
         self._keymap, self._acts = keymap, keymap.acts("list")
         self._begin = next((at for at, choice in enumerate(self._choices) if choice.name == looks.name), 0)
-        self._head = Rows(looks.palette, self._title)
-        self._listing = Listing(looks.palette, (Column("text"), Column("dim")), limit=ROWS, raised=True)
-        self._foot = Rows(looks.palette, self._hints)
+        self._head = Rows(looks.live, self._title)
+        self._listing = Listing(looks.live, (Column("text"), Column("dim")), limit=ROWS, raised=True)
+        self._foot = Rows(looks.live, self._hints)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="bar"):
@@ -101,11 +99,7 @@ class ThemeScreen(ModalScreen[str | None], inherit_bindings=False):
         self._listing.show([Row(choice, (one_line(choice.name), choice.about)) for choice in self._choices], chosen)
 
     def _show(self) -> None:
-        self._palette = self._preview(self._chosen.name)
-        for part, draw in ((self._head, self._title), (self._foot, self._hints)):
-            part.use(self._palette)
-            part.show(draw)
-        self._listing.use(self._palette)
+        self._preview(self._chosen.name)
 
     def _title(self, width: int) -> Sequence[Sequence[Piece]]:
         palette = self._palette

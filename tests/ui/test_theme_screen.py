@@ -74,6 +74,12 @@ def rows_shown(app: FlowchatApp) -> str:
     return "\n".join("".join(segment.text for segment in row) for row in screen_segments(app))
 
 
+def inks_shown(app: FlowchatApp) -> set[str]:
+    """The colours of all that is on the screen."""
+    inks = (segment.style.color for row in screen_segments(app) for segment in row if segment.style and segment.text.strip())
+    return {colour.name for colour in inks if colour is not None}
+
+
 def dim_of(name: str) -> Style:
     """How a blank composer looks in a theme."""
     return read_theme(name, FILES).styles["dim"]
@@ -203,6 +209,22 @@ async def test_what_the_terminal_says_of_its_background_picks_one_of_a_family(tm
         assert stage.text == dim_of("warm-dark")
         stage.app.post_message(GroundTold("light"))
         await until(stage.app, pilot, lambda: stage.text == dim_of("warm-light"))
+        await stage.app.close_session()
+
+
+async def test_a_screen_that_is_open_when_the_terminal_says_it_is_drawn_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.begin(pilot)
+        await stage.enter(pilot, "/context")
+        await until(stage.app, pilot, lambda: "Esc close" in rows_shown(stage.app))
+        before = inks_shown(stage.app)
+        stage.app.post_message(GroundTold("light"))
+        await until(stage.app, pilot, lambda: inks_shown(stage.app) != before)
+        light, dark = (read_theme(name, FILES).styles for name in ("light", "dark"))
+        assert {str(dark["text"]), str(dark["dim"])} <= before
+        assert {str(light["text"]), str(light["dim"])} <= inks_shown(stage.app)
+        assert inks_shown(stage.app) & before == set()
         await stage.app.close_session()
 
 
