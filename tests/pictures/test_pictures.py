@@ -26,6 +26,7 @@ from flowchat.ui.app import FlowchatApp
 from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
+from flowchat.ui.themes import read_theme, theme_files
 from tests.desk import HandClock
 from tests.pictures.drawing import picture, rows_of, too_faint, without_times
 from tests.staging import app_on, session_of, until, workspace_at
@@ -50,6 +51,11 @@ LOOKS = {
     DAY: Look("#fcfbf8", "#25282e", "light"),
     SIXTEEN: Look("#000000", "#e5e5e5", "ansi-dark"),
     NONE: Look("#000000", "#e5e5e5", "neutral", Colours("none")),
+}
+LOOKS |= {
+    name: Look(theme.ground, "#e5e5e5" if theme.dark else "#000000", name)
+    for name, theme in ((name, read_theme(name, theme_files())) for name in theme_files())
+    if name not in LOOKS
 }
 EVERY = tuple((size, look) for size in (WIDE, USUAL, NARROW) for look in (NIGHT, DAY, SIXTEEN))
 USAGE = Usage(input=6_000, cached=5_200, output=400)
@@ -430,6 +436,16 @@ async def keys(stage: Stage) -> None:
     await stage.enter("/keys")
     await stage.shows("Press a key")
     await stage.press("ctrl+g")
+
+
+@scene("failed", "HALF_EVEN", "Change", views=tuple(((100, 36), look) for look in LOOKS if look not in (SIXTEEN, NONE)))
+async def gallery(stage: Stage) -> None:
+    lookup = "```python\n# once\ndef total(lines: list[Line]) -> Decimal:\n    return sum(lines, start=0.5) or 'none'\n```\n"
+    begins = says(f"It is `total`:\n\n{lookup}", calls=[READ, ("grep", {"pattern": "round("})], thinking="Rounding.", usage=USAGE)
+    stage.model.then(begins, says("", calls=[EDIT], usage=USAGE))
+    await stage.send()
+    await stage.asks()
+    await stage.send("also check the credit notes")
 
 
 @scene("Theme", "Enter keep", "Esc back", views=(*EVERY, (USUAL, NONE)))
