@@ -117,6 +117,10 @@ LIST: tuple[Key, ...] = (
     Key("close", ("escape", "ctrl+c"), "Close"),
 )
 
+MENU: tuple[Key, ...] = (Key("write", ("tab",), "Write the command into the composer, to be completed there"),)
+
+MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
+
 QUEUE: tuple[Key, ...] = (
     Key("up", ("up",), "Up"),
     Key("down", ("down",), "Down"),
@@ -150,6 +154,8 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "queue": QUEUE,
     "approval": APPROVAL,
     "list": LIST,
+    "menu": MENU,
+    "messages": MESSAGES,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
 PLACES: dict[str, str] = {
@@ -160,10 +166,12 @@ PLACES: dict[str, str] = {
     "queue": "in the queue",
     "approval": "when asked",
     "list": "in lists",
+    "menu": "among the commands",
+    "messages": "among earlier messages",
 }
 """What each context is called in sentences."""
 INSIDE_CHAT = ("composer", "conversation", "find", "queue", "approval")
-WRITING = ("chat", "composer", "find")
+WRITING = ("chat", "composer", "find", "menu")
 """Where a letter is written: it cannot be bound there."""
 RESERVED = ("escape", "ctrl+c")
 """Keys that cannot be bound or taken away: a way out always stays."""

@@ -127,7 +127,7 @@ class MenuScreen(Screen["Choice | None"], inherit_bindings=False):
             self.dismiss(None)
         elif act == "choose":
             self._choose(written=False)
-        elif event.key == "tab":
+        elif event.key in self._keymap.keys("menu", "write"):
             self._choose(written=True)
         elif act is None and event.key in self._keymap.keys("chat", "menu"):
             self.dismiss(Choice(next(entry for entry in self._all if entry.name == "/help"), False))
@@ -184,7 +184,7 @@ class MenuScreen(Screen["Choice | None"], inherit_bindings=False):
         more = next((key for key in keys if key not in self._acts), "")
         hints = (
             hint("list", "run", "choose"),
-            "Tab write it",
+            hint("menu", "write it", "write"),
             f"{shown(more)} help" if more else "",
             hint("list", "close", "close"),
         )

@@ -84,7 +84,8 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
         yield Rows(palette).add_class("preview")
         branches = any(said.next_variant is not None for said in self._messages)
         hint = self._keymap.hint
-        hints = (hint("list", "edit", "choose"), "b other branch" if branches else "", hint("list", "close", "close"))
+        walk = hint("messages", "other branch", "branch") if branches else ""
+        hints = (hint("list", "edit", "choose"), walk, hint("list", "close", "close"))
         yield Rows(palette, lambda width: hint_lines(width, hints, palette.dim))
 
     def on_mount(self) -> None:
@@ -94,7 +95,7 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         listing, act = self.query_one(Listing), self._acts.get(event.key)
         event.stop()
-        if event.key == "b":
+        if event.key in self._keymap.keys("messages", "branch"):
             self._walk()
         elif act == "close":
             self.dismiss(None)

@@ -79,6 +79,17 @@ async def test_enter_gives_the_chosen_one_and_tab_the_command_to_be_written() ->
             assert app.given == [choice]
 
 
+async def test_a_list_s_own_keys_are_those_that_are_bound() -> None:
+    keymap = changed([Change("menu", "ctrl+t", "write", 1), Change("menu", "tab", None, 2)])
+    app = Pushed(MenuScreen(DARK, keymap, entries(keymap)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert any("Ctrl+T write it" in row for row in drawn(app))
+        await pilot.press("tab")
+        assert app.given == []
+        await pilot.press("ctrl+t")
+        assert [choice.written for choice in app.given] == [True]
+
+
 async def test_at_forty_by_twelve_the_name_and_the_key_are_there_and_the_help_below() -> None:
     app = menu()
     async with app.run_test(size=(40, 12)) as pilot:
