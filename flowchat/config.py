@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from flowchat.errors import StorageFailed, UsageError
+from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import Mode
 
 LOG_LIMIT_BYTES = 1024 * 1024
@@ -90,64 +90,6 @@ def read_settings(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
     return settings, tuple(notices)
 
 
-def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | float]:
-    """The path of a setting such as `compact.soft_percent` or `models.NAME.window`, and a value for it as it is kept.
-
-    The value may be its text. Raises UsageError for a key that is not a setting and a value it does not take.
-    """
-    path = _path_of(key)
-    fields = {field.name: field for field in msgspec.structs.fields(_TABLES.get(path[0], Settings) if path[1:] else Settings)}
-    field = fields.get(path[-1])
-    depth = 3 if path[0] == "models" else 2 if path[0] in _TABLES else 1
-    if field is None or len(path) != depth or not all(path):
-        raise UsageError(f"{key!r} is not a setting; known settings: {', '.join(setting_names())}")
-    if field.type is Mode and isinstance(value, str):
-        value = MODE_ALIASES.get(value, value)
-    allowed = _ALLOWED.get(field.type, "a text")
-    try:
-        fitting: str | int | float | None = msgspec.convert(value, field.type, strict=False)
-    except msgspec.ValidationError:
-        fitting = None
-    if fitting is None or fitting == "auto":
-        raise UsageError(f"{key} = {_shown(value)} is not allowed: it must be {allowed}; nothing was changed")
-    return path, fitting
-
-
-def with_setting(settings: Settings, key: str, value: object) -> Settings:
-    """The settings with one of them set. Raises UsageError as fit_setting."""
-    path, fitting = fit_setting(key, value)
-    table = cast(dict[str, Any], msgspec.to_builtins(settings))
-    inner = table
-    for name in path[:-1]:
-        inner = inner.setdefault(name, {})
-    inner[path[-1]] = fitting
-    return msgspec.convert(table, Settings)
-
-
-def setting_names() -> tuple[str, ...]:
-    """Every setting there is, a model's own with NAME in the place of the model's."""
-    names: list[str] = []
-    for field in Settings.__struct_fields__:
-        inner = _TABLES.get(field)
-        between = ".NAME" if field == "models" else ""
-        names += [f"{field}{between}.{name}" for name in inner.__struct_fields__] if inner else [field]
-    return tuple(names)
-
-
-def _path_of(key: str) -> tuple[str, ...]:
-    """A dotted key in its parts; a model's name may hold dots, and quotes around it are left out."""
-    first, _, rest = key.strip().partition(".")
-    if first == "models" and rest:
-        name, _, last = rest.rpartition(".")
-        quoted = len(name) > 1 and name[0] == name[-1] and name[0] in "\"'"
-        return first, name[1:-1] if quoted else name, last
-    return tuple(key.strip().split("."))
-
-
-_TABLES: dict[str, type[Struct]] = {"compact": Compact, "limits": Limits, "tools": ToolSettings, "models": ModelSettings}
-"""The settings that are tables of settings."""
-
-
 def read_table(file: Path) -> dict[str, Any]:
     """What a config.toml says, as it stands. Raises OSError, and ValueError where it is not TOML."""
     return tomllib.loads(text_of(file))
@@ -205,7 +147,7 @@ def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices
 def _fit_table(kind: type[SomeSettings], value: object, where: str, notices: list[str]) -> SomeSettings:
     if isinstance(value, dict):
         return _fit(kind, cast(dict[str, Any], value), f"{where}.", notices)
-    notices.append(f"{where} = {_shown(value)} is not allowed: it must be a table of settings; its defaults are used")
+    notices.append(f"{where} = {shown(value)} is not allowed: it must be a table of settings; its defaults are used")
     return kind()
 
 
@@ -217,11 +159,11 @@ def _fit_value(
     try:
         fitting[key] = msgspec.convert(value, field.type)
     except msgspec.ValidationError:
-        allowed = _ALLOWED.get(field.type, "a text")
-        notices.append(f"{where}{key} = {_shown(value)} is not allowed: it must be {allowed}; the default is used")
+        allowed = ALLOWED.get(field.type, "a text")
+        notices.append(f"{where}{key} = {shown(value)} is not allowed: it must be {allowed}; the default is used")
 
 
-_ALLOWED: dict[object, str] = {
+ALLOWED: dict[object, str] = {
     bool: "true or false",
     Mode: f"one of {', '.join(mode for mode in get_args(Mode) if mode != 'auto')}",
     Percent: "a whole number from 1 to 100",
@@ -230,14 +172,16 @@ _ALLOWED: dict[object, str] = {
     Seconds: "a number of seconds over 0",
     dict[str, ModelSettings]: "a table of models",
 }
+"""What each kind of setting takes, as a sentence says it; a kind that is not in it is a text."""
 
 
 def _key(name: str) -> str:
     """A key as TOML writes it."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else _shown(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else shown(name)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a sentence repeats it."""
     text = repr(value)
     return text if len(text) <= SHOWN_VALUE_CHARS else text[:SHOWN_VALUE_CHARS] + "..."
 

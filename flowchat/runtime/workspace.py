@@ -14,7 +14,7 @@ from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.agent.system import SYSTEM_PROMPT
-from flowchat.config import Folders, Settings, with_setting
+from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model import discover
 from flowchat.model.model import Model
@@ -261,6 +261,7 @@ class Workspace:
         What is set of a model counts in open ones, too. Gives what there is to say of it. Raises UsageError, StorageFailed,
         CommandRefused.
         """
+        from flowchat.store.setting import with_setting
         from flowchat.store.settings_file import save_setting
 
         folders = self.folders
@@ -306,6 +307,8 @@ class Workspace:
 
     async def probe(self, name: str, api_base: str = "") -> "Probed":
         """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""
+        from flowchat.store.setting import with_setting
+
         settings = with_setting(self.settings, f"models.{name}.api_base", api_base) if api_base else self.settings
 
         async def no_blob(sha256: str) -> None:

@@ -9,12 +9,11 @@ from typing import Any, Literal, TypeAlias, cast
 
 from msgspec import Struct, to_builtins
 
-from flowchat.config import MODE_ALIASES, Settings, fit_setting, read_settings, read_table, setting_names
+from flowchat.config import FILE_LIMIT_BYTES, MODE_ALIASES, Settings, read_settings, read_table
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
+from flowchat.store.setting import fit_setting, setting_names
 
-FILE_LIMIT_BYTES = 1024 * 1024
-"""A longer config.toml is not changed."""
 BACKUP = ".before"
 """What is added to the file's name for the one that stood there, where a change could not leave the rest as it was."""
 

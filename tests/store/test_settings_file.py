@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowchat.config import Settings, read_settings, setting_names
+from flowchat.config import FILE_LIMIT_BYTES, Settings, read_settings
 from flowchat.errors import StorageFailed, UsageError
-from flowchat.store.settings_file import BACKUP, FILE_LIMIT_BYTES, Effective, effective, save_setting
+from flowchat.store.setting import setting_names
+from flowchat.store.settings_file import BACKUP, Effective, effective, save_setting
 from tests.store.disks import FaultyDisk, failing_at
 
 WRITTEN = """\
