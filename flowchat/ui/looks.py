@@ -57,8 +57,8 @@ class Looks:
 
     @property
     def asks_ground(self) -> bool:
-        """Whether the terminal is to be asked for its background: where that may change what is shown."""
-        return self._may_ask and self.name not in self._files
+        """Whether the terminal is to be asked for its background; also where it changes nothing until a family is chosen."""
+        return self._may_ask
 
     def take(self, name: str) -> Palette:
         """Show another theme, as its file is now. Raises UsageError: then nothing has changed."""

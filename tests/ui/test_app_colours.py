@@ -74,11 +74,14 @@ def test_a_terminal_that_could_not_answer_is_not_asked(start: Callable[..., Term
     assert ASKED not in start(environ=environ).seen
 
 
-def test_one_with_a_theme_that_is_set_is_not_asked(start: Callable[..., Terminal], tmp_path: Path) -> None:
+def test_a_theme_that_is_set_stays_whatever_is_answered(start: Callable[..., Terminal], tmp_path: Path) -> None:
     config = tmp_path / "home" / "config" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text('theme = "warm-light"\n')
-    assert ASKED not in start(environ=FULL).seen
+    config.write_text('theme = "dark"\n')
+    program = start(environ=FULL)
+    program.write(LIGHT + b"list")
+    program.show_until(lambda rows: program.written == ["list"])
+    assert PLACEHOLDER_LIGHT not in program.seen
 
 
 @pytest.mark.parametrize(

@@ -228,14 +228,15 @@ async def test_a_screen_that_is_open_when_the_terminal_says_it_is_drawn_again(tm
         await stage.app.close_session()
 
 
-async def test_a_theme_that_is_set_stays_whatever_the_background(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, theme="warm-dark", colours=Colours(answers=True))
+async def test_a_theme_that_is_set_stays_whatever_the_background_until_a_family_is_chosen(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, theme="warm-dark")
     async with stage.app.run_test(size=(80, 24)) as pilot:
         await stage.begin(pilot)
-        assert not stage.app.asks_ground
         stage.app.post_message(GroundTold("light"))
         await pilot.pause()
         assert stage.text == dim_of("warm-dark")
+        await stage.enter(pilot, "/theme neutral")
+        await until(stage.app, pilot, lambda: stage.text == dim_of("light"))
         await stage.app.close_session()
 
 
