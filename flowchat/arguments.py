@@ -40,11 +40,24 @@ class Chat(NamedTuple):
 
 
 class Sessions(NamedTuple):
-    """`flowchat sessions list`, `show ID`, `path ID`."""
+    """`flowchat sessions list`, `show ID`, `path ID`, `delete ID`, `export ID`; `output` empty: stdout."""
 
-    action: Literal["list", "show", "path"]
+    action: Literal["list", "show", "path", "delete", "export"]
     wanted: str = ""
     as_json: bool = False
+    sizes: bool = False
+    output: str = ""
+    force: bool = False
+    everything: bool = False
+
+
+class Trash(NamedTuple):
+    """`flowchat trash list`, `restore ID`, `empty`; `sure`: nothing is asked."""
+
+    action: Literal["list", "restore", "empty"]
+    wanted: str = ""
+    as_json: bool = False
+    sure: bool = False
 
 
 class Models(NamedTuple):
@@ -76,7 +89,7 @@ class Page(NamedTuple):
     text: str
 
 
-Command: TypeAlias = Chat | Sessions | Models | Config | Doctor | Page
+Command: TypeAlias = Chat | Sessions | Trash | Models | Config | Doctor | Page
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -84,6 +97,8 @@ def parse(words: Sequence[str]) -> Command:
     words = [_readable(word) for word in words]
     if words[:1] == ["sessions"]:
         return _parse_sessions(words[1:])
+    if words[:1] == ["trash"]:
+        return _parse_trash(words[1:])
     if words[:1] == ["models"]:
         return _parse_models(words[1:])
     if words[:1] == ["config"]:
@@ -162,22 +177,65 @@ def _chat_parser() -> "_Parser":
     return parser
 
 
+_SESSIONS = ("list", "show", "path", "delete", "export")
+
+
 def _parse_sessions(words: list[str]) -> Sessions | Page:
-    parser = _Parser(prog="flowchat sessions", description="Show saved sessions.")
-    parser.add_argument("action", nargs="?", metavar="list|show|path", help="list all, show one, or print its folder")
-    parser.add_argument("wanted", nargs="?", default="", metavar="ID", help="an id, the start of an id, or a title")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser = _Parser(prog="flowchat sessions", description="Saved sessions.")
+    add = parser.add_argument
+    add("action", nargs="?", metavar="|".join(_SESSIONS), help="list all; show one, print its folder, trash it, write it out")
+    add("wanted", nargs="?", default="", metavar="ID", help="an id, the start of an id, or a title")
+    add("--json", action="store_true", help="one JSON object a line; with export: --format json")
+    add("--size", action="store_true", help="with list: the bytes of logs and blobs, the largest first")
+    add("--format", type=_export_format, metavar="FORMAT", help="with export: markdown (default) or json")
+    add("-o", "--output", type=_file_name, metavar="FILE", help="with export: write FILE, not stdout")
+    add("--force", action="store_true", help="with -o: replace FILE where it is there")
+    add("--all", action="store_true", help="with export: every branch, not only the one the session is on")
     said = parser.parse_intermixed_args(words)
     if said.help:
         return Page(parser.format_help())
-    if said.action not in ("list", "show", "path"):
+    if said.action not in _SESSIONS:
         asked = "nothing" if said.action is None else repr(said.action)
-        raise UsageError(f"`flowchat sessions` takes list, show ID or path ID, not {asked}")
+        raise UsageError(f"`flowchat sessions` takes list, show ID, path ID, delete ID or export ID, not {asked}")
     if said.action == "list" and said.wanted:
         raise UsageError(f"`sessions list` takes no id, and {said.wanted!r} was given: use `sessions show {said.wanted}`")
     if said.action != "list" and not said.wanted:
         raise UsageError(f"`sessions {said.action}` needs the id of a session: `flowchat sessions list` shows them")
-    return Sessions(said.action, said.wanted, said.json)
+    for action, flags in (("list", ("size",)), ("export", ("format", "output", "force", "all"))):
+        for flag in flags:
+            if said.action != action and getattr(said, flag):
+                raise UsageError(f"--{flag} goes with `sessions {action}`: leave it out")
+    if said.force and not said.output:
+        raise UsageError("--force goes with -o FILE: name the file to replace")
+    if said.json and said.format == "markdown":
+        raise UsageError("--json is --format json, not markdown: use one of them")
+    as_json = said.json or said.format == "json"
+    return Sessions(said.action, said.wanted, as_json, said.size, said.output or "", said.force, said.all)
+
+
+_TRASH = ("list", "restore", "empty")
+
+
+def _parse_trash(words: list[str]) -> Trash | Page:
+    parser = _Parser(prog="flowchat trash", description="Deleted sessions; they stay until the trash is emptied.")
+    add = parser.add_argument
+    add("action", nargs="?", metavar="|".join(_TRASH), help="list all, put one back, or delete all for good")
+    add("wanted", nargs="?", default="", metavar="ID", help="with restore: an id, the start of an id, or a title")
+    add("--json", action="store_true", help="one JSON object a line")
+    add("--yes", action="store_true", help="with empty: do not ask")
+    said = parser.parse_intermixed_args(words)
+    if said.help:
+        return Page(parser.format_help())
+    if said.action not in _TRASH:
+        asked = "nothing" if said.action is None else repr(said.action)
+        raise UsageError(f"`flowchat trash` takes list, restore ID or empty, not {asked}")
+    if said.action == "restore" and not said.wanted:
+        raise UsageError("`trash restore` needs the id of a session: `flowchat trash list` shows them")
+    if said.action != "restore" and said.wanted:
+        raise UsageError(f"`trash {said.action}` takes no id, and {said.wanted!r} was given: leave it out")
+    if said.yes and said.action != "empty":
+        raise UsageError("--yes goes with `trash empty`: leave it out")
+    return Trash(said.action, said.wanted, said.json, said.yes)
 
 
 def _parse_models(words: list[str]) -> Models | Page:
@@ -280,6 +338,18 @@ def _output_format(value: str) -> "OutputFormat":
     if value not in get_args(OutputFormat):
         raise UsageError(f"{value!r} is not an output format: use text, json or stream-json")
     return cast(OutputFormat, value)
+
+
+def _export_format(value: str) -> str:
+    if value not in ("markdown", "json"):
+        raise UsageError(f"{value!r} is not an export format: use markdown or json")
+    return value
+
+
+def _file_name(value: str) -> str:
+    if not value.strip():
+        raise UsageError("-o is empty: name a file, or leave it out for stdout")
+    return value
 
 
 def _steps(value: str) -> int:

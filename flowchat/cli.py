@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, here, parse
+from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, Trash, here, parse
 from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowchat.runtime.session import Session
     from flowchat.runtime.workspace import Workspace
     from flowchat.serve.stream import OutputFormat
+    from flowchat.store import sessions as store_sessions
 
     Given = TypeVar("Given")
 
@@ -40,7 +41,9 @@ def _do(command: Command) -> int:
         case Page(text=text):
             return _print(text)
         case Sessions():
-            return _list_sessions(command)
+            return _tell_of_sessions(command)
+        case Trash():
+            return _use_trash(command)
         case Models():
             return _list_models(command)
         case Config():
@@ -167,21 +170,47 @@ def _folders_or_none() -> "tuple[Folders | None, tuple[str, ...]]":
     return folders, ()
 
 
-def _list_sessions(command: Sessions) -> int:
-    from flowchat.config import open_folders
-    from flowchat.serve import listing
-    from flowchat.store import sessions
+def _tell_of_sessions(command: Sessions) -> int:
+    from flowchat.serve import exporting, listing
 
-    folders = open_folders(os.environ)
-    store = sessions.Sessions(folders.data, folders.state)
+    store = _store()
     match command.action:
         case "list":
-            lines = listing.list_sessions(store, command.as_json)
+            lines = listing.list_sizes(store, command.as_json) if command.sizes else listing.list_sessions(store, command.as_json)
         case "show":
             lines = listing.show_session(store, command.wanted, command.as_json)
         case "path":
             lines = listing.session_path(store, command.wanted, command.as_json)
+        case "delete":
+            lines = listing.delete_session(store, command.wanted, command.as_json)
+        case "export":
+            pieces = exporting.exported(store, command.wanted, command.as_json, command.everything)
+            if not command.output:
+                return _write(pieces)
+            lines = exporting.export_to(command.output, pieces, command.force)
     return _write(lines)
+
+
+def _use_trash(command: Trash) -> int:
+    from flowchat.serve import trashing
+
+    store = _store()
+    match command.action:
+        case "list":
+            lines = trashing.list_trash(store, command.as_json)
+        case "restore":
+            lines = trashing.restore_session(store, command.wanted, command.as_json)
+        case "empty":
+            lines = trashing.empty_trash(store, command.as_json, command.sure, STDIN, STDERR)
+    return _write(lines)
+
+
+def _store() -> "store_sessions.Sessions":
+    from flowchat.config import open_folders
+    from flowchat.store import sessions
+
+    folders = open_folders(os.environ)
+    return sessions.Sessions(folders.data, folders.state)
 
 
 def _list_models(command: Models) -> int:

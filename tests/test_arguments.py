@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowchat import __version__
-from flowchat.arguments import PICK, Chat, Headless, Page, Sessions, parse
+from flowchat.arguments import PICK, Chat, Headless, Page, Sessions, Trash, parse
 from flowchat.errors import UsageError
 
 HERE = Path.cwd().resolve()
@@ -59,6 +59,13 @@ HERE = Path.cwd().resolve()
         (["sessions", "list", "--json"], Sessions("list", as_json=True)),
         (["sessions", "show", "k3f9"], Sessions("show", "k3f9")),
         (["sessions", "path", "--json", "k3f9"], Sessions("path", "k3f9", as_json=True)),
+        (["sessions", "list", "--size"], Sessions("list", sizes=True)),
+        (["sessions", "delete", "k3f9"], Sessions("delete", "k3f9")),
+        (["sessions", "export", "k3f9", "--format", "json", "--all"], Sessions("export", "k3f9", True, everything=True)),
+        (["sessions", "export", "k3f9", "-o", "a.md", "--force"], Sessions("export", "k3f9", output="a.md", force=True)),
+        (["trash", "list"], Trash("list")),
+        (["trash", "restore", "k3f9", "--json"], Trash("restore", "k3f9", as_json=True)),
+        (["trash", "empty", "--yes"], Trash("empty", sure=True)),
         (["--version"], Page(f"flowchat {__version__}\n")),
         (["-C", "~", "hi"], Chat(Path.home().resolve(), prompt="hi")),
         (["--yolo", "--permission-mode", "bypass"], Chat(HERE, mode="bypass")),
@@ -80,7 +87,7 @@ def test_help_is_a_page_that_shows_how_to_call_it(words: list[str]) -> None:
 MODES = "use default, accept-edits, plan or bypass"
 HELP = "`flowchat --help` lists the options"
 STEPS = "is not a valid step count: use a whole number from 1 to 999,999,999"
-ACTIONS = "`flowchat sessions` takes list, show ID or path ID, not"
+ACTIONS = "`flowchat sessions` takes list, show ID, path ID, delete ID or export ID, not"
 FOR_A_PROMPT = "put a prompt that starts with - after --"
 
 
@@ -116,6 +123,16 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
         (["sessions", "--json"], f"{ACTIONS} nothing"),
         (["sessions", "burn"], f"{ACTIONS} 'burn'"),
         (["sessions", "show"], "`sessions show` needs the id of a session: `flowchat sessions list` shows them"),
+        (["sessions", "show", "k3f9", "--size"], "--size goes with `sessions list`: leave it out"),
+        (["sessions", "show", "k3f9", "--all"], "--all goes with `sessions export`: leave it out"),
+        (["sessions", "export", "k3f9", "--force"], "--force goes with -o FILE: name the file to replace"),
+        (
+            ["sessions", "export", "k3f9", "--json", "--format", "markdown"],
+            "--json is --format json, not markdown: use one of them",
+        ),
+        (["sessions", "export", "k3f9", "-o", " "], "-o is empty: name a file, or leave it out for stdout"),
+        (["trash", "restore"], "`trash restore` needs the id of a session: `flowchat trash list` shows them"),
+        (["trash", "empty", "k3f9"], "`trash empty` takes no id, and 'k3f9' was given: leave it out"),
         (["sessions", "list", "k3f9"], "`sessions list` takes no id, and 'k3f9' was given: use `sessions show k3f9`"),
     ],
 )

@@ -13,6 +13,7 @@ from flowchat.store.log import LOG
 from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.store.scan import scan
 from flowchat.store.sessions import Sessions
+from flowchat.store.sizes import size_of
 from flowchat.transcript.clean import Clean, clean
 from flowchat.transcript.entries import AssistantSaid, Damaged, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
 from flowchat.transcript.transcript import Transcript
@@ -26,10 +27,35 @@ def list_sessions(store: Sessions, as_json: bool) -> Iterator[str]:
         yield json_line(msgspec.to_builtins(card)) if as_json else _card_line(card)
 
 
+def list_sizes(store: Sessions, as_json: bool) -> Iterator[str]:
+    """A line for each session with the bytes of its log and blobs, the largest first, and what they come to."""
+    found = sorted(((size_of(store.path(card.sid)), card) for card in store.cards()), key=lambda one: -one[0].total)
+    for size, card in found:
+        if as_json:
+            yield json_line({**msgspec.to_builtins(card), "bytes": msgspec.to_builtins(size)})
+        else:
+            parts = f"log {bytes_as_text(size.log):>9}  blobs {bytes_as_text(size.blobs):>9}"
+            yield f"{bytes_as_text(size.total):>9}  {parts}  {card.sid}  {titled(card)}\n"
+    if not as_json and found:
+        yield f"{bytes_as_text(sum(size.total for size, _ in found)):>9}  in all\n"
+
+
+def delete_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
+    """Move a session to the trash, and say how it comes back. Raises NotFound, ReadOnly, StorageFailed."""
+    sid = store.find(wanted)
+    card = store.card(sid)
+    name = store.trash(sid).name
+    if as_json:
+        yield json_line({"sid": sid, "trashed": name})
+    else:
+        called = f" ({titled(card)})" if card is not None else ""
+        yield f"{sid}{called} is in the trash; `flowchat trash restore {sid}` puts it back\n"
+
+
 def show_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     """What was said on the session's branch; as JSON every record of its log. Raises NotFound, StorageFailed; writes nothing."""
     sid = store.find(wanted)
-    records = _records(store, sid)
+    records = records_of(store, sid)
     if not records:
         raise StorageFailed(f"session {sid!r} has no readable entries")
     if as_json:
@@ -47,18 +73,32 @@ def session_path(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     yield json_line({"sid": sid, "path": path}) if as_json else f"{clean(path)}\n"
 
 
+def bytes_as_text(count: int) -> str:
+    """950 B, 9.8 kB, 68 kB, 1.2 MB."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":
+            break
+        size /= 1000
+    return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:.0f} {unit}"
+
+
 def _card_line(card: SessionCard) -> str:
     when = datetime.fromtimestamp(card.updated_ms / 1000).strftime("%Y-%m-%d %H:%M")
+    return f"{card.sid}  {when}  {card.messages:>5} messages  {titled(card):<{TITLE_CHARS}}  {_one_line(card.cwd)}\n"
+
+
+def titled(card: SessionCard) -> Clean:
+    """What a session is called, or how it began, in at most TITLE_CHARS characters."""
     title = _one_line(card.title or card.first_message)
-    shown = title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1] + "…"
-    return f"{card.sid}  {when}  {card.messages:>5} messages  {shown:<{TITLE_CHARS}}  {_one_line(card.cwd)}\n"
+    return title if len(title) <= TITLE_CHARS else Clean(title[: TITLE_CHARS - 1] + "…")
 
 
 def _one_line(text: str) -> Clean:
     return clean(" ".join(text.split()))
 
 
-def _records(store: Sessions, sid: str) -> Sequence[Record]:
+def records_of(store: Sessions, sid: str) -> Sequence[Record]:
     """The log as it stands, read without its lock: another process may be writing it."""
     path = store.path(sid) / LOG
     try:

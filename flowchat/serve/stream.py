@@ -58,7 +58,11 @@ def event_line(i: int, opening: str, session: str, at_ms: int, event: Event | Re
 
 def record_line(record: Record) -> str:
     """A line of a session as it is kept: place, time and fields of one record."""
-    return json_line({**_place(record), "t": record.at_ms, **msgspec.to_builtins(record.entry)})
+    return json_line(record_fields(record))
+
+
+def record_fields(record: Record) -> dict[str, object]:
+    return {**_place(record), "t": record.at_ms, **msgspec.to_builtins(record.entry)}
 
 
 def _place(record: Record) -> dict[str, object]:

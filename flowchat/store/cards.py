@@ -60,8 +60,12 @@ def write_card(folder: Path, card: SessionCard, disk: Disk) -> None:
     disk.write_file(folder / META, msgspec.json.encode(card), durable=False)
 
 
-def read_card(folder: str) -> SessionCard | None:
-    """From meta.json where it agrees with the log, else from the log; None where there is no log to read. Never writes."""
+def read_card(folder: str, sid: str = "") -> SessionCard | None:
+    """From meta.json where it agrees with the log, else from the log; None where there is no log to read. Never writes.
+
+    `sid`: its id, where the folder's name is another.
+    """
+    sid = sid or os.path.basename(folder)
     log = f"{folder}/{LOG}"
     try:
         found = os.stat(log)
@@ -71,12 +75,11 @@ def read_card(folder: str) -> SessionCard | None:
         return None
     size = found.st_size
     kept = _kept(folder)
-    if kept is not None and kept.log_bytes == size and not kept.at_least and folder.endswith(kept.sid):
+    if kept is not None and kept.log_bytes == size and not kept.at_least and kept.sid == sid:
         return kept
     with suppress(OSError):
         fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            sid = os.path.basename(folder)
             return _of_whole(sid, fd, size) if size <= WHOLE_BYTES else _of_ends(sid, fd, size, kept)
         finally:
             os.close(fd)

@@ -53,6 +53,12 @@ class Disk:
         os.mkdir(path, FOLDER_MODE)
         os.chmod(path, FOLDER_MODE)
 
+    def remove_tree(self, path: Path) -> None:
+        """A folder and all in it, links not followed."""
+        import shutil
+
+        shutil.rmtree(path)
+
     def lock(self, fd: int) -> None:
         """An exclusive flock, or BlockingIOError at once where another process has it."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,11 +39,45 @@ def take_lock(folder: Path, disk: Disk, new: bool) -> int:
 
 def holder(folder: Path) -> str:
     """` (process 123)` as the lock's content tells, or nothing."""
+    pid = _last_holder(folder)
+    return "" if pid is None else f" (process {pid})"
+
+
+def is_held(folder: Path, disk: Disk) -> bool:
+    """Whether another process has a session's lock; one is only tried for where whoever took it last is still there."""
+    pid = _last_holder(folder)
+    if pid is None or pid == os.getpid() or not _is_there(pid):
+        return False
     try:
-        found = re.search(rb'"pid":(\d+)', read_file(folder / LOCK, HOLDER_LIMIT_BYTES))
+        fd = disk.open(folder / LOCK, os.O_RDWR)
     except OSError:
-        return ""
-    return f" (process {int(found.group(1))})" if found else ""
+        return False
+    try:
+        disk.lock(fd)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(fd)
+    return False
+
+
+def _last_holder(folder: Path) -> int | None:
+    try:
+        found = re.search(rb'"pid":(\d+)', read_file(f"{folder}/{LOCK}", HOLDER_LIMIT_BYTES))
+    except OSError:
+        return None
+    return int(found.group(1)) if found else None
+
+
+def _is_there(pid: int) -> bool:
+    """A process of another user is there, too."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def is_at(fd: int, path: Path) -> bool:

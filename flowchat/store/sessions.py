@@ -2,7 +2,6 @@
 
 import heapq
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ from flowchat.store.disk import UNFINISHED, Disk, read_file
 from flowchat.store.draftfile import DRAFT, READ_LIMIT_BYTES
 from flowchat.store.drafts import DraftSlot
 from flowchat.store.forks import copy_session
-from flowchat.store.lock import holder, take_lock
+from flowchat.store.lock import holder, is_held, take_lock
 from flowchat.store.log import FileLog
 from flowchat.store.logfile import LOG
 from flowchat.store.memory import MemoryLog, MemoryShelf
 from flowchat.store.recent import RECENT_LIMIT, Recent, name_of
 from flowchat.store.scan import Scanned, scan
 from flowchat.store.shelf import FileShelf
+from flowchat.store.trash import Restored, Trash
 from flowchat.transcript.draft import AnyDraft, decode_draft
 from flowchat.transcript.entries import AnyEntry, Entry, HeadMoved, Node, Record, Seq, type_name
 from flowchat.transcript.transcript import Blobs, Log, encode_line
@@ -52,8 +52,9 @@ class Sessions:
     """Sessions below `data`/sessions, what is trashed below `data`/trash, unsent text of no session below `state`/drafts."""
 
     def __init__(self, data: Path, state: Path, disk: Disk | None = None) -> None:
-        self._folder, self._trash, self._drafts = data / "sessions", data / "trash", state / "drafts"
+        self._folder, self._drafts = data / "sessions", state / "drafts"
         self._disk = disk or Disk()
+        self.trashed = Trash(data / "trash", self._folder, self._disk)
         self._recent = Recent(state / "recent", self._disk)
         self._logs: WeakValueDictionary[str, FileLog] = WeakValueDictionary()
         self._slots: dict[Path, DraftSlot] = {}
@@ -111,15 +112,16 @@ class Sessions:
             raise NotFound(f"there is no session {sid!r}; `flowchat sessions list` shows all of them")
         return folder
 
-    def _lock(self, folder: Path) -> tuple[int | None, str | None]:
+    def _lock(self, folder: Path, instead: str = "it can be read or forked") -> tuple[int | None, str | None]:
+        """The lock, or why it cannot be had, and what can be done `instead`."""
         try:
             return take_lock(folder, self._disk, new=False), None
         except BlockingIOError:
-            return None, f"another flowchat{holder(folder)} has this session open; it can be read or forked"
+            return None, f"another flowchat{holder(folder)} has this session open; {instead}"
         except OSError as error:
             if not folder.exists():
                 raise NotFound(f"session {folder.name!r} was moved away just now") from error
-            return None, f"this session cannot be locked ({error.strerror or error}); it can be read or forked"
+            return None, f"this session cannot be locked ({error.strerror or error}); {instead}"
 
     def _open_to_write(self, folder: Path) -> tuple[int | None, str | None]:
         try:
@@ -170,6 +172,14 @@ class Sessions:
         cards = [card for sid in sids if (card := read_card(f"{self._folder}/{sid}")) is not None]
         return cards if cwd is None else [card for card in cards if card.cwd == str(cwd)]
 
+    def card(self, sid: str) -> SessionCard | None:
+        """None where its log cannot be read."""
+        return read_card(f"{self._folder}/{sid}")
+
+    def held(self, sids: Iterable[str]) -> set[str]:
+        """Those of them that another process has open."""
+        return {sid for sid in sids if sid not in self._logs and is_held(self._folder / sid, self._disk)}
+
     def newest(self, cwd: Path) -> str | None:
         """The session of a workspace that was used last: among those known to be recent and those begun last, else among all."""
         recent = self._recent.of(cwd)
@@ -203,6 +213,9 @@ class Sessions:
             more = f" and {len(near) - NAMED_LIMIT} more" if len(near) > NAMED_LIMIT else ""
             raise NotFound(f"{wanted!r} matches several sessions: {', '.join(near[:NAMED_LIMIT])}{more}")
         raise NotFound(f"there is no session {wanted!r}; `flowchat sessions list` shows all of them")
+
+    def blobs(self, sid: str) -> Blobs:
+        return FileBlobs(self._folder / sid, self._disk)
 
     def path(self, sid: str) -> Path:
         return self._folder / sid
@@ -265,22 +278,19 @@ class Sessions:
     def trash(self, sid: str) -> Path:
         """Move a session to the trash; raises ReadOnly while it is open anywhere, NotFound, StorageFailed."""
         folder = self._known(sid)
-        lock, held = self._lock(folder)
+        lock, held = self._lock(folder, "close it there first")
         if held is not None:
             raise ReadOnly(held)
-        target = self._trash / f"{sid}.{time.time_ns() // 1_000_000}"
         try:
-            self._disk.ensure_folder(self._trash)
-            self._disk.replace(folder, target)
-            with suppress(OSError):  # it is moved; how soon for good makes no difference
-                self._disk.sync_folder(self._trash)
-                self._disk.sync_folder(self._folder)
-        except OSError as error:
-            raise StorageFailed(f"{sid} cannot be moved to the trash: {error.strerror or error}") from error
+            return self.trashed.put(folder)
         finally:
             if lock is not None:
                 os.close(lock)
-        return target
+
+    def restore(self, wanted: str) -> Restored:
+        """Put a session back from the trash, by id, its beginning, or title. Raises NotFound, StorageFailed."""
+        trashed = self.trashed.find(wanted)
+        return self.trashed.restore(trashed.name, self._unused_sid(trashed.trashed_ms))
 
 
 def _age(card: SessionCard) -> tuple[int, str]:

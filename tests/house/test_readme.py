@@ -67,7 +67,7 @@ def test_its_settings_are_all_there_are_at_their_defaults(tmp_path: Path) -> Non
 
 
 def test_every_flag_is_in_it_and_no_other() -> None:
-    helped = [parse(["--help"]), parse(["sessions", "--help"])]
+    helped = [parse(["--help"]), parse(["sessions", "--help"]), parse(["trash", "--help"])]
     flags = {flag for page in helped if isinstance(page, Page) for flag in FLAG.findall(page.text)}
     assert set(FLAG.findall(section("## The command"))) == flags - {"--help", "--max-turns"}
 

@@ -52,6 +52,13 @@ class FaultyDisk(Disk):
         self._ask("make_folder")
         super().make_folder(path)
 
+    def remove_tree(self, path: Path) -> None:
+        """Where it fails a part of it is gone."""
+        for file in [file for file in path.rglob("*") if file.is_file()][:1]:
+            file.unlink()
+        self._ask("remove_tree")
+        super().remove_tree(path)
+
     def lock(self, fd: int) -> None:
         self._ask("lock")
         super().lock(fd)
