@@ -6,10 +6,11 @@ from rich.style import Style
 
 from flowchat.transcript.clean import Clean, clean
 from flowchat.transcript.events import ApprovalAsked
+from flowchat.ui.diffs import diff_rows, read_diff
 from flowchat.ui.figures import from_home, many
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import TAB_CELLS, Row, chop, wrapped
+from flowchat.ui.prose import Row, wrapped
 from flowchat.ui.strips import Piece
 
 BODY_LIMIT_CHARS, BODY_LIMIT_LINES = 32 * 1024, 1_000
@@ -46,7 +47,7 @@ def lay_out(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap =
         shown = [*_texts(head, width, style), *_gap(gap, width, palette), *_texts(tail, width, style)]
     told = _told(asked, width, palette)
     body = [*whole_title, *told, *shown] if preview.body_kind == "diff" else [*whole_title, *shown, *told]
-    change = next((number for number, row in enumerate(body) if row[-1][1] in (palette.good, palette.bad)), 0)
+    change = next((number for number, row in enumerate(body) if _is_change(row, palette)), 0)
     choices, always = _choices(asked, width, palette, keymap)
     return Question(title, body, change, [*_gap(gap, width, palette), *always], choices)
 
@@ -118,11 +119,13 @@ def _without_names(diff: str) -> str:
 
 
 def _diff(text: str, width: int, palette: Palette) -> list[Row]:
-    rows: list[Row] = []
-    for line in text.expandtabs(TAB_CELLS).split("\n") if text else ():
-        style = {"+": palette.good, "-": palette.bad, "@": palette.dim}.get(line[:1], palette.text)
-        rows += [[("  ", palette.text), *row] for row in chop([(line, style)], max(8, width - 4))]
-    return rows
+    rows = diff_rows(read_diff(text, is_whole=False), palette, max(12, width - 4)) if text else []
+    return [[("  ", palette.text), *row] for row in rows]
+
+
+def _is_change(row: Row, palette: Palette) -> bool:
+    """Whether it shows a line of a diff that was taken out or came in."""
+    return any(piece in row for piece in (("+ ", palette.good), ("- ", palette.bad)))
 
 
 def _choices(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap) -> tuple[list[Row], list[Row]]:

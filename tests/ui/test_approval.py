@@ -175,7 +175,7 @@ async def test_the_names_above_a_diff_are_left_out() -> None:
     )
     async with desk.run_test(size=(64, 20)) as pilot:
         await shown(desk, pilot, asked)
-        assert rows(desk)[1:4] == ["  @@ -1 +1 @@", "  -old", "  +new"]
+        assert rows(desk)[1:4] == ["  1 - old", "  1 + new", "  s allows edit_file in this workspace"]
 
 
 async def test_other_keys_and_pastes_never_decide() -> None:
@@ -215,25 +215,25 @@ async def test_a_long_diff_scrolls_between_title_and_choices() -> None:
         desk.bar.limit_rows(7)
         await shown(desk, pilot, EDIT)
         assert rows(desk) == [
-            "── Edit total.py? ──── 40 lines below, Up and Down scroll ──",
-            "  @@ -1,2 +1,2 @@",
-            "  -old",
-            "  +new",
+            "── Edit total.py? ──── 39 lines below, Up and Down scroll ──",
+            "   1 - old",
+            "   1 + new",
+            "   2   line 0",
             "  s allows edit_file in this workspace",
             "  y once    s this session    n no    Tab no, because...",
             "  Esc stop",
         ]
         await press(desk, pilot, "down", "down", "down")
-        assert rows(desk)[1:4] == ["   line 0", "   line 1", "   line 2"]
+        assert rows(desk)[1:4] == ["   3   line 1", "   4   line 2", "   5   line 3"]
         await press(desk, pilot, "end")
         assert rows(desk)[:4] == [
-            "── Edit total.py? ────────── 40 above, Up and Down scroll ──",
-            "   line 37",
-            "   line 38",
-            "   line 39",
+            "── Edit total.py? ────────── 39 above, Up and Down scroll ──",
+            "  39   line 37",
+            "  40   line 38",
+            "  41   line 39",
         ]
         await press(desk, pilot, "home")
-        assert rows(desk)[1:3] == ["  @@ -1,2 +1,2 @@", "  -old"]
+        assert rows(desk)[1:3] == ["   1 - old", "   1 + new"]
 
 
 async def test_where_little_fits_the_change_itself_is_shown() -> None:
@@ -246,9 +246,9 @@ async def test_where_little_fits_the_change_itself_is_shown() -> None:
             pilot,
             ApprovalAsked("7.1", Preview("Change a.py?", (("lines", "+1 -1"),), diff, "diff"), "", "edit_file in this workspace"),
         )
-        assert rows(desk)[:4] == ["── Change a.py? ──────────── 10 above ──", "   line 8", "  -old", "  +new"]
+        assert rows(desk)[:4] == ["── Change a.py? ───────────── 9 above ──", "    line 8", "  - old", "  + new"]
         await press(desk, pilot, "up")
-        assert rows(desk)[:2] == ["── Change a.py? ──── 9 above, 1 below ──", "   line 7"]
+        assert rows(desk)[:2] == ["── Change a.py? ──── 8 above, 1 below ──", "    line 7"]
 
 
 LONG = {

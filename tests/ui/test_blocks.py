@@ -169,7 +169,8 @@ def test_diffs_are_numbered_and_shortened_to_what_changed() -> None:
     diff = "--- a/x\n+++ b/x\n@@ -7,5 +7,4 @@ def f():\n a\n b\n-c\n d\n e\n@@ -20 +19 @@\n-x\n+y\n\\ No newline at end of file\n"
     lines = read_diff(diff)
     assert lines == [
-        DiffLine(" ", "a", 7), DiffLine(" ", "b", 8), DiffLine("-", "c", 9), DiffLine(" ", "d", 9), DiffLine(" ", "e", 10),
+        DiffLine(" ", "a", 7, 7), DiffLine(" ", "b", 8, 8), DiffLine("-", "c", 9), DiffLine(" ", "d", 9, 10),
+        DiffLine(" ", "e", 10, 11),
         DiffLine("", "…"), DiffLine("-", "x", 20), DiffLine("+", "y", 19), DiffLine("", "No newline at end of file"),
     ]  # fmt: skip
     assert [line.text for line in changes(lines)] == ["b", "c", "d", "…", "x", "y", "No newline at end of file"]
