@@ -34,6 +34,8 @@ from tests.staging import app_on, session_of, until, workspace_at
 FOLDER = Path(__file__).parent
 WRITES = os.environ.get("FLOWCHAT_PICTURES") == "write"
 WIDE, USUAL, NARROW = (120, 40), (80, 24), (40, 12)
+BROAD = (160, 30)
+"""Where a diff stands side by side."""
 DAY, NIGHT, SIXTEEN, NONE = "light", "dark", "ansi", "mono"
 
 
@@ -273,7 +275,7 @@ async def tool_failed(stage: Stage) -> None:
     await stage.clock.hurry(stage.session.idle())
 
 
-@scene("exact", "HALF_EVEN", "That was all.", views=(*EVERY, (USUAL, NONE)))
+@scene("exact", "HALF_EVEN", "That was all.", views=(*EVERY, (USUAL, NONE), (BROAD, NIGHT)))
 async def diff(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]), says("That was all."))
     await stage.send()
@@ -281,7 +283,7 @@ async def diff(stage: Stage) -> None:
     await stage.clock.hurry(stage.session.idle())
 
 
-@scene("Change src/total.py?", "exact", "y once", "n no", views=(*EVERY, (USUAL, NONE)))
+@scene("Change src/total.py?", "exact", "y once", "n no", views=(*EVERY, (USUAL, NONE), (BROAD, NIGHT)))
 async def approval_of_an_edit(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]))
     await stage.send()
