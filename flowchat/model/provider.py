@@ -47,7 +47,6 @@ SWITCH_SECONDS = 0.0005
 ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else a request for the price table
     "LITELLM_MODE": "PRODUCTION",  # else the workspace's .env is read into our environment
-    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",  # else 100 equal chunks end a stream
 }
 _IMPORTED_LATE = (
     "openai.resources",
@@ -346,6 +345,7 @@ def _import_quietly() -> Any:
     settings: Any = litellm
     settings.suppress_debug_info = True
     settings.telemetry = False
+    settings.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize  # else 100 equal chunks end a stream
     settings.callbacks = []
     settings.disable_hf_tokenizer_download = True
     settings.disable_token_counter = True  # where the server reports no usage it would make one up

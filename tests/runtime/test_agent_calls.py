@@ -9,8 +9,8 @@ import pytest
 from flowchat.errors import StorageFailed
 from flowchat.model.scripted import says
 from flowchat.tools.registry import Registry
+from flowchat.tools.tool import BadArguments, Outcome, Reach
 from flowchat.tools.tool import Desk as Given
-from flowchat.tools.tool import Outcome, Reach
 from flowchat.transcript.entries import RunEnded, ToolAnswered, ToolSchema, ToolStarted
 from flowchat.transcript.events import Preview
 from tests.desk import Desk, settle
@@ -160,3 +160,14 @@ async def test_a_call_stopped_before_its_tool_began_did_nothing_and_says_so(desk
     await stopping
     assert len(sitting.branch(ToolStarted)) == 1
     assert (writer.ran, answers(sitting)) == (0, [("not_run", "not run: the run was stopped first")])
+
+
+async def test_an_error_as_long_as_what_it_quotes_is_cut(desk: Desk) -> None:
+    def quote() -> Reach:
+        raise BadArguments("é" * 20_000)
+
+    sitting = desk.open(says("", calls=[("quoting", {})]), says("I see"), tools=Registry([Tool("quoting", reach=quote)]))
+    await sitting.session.send("go")
+    await sitting.session.idle()
+    [answered] = sitting.branch(ToolAnswered)
+    assert (answered.status, answered.content) == ("error", f"{'é' * 4000}… (cut at 4,000 characters)")
