@@ -25,8 +25,11 @@ PLACEHOLDER = "Write a message, @file, /command"
 BURST_SECONDS = 0.1
 """What is pasted this soon after another piece is the rest of it: without brackets around it a paste comes in pieces."""
 GUTTER = 2
-_UNSEEN = (*range(0x80, 0xA0), 0xAD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070))
-_UNSEEN += (0x3164, 0xFEFF, 0xFFA0, *range(0xFFF9, 0xFFFC), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080))
+_UNSEEN_RANGES = ((0x80, 0xA0), (0x2028, 0x202F), (0x2060, 0x2070), (0xFFF9, 0xFFFC), (0x1D173, 0x1D17B), (0xE0000, 0xE0080))
+_UNSEEN: tuple[int, ...] = (
+    *(0xAD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0x3164, 0xFEFF, 0xFFA0),
+    *(code for start, stop in _UNSEEN_RANGES for code in range(start, stop)),
+)
 VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(_UNSEEN, 0x2426)
 """How characters that would act on the terminal are drawn; the text keeps them."""
 
