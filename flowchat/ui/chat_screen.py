@@ -33,7 +33,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     """Conversation, queue, decision bar, composer and meter of one session."""
 
     AUTO_FOCUS = ""
-    BINDINGS = (Binding("f", "fork", priority=True, show=False),)
+    BINDINGS = (Binding("f", "fork", priority=True, show=False, id="fork"),)
 
     def __init__(self, workspace: "Workspace", start: Start, looks: Looks, keymap: Keymap) -> None:
         super().__init__()
@@ -41,6 +41,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._stage = Stage(self, workspace, start, looks, keymap)
         self._panes = self._stage.panes
         self._keys = KeyActs(self._stage)
+        self._fork_keys = keymap.keys("reading", "fork")
         self._paths: Sequence[str] = ()
 
     def compose(self) -> ComposeResult:
@@ -48,6 +49,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     # --- the way in and the way out ----------------------------------------------------------------------------------
     def on_mount(self) -> None:
+        self._stage.app.set_keymap({"fork": ",".join(self._fork_keys)})
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -114,10 +116,11 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._panes.composer.take_paste(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The fork key is a letter like any other, unless nothing can be said here and nothing is being written."""
-        if action == "fork":
-            return self.session is not None and self.session.read_only is not None and self._panes.composer.is_blank
-        return True
+        """The fork key is a letter like any other, unless nothing can be said here and nothing is being written or sought."""
+        if action != "fork":
+            return True
+        is_idle = self.focused in (None, self._panes.composer, self._panes.conversation) and self._panes.composer.is_blank
+        return bool(self._fork_keys) and self.session is not None and self.session.read_only is not None and is_idle
 
     def action_fork(self) -> None:
         self._stage.fork()

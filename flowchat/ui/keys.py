@@ -134,6 +134,8 @@ QUEUE: tuple[Key, ...] = (
 )
 
 
+READING: tuple[Key, ...] = (Key("fork", ("f",), "Go on in a copy, when nothing is written"),)
+
 APPROVAL: tuple[Key, ...] = (
     Key("once", ("y",), "Allow it this once"),
     Key("session", ("s",), "Allow it, and what the question names, for this session"),
@@ -153,6 +155,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "find": FIND,
     "queue": QUEUE,
     "approval": APPROVAL,
+    "reading": READING,
     "list": LIST,
     "menu": MENU,
     "messages": MESSAGES,
@@ -165,6 +168,7 @@ PLACES: dict[str, str] = {
     "find": "while searching",
     "queue": "in the queue",
     "approval": "when asked",
+    "reading": "in a read-only session",
     "list": "in lists",
     "menu": "among the commands",
     "messages": "among earlier messages",

@@ -41,7 +41,8 @@ class Standing(Struct, frozen=True):
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
             why = self.read_only.partition("; ")[0]  # after it comes what can be done about it, here a key
-            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. f opens a copy", "warn"))
+            way = keymap.hint("reading", "opens a copy", "fork") or "/fork opens a copy"
+            rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. {way}", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
         if self.editing is not None:

@@ -7,6 +7,7 @@ import pytest
 
 from flowchat.config import open_folders
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.banner import Banner
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.composer import Composer
 from flowchat.ui.edge import Edge
@@ -17,7 +18,7 @@ from flowchat.ui.listing import Listing
 from flowchat.ui.menu_screen import MenuScreen
 from flowchat.ui.meter import Meter
 from flowchat.ui.palette import DARK
-from tests.ui.test_app import Desk, composer, drawn, leave, opened, said, until
+from tests.ui.test_app import Desk, composer, drawn, leave, opened, said, say, until
 
 
 @pytest.fixture
@@ -136,3 +137,24 @@ async def test_a_row_that_does_not_count_is_said_on_the_screen_and_nothing_else_
         edge = app.chat.query(Edge).first()
         await until(pilot, lambda: "keybindings.json line 1: there is no action 'nonsense'" in drawn(edge)[0])
         await leave(app)
+
+
+async def test_in_a_session_that_can_only_be_read_the_key_of_the_copy_is_a_letter_where_one_searches(desk: Desk) -> None:
+    first = desk.app()
+    async with first.run_test(size=(80, 24)) as pilot:
+        await say(pilot, first, "list")
+        held = await opened(pilot, first)
+        rebound(desk, "reading", g="fork", f=None)
+        second = desk.app(resume=held.sid)
+        async with second.run_test(size=(80, 24)) as pilot:
+            session = await opened(pilot, second)
+            await until(pilot, lambda: "g opens a copy" in " ".join(drawn(second.chat.query_one(Banner))))
+            await pilot.press("f3", "g")
+            await pilot.pause()
+            assert second.chat.session is session
+            await pilot.press("escape", "f")
+            assert (composer(second).text, second.chat.session) == ("f", session)
+            await pilot.press("backspace", "g")
+            await until(pilot, lambda: second.chat.session is not session)
+            await leave(second)
+        await leave(first)
