@@ -36,6 +36,8 @@ _TOKEN = re.compile(
 _OTHER_KEYS = re.compile(r"\x1b\[27;(\d+);(\d+)~")
 _SIZE_WITHOUT_PIXELS = re.compile(r"\x1b\[48;(\d+);(\d+);(?:0+;\d+|\d+;0+)t")
 _SIZE_OF_NOTHING = re.compile(r"\x1b\[48;(?:0+;|\d+;0+;)")
+_REPORT_END = re.compile(r"\A[0-9a-fA-F/:;#rgb]*(?:\x07|\x1b\\)")
+"""What may still come of a colour's report whose beginning was waited for in vain."""
 _ALT_ENTERS = {"\r": "alt+enter", "\n": "alt+enter", "\x7f": "alt+backspace"}
 
 
@@ -55,6 +57,7 @@ class Intake:
         self._rest = ""
         self._due: float | None = None
         self._pasted: list[str] | None = None
+        self._dropped_report = False
 
     @property
     def wait_seconds(self) -> float | None:
@@ -63,6 +66,8 @@ class Intake:
 
     def feed(self, read: str, goes_on: bool = False) -> list[Message]:
         """The events in what one read gave; `goes_on`: it belongs to the burst before it."""
+        if self._dropped_report:
+            read, self._dropped_report = _REPORT_END.sub("", read), False
         text, self._rest, self._due = self._rest + read, "", None
         out: list[Message] = []
         while text:
@@ -81,6 +86,7 @@ class Intake:
         if self._due is None or self._due > time.monotonic():
             return []
         rest, self._rest, self._due = self._rest, "", None
+        self._dropped_report = len(rest) > 2 and rest.startswith("\x1b]")
         if rest == "\x1b":
             return [events.Key("escape", "\x1b")]
         return list(self._alt(rest[1])) if len(rest) == 2 else []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowchat.ui.intake import SEQUENCE_SECONDS
 from tests.ui.terminals import ENTERED, LEFT, Terminal, unknown
 
 ASKED = b"\x1b]11;?\x1b\\"
@@ -65,6 +66,16 @@ def test_an_answer_that_comes_in_two_parts_is_not_typed(start: Callable[..., Ter
     program.write(LIGHT[:at])
     program.write(LIGHT[at:])
     program.read_until(lambda seen: PLACEHOLDER_LIGHT in seen)
+    program.write(b"list")
+    program.show_until(lambda rows: program.written == ["list"])
+
+
+def test_an_answer_whose_end_comes_much_too_late_is_not_typed_either(start: Callable[..., Terminal]) -> None:
+    program = start(environ=FULL)
+    program.write(LIGHT[:12])
+    program.rest(SEQUENCE_SECONDS * 1.5)
+    program.write(LIGHT[12:])
+    program.rest(0.1)
     program.write(b"list")
     program.show_until(lambda rows: program.written == ["list"])
 
