@@ -38,6 +38,8 @@ class Find:
         self.at: Hit | None = None
         self._pattern = re.compile("")
         self._counts: dict[Passage, tuple[int, ...]] = {}
+        self._texts: dict[Passage, list[str]] = {}
+        self._grew: set[Passage] = set()
         self._marks: dict[Block, tuple[int, Look, list[list[Span]]]] = {}
 
     def look_for(self, query: str, start: int, block: int) -> None:
@@ -59,8 +61,11 @@ class Find:
         """The story may have changed: what is new or grows is searched."""
         if not self.query:
             return
-        counts, growing = self._counts, self._story.growing
-        self._counts = {p: counts[p] if p in counts and p not in growing else self._count(p) for p in self._story.passages}
+        changed, self._grew = self._grew | self._story.growing, self._story.growing
+        for passage in changed:
+            self.forget(passage)
+        counts = self._counts
+        self._counts = {p: counts[p] if p in counts else self._count(p) for p in self._story.passages}
         at = self.at
         if at is None:
             return
@@ -72,6 +77,7 @@ class Find:
     def forget(self, passage: Passage) -> None:
         """A passage reads otherwise."""
         self._counts.pop(passage, None)
+        self._texts.pop(passage, None)
 
     def step(self, by: int) -> bool:
         """Go to the next match (1) or the one before (-1), round at the ends; False where there is none."""
@@ -139,11 +145,16 @@ class Find:
 
     # --- matches -----------------------------------------------------------------------------------------------------
     def _count(self, passage: Passage) -> tuple[int, ...]:
+        findall = self._pattern.findall
+        return tuple([len(findall(text)) for text in self._texts.get(passage) or self._read(passage)])
+
+    def _read(self, passage: Passage) -> list[str]:
+        """What the blocks of a passage hold; remembered while the search is on."""
         was_built = passage.is_built
-        counts = tuple(len(self._pattern.findall(block.searched)) for block in passage.blocks)
+        texts = self._texts[passage] = [block.searched for block in passage.blocks]
         if not was_built:
             passage.forget()
-        return counts
+        return texts
 
     def _nearest(self, start: int, block: int) -> Hit | None:
         before: Hit | None = None

@@ -5,13 +5,14 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import asking, figures, resting, starting, streaming
+from tests.benchmarks import asking, figures, finding, resting, starting, streaming
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "prompt": asking.prompt,
     "prefix": asking.prefix,
     "start": starting.key_at_start,
     "session": starting.long_session,
+    "find": finding.find,
     "stream": streaming.streaming,
     "idle": resting.idle,
 }

@@ -62,7 +62,7 @@ def key_at_start(times: int) -> list[Figure]:
 def long_session(times: int) -> list[Figure]:
     """What a session adds to a start that has none: until its last words and a key are shown, in time and in memory."""
     with place() as where:
-        last_words, size = asyncio.run(_write_session(where))
+        last_words, size = asyncio.run(write_session(where))
         empty, opened = [], []
         for _ in range(times + 1):
             empty.append(_started((*FLOWCHAT, "-m", "demo"), where, KEY))
@@ -93,7 +93,7 @@ def _middle(starts: Sequence[Started]) -> Started:
 
 
 # --- a long session --------------------------------------------------------------------------------------------------
-async def _write_session(where: Place) -> tuple[str, int]:
+async def write_session(where: Place) -> tuple[str, int]:
     """MESSAGES of about 1.3 KB, four a turn, by the store's own hand; gives the last words and the size of the log."""
     folders = open_folders(where.environ)
     opened = Sessions(folders.data, folders.state).new(1_790_000_000_000, where.work)

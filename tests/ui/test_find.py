@@ -119,6 +119,22 @@ def test_the_search_stays_right_while_text_comes_and_goes() -> None:
     assert (find.total, find.ordinal) == (2, 1)
 
 
+def test_an_answer_that_comes_with_the_next_step_is_searched_too() -> None:
+    records = numbered(
+        answer(Call("a", "grep", "{}"), finish="calls"),
+        ToolAnswered("1.0", "ok", "", "needle"),
+        answer("So.", step=2),
+    )
+    told = Story()
+    told.take(records[0], 0.0)  # type: ignore[arg-type]
+    find = found(told, "needle")
+    find.refresh()
+    told.take(records[1], 0.0)  # type: ignore[arg-type]
+    told.take(records[2], 0.0)  # type: ignore[arg-type]
+    find.refresh()
+    assert find.total == 1
+
+
 def test_a_narrower_search_finds_what_a_new_one_does() -> None:
     narrowed = found(story(*TALK), "t")
     for query in ("to", "tot", "total", "total l"):
