@@ -23,6 +23,9 @@ _TENTH_LIMIT_MS = 10_000
 Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
 """Decides about the blank row between two blocks: quiet lines stand together, and so do notes."""
 
+Fold: TypeAlias = Literal["line", "preview", "whole"] | bool | None
+"""How much of a block shows because it was folded or unfolded by hand; None: as much as of all."""
+
 
 class Look(Struct, frozen=True):
     """How to draw: `width` of the pane in cells; `unfolded`: what holds for calls and thoughts not folded by hand."""
@@ -38,6 +41,8 @@ class Block(Protocol):
 
     kind: Kind
     version: int
+    by_hand: Fold
+    """What it was before `fold` can be set again."""
 
     @property
     def source(self) -> str:
@@ -99,7 +104,7 @@ class Said:
     def __init__(self, text: str, attached: Sequence[str] = ()) -> None:
         self.version = 0
         self._text, self._attached = clean(text), [one_line(name) for name in attached]
-        self._unfolded = False
+        self.by_hand: Fold = False
 
     @property
     def source(self) -> str:
@@ -113,7 +118,7 @@ class Said:
         palette = look.palette
         width = text_width(look.width)
         rows = wrap_text(self._text.strip("\n"), palette.text, width) if self._text else []
-        if len(rows) > USER_ROWS and not self._unfolded:
+        if len(rows) > USER_ROWS and not self.by_hand:
             hidden = len(rows) - USER_ROWS_FOLDED
             rows = [*rows[:USER_ROWS_FOLDED], [(f"{palette.glyphs.folded} {hidden:,} more rows", palette.dim)]]
         rows += [[(cut(f"[{name}]", width), palette.dim)] for name in self._attached]
@@ -123,7 +128,7 @@ class Said:
     def fold(self, look: Look) -> bool:
         if len(wrap_text(self._text.strip("\n"), look.palette.text, text_width(look.width))) <= USER_ROWS:
             return False
-        self._unfolded = not self._unfolded
+        self.by_hand = not self.by_hand
         self.version += 1
         return True
 
@@ -139,6 +144,7 @@ class Answer:
 
     def __init__(self, text: str = "", whole: bool = False) -> None:
         self.version = 0
+        self.by_hand: Fold = None
         self._text: str = clean(text)
         self._more: list[str] = []
         self._cleaner = Cleaner()
@@ -195,7 +201,7 @@ class Thought:
         self._cleaner = Cleaner()
         self._ms, self._began = ms, began
         self._now, self._beat = began, 0
-        self._unfolded: bool | None = None
+        self.by_hand: Fold = None
         self._shows = False
 
     @property
@@ -214,11 +220,11 @@ class Thought:
 
     def keep_fold(self, other: "Thought") -> None:
         """Stay folded or unfolded as the thought in whose place this one comes."""
-        self._unfolded = other._unfolded
+        self.by_hand = other.by_hand
 
     def follow(self) -> None:
         """Be folded as all are."""
-        self._unfolded = None
+        self.by_hand = None
         self.version += 1
 
     def end(self, ms: int) -> None:
@@ -236,7 +242,7 @@ class Thought:
         self.version += 1
 
     def fold(self, look: Look) -> bool:
-        self._unfolded = not self._is_unfolded(look)
+        self.by_hand = not self._is_unfolded(look)
         self.version += 1
         return True
 
@@ -255,7 +261,7 @@ class Thought:
         return [gutter_strip(row, look.width) for row in rows]
 
     def _is_unfolded(self, look: Look) -> bool:
-        return look.unfolded if self._unfolded is None else self._unfolded
+        return look.unfolded if self.by_hand is None else bool(self.by_hand)
 
 
 class NoteText(Struct, frozen=True):
@@ -279,7 +285,7 @@ class Note:
         self.kind: Kind = note.kind
         self.version = 0
         self._note = note
-        self._unfolded = False
+        self.by_hand: Fold = False
 
     @property
     def source(self) -> str:
@@ -298,7 +304,7 @@ class Note:
     def fold(self, look: Look) -> bool:
         if not self._note.body:
             return False
-        self._unfolded = not self._unfolded
+        self.by_hand = not self.by_hand
         self.version += 1
         return True
 
@@ -312,12 +318,12 @@ class Note:
         word = f"{note.word}  " if note.word and note.text else note.word
         first: Row = [(word, palette.role(note.role)), (one_line(note.text), palette.dim)]
         if note.body:
-            first = [*first, (f"  {palette.glyphs.open if self._unfolded else palette.glyphs.folded}", palette.dim)]
+            first = [*first, (f"  {palette.glyphs.open if self.by_hand else palette.glyphs.folded}", palette.dim)]
         rows: list[Row] = []
         for number, row in enumerate(wrap(first, max(1, width - len(mark)))):
             rows.append([(mark if number == 0 else " " * len(mark), palette.role(note.role)), *row])
         strips: list[Line] = [gutter_strip(row, look.width) for row in rows]
-        return [*strips, *self._body(look)] if self._unfolded else strips
+        return [*strips, *self._body(look)] if self.by_hand else strips
 
     def _body(self, look: Look) -> list[Strip]:
         palette = look.palette

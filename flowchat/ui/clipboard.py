@@ -11,7 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from flowchat.tools.process import find_program, hand_over
-from flowchat.ui.figures import size
+from flowchat.ui.figures import many, size
 
 OSC_LIMIT_BYTES = 74_994
 """A longer text does not go through the terminal: in base64 it is more than the 100,000 characters that all take."""
@@ -35,24 +35,22 @@ class Tool(Struct, frozen=True):
 
 
 class Clipboard:
-    """Copies by the first way that works. `write` sends a sequence to the terminal; None where there is none."""
+    """Copies by the first way that works. `write` sends a sequence to the terminal."""
 
-    def __init__(self, environ: Mapping[str, str], write: Callable[[], Write | None]) -> None:
+    def __init__(self, environ: Mapping[str, str], write: Write) -> None:
         self._environ, self._write = environ, write
         self._file = ""
 
     async def copy(self, text: str, what: str = "") -> str:
         """Copy; gives a sentence that says how much (of `what`, as in "code 2 of 3") and where to. Raises OSError."""
-        much = size(len(text)) if len(text) >= 1000 else f"{len(text)} character{'s' * (len(text) != 1)}"
-        said = f"Copied {what} ({much})" if what else f"Copied {much}"
         for way in ways(self._environ):
             if isinstance(way, Tool):
                 if await self._hand_over(way, text):
-                    return f"{said} to the clipboard ({way.command[0]})"
-            elif (write := self._write()) is not None and len(text.encode()) <= OSC_LIMIT_BYTES:
-                write("".join(sequences(text, self._environ)))
-                return f"{said} to the clipboard (OSC 52)"
-        return f"{said} to {await asyncio.to_thread(self._keep, text)}: there is no clipboard to be reached"
+                    return told(text, what, f"the clipboard ({way.command[0]})")
+            elif len(text.encode()) <= OSC_LIMIT_BYTES:
+                self._write("".join(sequences(text, self._environ)))
+                return told(text, what, "the clipboard (OSC 52)")
+        return told(text, what, f"{await asyncio.to_thread(self._keep, text)}: no clipboard can be reached")
 
     async def _hand_over(self, tool: Tool, text: str) -> bool:
         program = find_program(tool.command[0], self._environ)
@@ -70,6 +68,12 @@ class Clipboard:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return self._file
+
+
+def told(text: str, what: str, where: str) -> str:
+    """The sentence for a text that has been copied."""
+    much = size(len(text)) if len(text) >= 1000 else many(len(text), "character")
+    return f"Copied {what} ({much}) to {where}" if what else f"Copied {much} to {where}"
 
 
 def ways(environ: Mapping[str, str]) -> Iterator[Tool | None]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowchat.ui.blocks import Block, Look
 from flowchat.ui.passages import Passage
@@ -86,6 +87,18 @@ class Find:
             return False
         self.at = self._nth((self.ordinal - 1 + by) % total if self.at is not None else 0)
         return True
+
+    def pass_over(self, row: int, look: Look) -> None:
+        """Go on to the first match at or below a row of the block the reader is at, to the last of all where there is none."""
+        assert self.at is not None
+        drawn, counted = self._drawn(self.at.passage, self.at.block, look), self._counts[self.at.passage][self.at.block]
+        below = next((number for number, spans in enumerate(drawn) if spans[0][0] >= row), None)
+        if below is not None:
+            self.at = replace(self.at, number=-(-below * counted // len(drawn)))
+            return
+        self.at = replace(self.at, number=counted - 1)
+        if self.ordinal < self.total:
+            self.step(1)
 
     # --- how many ----------------------------------------------------------------------------------------------------
     @property

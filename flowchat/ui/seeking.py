@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from flowchat.transcript.entries import Edited, Record
-from flowchat.ui.blocks import Block, Look
+from flowchat.ui.blocks import Block, Fold, Look
 from flowchat.ui.choice import Choice
 from flowchat.ui.finding import Find
 from flowchat.ui.passages import Passage
@@ -30,7 +30,7 @@ class Seeking:
         self._story, self._viewport, self._choice = story, viewport, choice
         self.find: Find | None = None
         self._origin: tuple[Mark | None, Place, bool, tuple[Passage, int] | None] | None = None
-        self._opened: tuple[Passage, Block] | None = None
+        self._opened: tuple[Passage, Block, Fold] | None = None
 
     @property
     def is_on(self) -> bool:
@@ -50,8 +50,11 @@ class Seeking:
             self._origin = (self._story.mark(top, look), top, self._viewport.follows, self._choice.taken)
         self._close(look)
         self._return(look)
-        passage, block = self._start(look)
-        self.find.look_for(query, passage, block)
+        top = self._start(look)
+        self.find.look_for(query, top[0], top[1])
+        at = self.find.at
+        if at is not None and top[2] and (at.passage, at.block) == (self._story.passages[top[0]], top[1]):
+            self.find.pass_over(top[2], look)
         self._show(look)
 
     def step(self, by: int, look: Look) -> bool:
@@ -97,13 +100,16 @@ class Seeking:
                 self._viewport.to_end()
         self.find = self._origin = self._opened = None
 
-    def _start(self, look: Look) -> tuple[int, int]:
-        """The passage and block at the top of the view."""
-        top = self._viewport.top
-        if top[0] >= len(self._story.passages):
-            return top[0], 0
-        found = self._story.block_at(top, look) if top[1] < self._story.height(top[0], look) else None
-        return top[0], found[1] if found else 0
+    def _start(self, look: Look) -> tuple[int, int, int]:
+        """The passage and block at the top of the view, and the row of it."""
+        index, row = self._viewport.top
+        if index >= len(self._story.passages) or row >= self._story.height(index, look):
+            return index, 0, 0
+        found = self._story.block_at((index, row), look)
+        if found is None:
+            return index, 0, 0
+        (_, first), _ = self._story.extent_at(index, found[1], look)
+        return index, found[1], row - first
 
     def _return(self, look: Look) -> None:
         """Back to where the reader was."""
@@ -142,22 +148,28 @@ class Seeking:
 
     def _unfold(self, passage: Passage, block: Block, look: Look) -> None:
         assert self.find is not None
+        before = block.by_hand
         if self.find.all_show(look) or not block.fold(look):
             return
         passage.touched = True
         if self.find.row(look) is None:
-            block.fold(look)
+            _fold_as(block, before)
         else:
-            self._opened = (passage, block)
+            self._opened = (passage, block, before)
 
     def _close(self, look: Look) -> None:
         """Fold again what was unfolded for a match; what stands at the top stays there."""
         if self._opened is None:
             return
-        passage, block = self._opened
+        passage, block, before = self._opened
         self._opened = None
         if passage in self._story.passages and block in passage.blocks:
             mark = self._story.mark(self._viewport.top, look)
-            block.fold(look)
+            _fold_as(block, before)
             if mark is not None:
                 self._viewport.top = self._story.find(mark, look)
+
+
+def _fold_as(block: Block, before: Fold) -> None:
+    block.by_hand = before
+    block.version += 1

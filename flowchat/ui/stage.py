@@ -89,17 +89,19 @@ class Stage:
         self.errands.run(self._copy(text, what), brief=False)
 
     async def _copy(self, text: str, what: str) -> None:
-        from flowchat.ui.clipboard import Clipboard
+        from flowchat.ui.clipboard import Clipboard, told
 
         if not text:
             self.say("There is nothing to copy here")
-            return
-        if self._clipboard is None:
-            self._clipboard = Clipboard(os.environ, lambda: terminal.write if (terminal := self.terminal) else None)
-        try:
-            self.say(await self._clipboard.copy(text, what))
-        except OSError as error:
-            self.say(f"Not copied: there is no clipboard to be reached, and no file can be written ({error.strerror})", "error")
+        elif self.terminal is None:
+            self.app.copy_to_clipboard(text)
+            self.say(told(text, what, "the clipboard"))
+        else:
+            self._clipboard = self._clipboard or Clipboard(os.environ, self.terminal.write)
+            try:
+                self.say(await self._clipboard.copy(text, what))
+            except OSError as error:
+                self.say(f"Not copied: no clipboard can be reached, and no file written ({error.strerror})", "error")
 
     @property
     def terminal(self) -> "Terminal | None":

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from flowchat.transcript.clean import Cleaner, clean
 from flowchat.transcript.entries import AnswerStatus, ToolAnswered
-from flowchat.ui.blocks import Kind, Look, barred, duration
+from flowchat.ui.blocks import Fold, Kind, Look, barred, duration
 from flowchat.ui.calls import main_argument, read_arguments, short_name
 from flowchat.ui.diffs import changes, diff_rows, read_diff
 from flowchat.ui.figures import seconds
@@ -64,7 +64,7 @@ class Panel:
         self._tool, self._args = tool, args
         self._stage: Stage = stage
         self._answer: ToolAnswered | None = None
-        self._level: Level | None = None
+        self.by_hand: Fold = None
         self._began = self._now = 0.0
         self._beat = 0
         self._cleaner = Cleaner(drop_colours=True)
@@ -98,11 +98,11 @@ class Panel:
 
     def keep_fold(self, other: "Panel") -> None:
         """Stay folded or unfolded as the panel in whose place this one comes."""
-        self._level = other._level
+        self.by_hand = other.by_hand
 
     def follow(self) -> None:
         """Be folded as all panels are."""
-        self._level = None
+        self.by_hand = None
         self.version += 1
 
     # --- as a block --------------------------------------------------------------------------------------------------
@@ -137,11 +137,11 @@ class Panel:
     def fold(self, look: Look) -> bool:
         before = len(self.draw(look))
         level = self._level_in(look)
-        self._level = "line" if level == "whole" else "whole"
+        self.by_hand = "line" if level == "whole" else "whole"
         if level == "preview" and len(self.draw(look)) == before:
-            self._level = "line"
+            self.by_hand = "line"
         if len(self.draw(look)) == before:
-            self._level = level
+            self.by_hand = level
             return False
         self.version += 1
         return True
@@ -151,7 +151,7 @@ class Panel:
         return [gutter_strip(row, look.width) for row in rows]
 
     def _level_in(self, look: Look) -> Level:
-        return self._level or ("whole" if look.unfolded else "preview")
+        return self.by_hand if isinstance(self.by_hand, str) else "whole" if look.unfolded else "preview"
 
     # --- the line ----------------------------------------------------------------------------------------------------
     def _title(self, look: Look) -> Row:

@@ -26,6 +26,7 @@ from flowchat.ui.app import FlowchatApp
 from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
+from flowchat.ui.find_bar import FindBar
 from flowchat.ui.themes import read_theme, theme_files
 from tests.desk import HandClock
 from tests.pictures.drawing import picture, rows_of, too_faint, without_times
@@ -384,6 +385,28 @@ async def failed(stage: Stage) -> None:
     await stage.say(ASKED, fails(AuthFailed("the key in X_API_KEY was refused; set it anew, then /retry"), "A beginning"))
 
 
+@scene("/round", " of 7", views=EVERY)
+async def finding(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, calls=[READ]), says("So the fix is to round\nonce."))
+    await stage.press("f3", *"round")
+
+
+@scene("Copied the last answer (", "to the clipboard", views=((USUAL, NIGHT), (NARROW, DAY)))
+async def copied(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS))
+    await stage.press("ctrl+up", "Y")
+
+
+@scene("tax", views=((USUAL, NIGHT), (USUAL, DAY)))
+async def selected(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS))
+    pane = stage.app.screen.query_one(Conversation)
+    await stage.pilot.mouse_down(pane, offset=(8, 1))
+    await stage.pilot.hover(pane, offset=(20, 6))
+    await stage.pilot.mouse_up(pane, offset=(20, 6))
+    await stage.pilot.pause()
+
+
 @scene("Resume", "Fix rounding", views=EVERY)
 async def resume_picker(stage: Stage) -> None:
     for title, text in (("Fix rounding in invoices", ASKED), ("Upgrade to pydantic 2", "Upgrade it."), ("", "Explain the queue")):
@@ -566,7 +589,8 @@ async def draw(scene: Scene, size: tuple[int, int], looks: Sequence[str], tmp_pa
         await stage.until(lambda: app.get_default_screen().session is not None)
         async with stage.closing:
             await scene.play(stage)
-            app.get_default_screen().query_one(Conversation).scroll_end()
+            if not app.get_default_screen().query_one(FindBar).display:
+                app.get_default_screen().query_one(Conversation).scroll_end()
             for name in looks if app.screen is app.chat else looks[:1]:
                 look = LOOKS[name]
                 if look.colours == first.colours:

@@ -50,7 +50,7 @@ def test_the_terminal_is_asked_first_unless_it_would_drop_it_without_a_word(envi
 
 async def test_through_the_terminal_the_text_arrives_as_it_is() -> None:
     written: list[str] = []
-    said = await Clipboard({"TERM": "xterm-256color"}, lambda: written.append).copy(TEXT)
+    said = await Clipboard({"TERM": "xterm-256color"}, written.append).copy(TEXT)
     [coded] = OSC.findall("".join(written))
     assert (base64.b64decode(coded).decode(), said) == (TEXT, "Copied 14 characters to the clipboard (OSC 52)")
 
@@ -68,21 +68,21 @@ async def test_what_is_too_long_for_the_terminal_goes_to_a_tool(tmp_path: Path) 
     path = programs(tmp_path, xclip=f"[ $DISPLAY = :7 ] && cat > {tmp_path}/copied")
     environ = {"TERM": "xterm-256color", "DISPLAY": ":7", "PATH": path}
     text = "x" * (OSC_LIMIT_BYTES + 1)
-    assert await Clipboard(environ, lambda: print).copy(text) == "Copied 75k to the clipboard (xclip)"
+    assert await Clipboard(environ, print).copy(text) == "Copied 75k to the clipboard (xclip)"
     assert (tmp_path / "copied").read_text() == text
 
 
 async def test_a_tool_that_fails_is_followed_by_the_next(tmp_path: Path) -> None:
     path = programs(tmp_path, wl_copy="exit 1", xclip="echo no display; exit 1", xsel=f"cat > {tmp_path}/copied")
     environ = {"TERM": "linux", "WAYLAND_DISPLAY": "w", "DISPLAY": ":0", "PATH": path}
-    assert await Clipboard(environ, lambda: None).copy(TEXT) == "Copied 14 characters to the clipboard (xsel)"
+    assert await Clipboard(environ, print).copy(TEXT) == "Copied 14 characters to the clipboard (xsel)"
     assert (tmp_path / "copied").read_text() == TEXT
 
 
 async def test_a_tool_that_never_answers_is_ended(tmp_path: Path) -> None:
     path = programs(tmp_path, xclip=f"echo $$ > {tmp_path}/pid; exec sleep 60", xsel=f"cat > {tmp_path}/copied")
     environ = {"TERM": "linux", "DISPLAY": ":0", "PATH": path}
-    assert await Clipboard(environ, lambda: None).copy(TEXT) == "Copied 14 characters to the clipboard (xsel)"
+    assert await Clipboard(environ, print).copy(TEXT) == "Copied 14 characters to the clipboard (xsel)"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -91,7 +91,7 @@ async def test_a_tool_that_stays_to_serve_the_clipboard_is_left_alone(tmp_path: 
     path = programs(tmp_path, wl_copy=f"cat > {tmp_path}/copied; sleep 60 & echo $! > {tmp_path}/pid")
     environ = {"TERM": "linux", "WAYLAND_DISPLAY": "w", "PATH": path}
     began = time.monotonic()
-    await Clipboard(environ, lambda: None).copy(TEXT)
+    await Clipboard(environ, print).copy(TEXT)
     pid = int((tmp_path / "pid").read_text())
     os.kill(pid, signal.SIGKILL)  # ProcessLookupError if it were not there
     assert time.monotonic() - began < 30
@@ -100,18 +100,18 @@ async def test_a_tool_that_stays_to_serve_the_clipboard_is_left_alone(tmp_path: 
 def test_no_key_of_ours_gets_to_a_tool(tmp_path: Path) -> None:
     path = programs(tmp_path, xclip=f"cat > /dev/null; env > {tmp_path}/seen")
     environ = {"TERM": "linux", "DISPLAY": ":0", "PATH": path}
-    copy = f"import asyncio; from flowchat.ui.clipboard import *; asyncio.run(Clipboard({environ}, lambda: None).copy('x'))"
+    copy = f"import asyncio; from flowchat.ui.clipboard import *; asyncio.run(Clipboard({environ}, print).copy('x'))"
     subprocess.run([sys.executable, "-c", copy], env=os.environ | {"OPENAI_API_KEY": "sk-secret"}, check=True)
     seen = (tmp_path / "seen").read_text()
     assert ("DISPLAY=:0" in seen, "sk-secret" in seen) == (True, False)
 
 
 async def test_without_any_clipboard_it_is_in_a_file_for_the_user_alone(tmp_path: Path) -> None:
-    clipboard = Clipboard({"TERM": "linux", "TMPDIR": str(tmp_path), "PATH": str(tmp_path)}, lambda: None)
+    clipboard = Clipboard({"TERM": "linux", "TMPDIR": str(tmp_path), "PATH": str(tmp_path)}, print)
     said = [await clipboard.copy(TEXT * 100, "code 2 of 3"), await clipboard.copy(TEXT)]
     [file] = tmp_path.iterdir()
     assert said == [
-        f"Copied code 2 of 3 (1.4k) to {file}: there is no clipboard to be reached",
-        f"Copied 14 characters to {file}: there is no clipboard to be reached",
+        f"Copied code 2 of 3 (1.4k) to {file}: no clipboard can be reached",
+        f"Copied 14 characters to {file}: no clipboard can be reached",
     ]
     assert (file.read_text(), file.stat().st_mode & 0o777) == (TEXT, 0o600)

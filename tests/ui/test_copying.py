@@ -25,7 +25,7 @@ from flowchat.ui.story import Story
 from tests.desk import HandClock, project_folder
 from tests.staging import Settings
 from tests.ui.telling import answer, numbered, said
-from tests.ui.terminals import Terminal
+from tests.ui.terminals import Terminal, modes_left
 
 OSC = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")
 OUTSIDE = re.compile(rb"\x1b\]52;c?;([A-Za-z0-9+/=]+)\x07")
@@ -167,6 +167,42 @@ async def test_in_tmux_as_it_comes_the_terminal_outside_gets_it(socket: Path, st
     terminal.show_until(lambda rows: any("to the clipboard (tmux)" in row for row in rows))
     terminal.read_until(lambda seen: OUTSIDE.search(seen) is not None)
     assert base64.b64decode(OUTSIDE.findall(terminal.seen)[-1]) == b"list ."
+
+
+MOUSE_ON, MOUSE_OFF = b"\x1b[?1000h", b"\x1b[?1000l"
+
+
+async def test_the_mouse_is_left_to_the_terminal_and_taken_back_by_key_and_command(start: Callable[..., Terminal]) -> None:
+    terminal = start(environ=NO_OTHER_WAY)
+    assert (MOUSE_ON in terminal.seen, terminal.seen.rfind(MOUSE_OFF) < terminal.seen.rfind(MOUSE_ON)) == (True, True)
+    terminal.type(b"\x1bm", echo=MOUSE_OFF)
+    terminal.show_until(lambda rows: "mouse off" in rows[-1] and any("Alt+M takes it back" in row for row in rows))
+    terminal.type(b"/mouse on", echo=b"/mouse on")
+    terminal.type(b"\r", echo=MOUSE_ON)
+    terminal.show_until(lambda rows: "mouse off" not in rows[-1])
+    terminal.type(b"/mouse", echo=b"/mouse")
+    terminal.type(b"\r", echo=MOUSE_OFF)
+    terminal.show_until(lambda rows: "mouse off" in rows[-1])
+    terminal.write(b"\x04")
+    assert terminal.wait() == 0
+    assert modes_left(terminal.seen) == []
+
+
+@pytest.mark.parametrize(("at_once", "copies"), [(False, 1), (True, 2)])
+async def test_what_the_mouse_selects_is_copied_by_ctrl_c_and_at_once_where_that_is_set(
+    at_once: bool, copies: int, tmp_path: Path, start: Callable[..., Terminal]
+) -> None:
+    sid, _ = await talk(tmp_path)
+    if at_once:
+        (tmp_path / "home" / "config" / "config.toml").write_text("copy_on_select = true\n")
+    terminal = start("-m", "flowchat", "-r", sid, environ=NO_OTHER_WAY)
+    rows = terminal.show_until(lambda rows: any("xxxx" in row for row in rows))
+    y = next(at for at, row in enumerate(rows, 1) if "xxxx" in row)
+    terminal.write(b"\x1b[<0;3;%dM\x1b[<32;9;%dM\x1b[<0;9;%dm" % (y, y, y))
+    terminal.rest(0.5)
+    terminal.type(b"\x03", echo=b"to the clipboard")
+    terminal.read_until(lambda _: len(copied(terminal)) == copies)
+    assert copied(terminal) == ["x" * 7] * copies
 
 
 # --- selections ------------------------------------------------------------------------------------------------------

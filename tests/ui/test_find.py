@@ -199,6 +199,17 @@ async def test_what_is_written_is_found_at_once_and_enter_and_n_go_on_from_there
         assert any(row.startswith("▌ number 30") for row in room.view)
 
 
+async def test_the_first_match_in_view_is_nearer_than_those_above_it_in_the_same_block() -> None:
+    room = Room()
+    text = "\n".join(f"{number} needle" for number in range(1, 31))
+    async with room.run_test(size=(60, 12)) as pilot:
+        await begun(pilot, room, numbered(answer(text), said("needle")))
+        before = room.view
+        await pilot.press("slash", *"needle")
+        assert [row[2:] for row in room.view] == [row[2:] for row in before]
+        assert room.bar.partition(" ──")[0] == f"/needle  {before[0].split()[-2]} of 31"
+
+
 async def test_escape_leads_back_to_where_the_reader_was() -> None:
     room = Room()
     async with room.run_test(size=(60, 12)) as pilot:
@@ -247,6 +258,22 @@ async def test_a_folded_block_that_matches_unfolds_and_folds_again_behind_the_re
         assert [row[1:] for row in room.view if "│" in row] == ["   │ a hidden thought"]
         await pilot.press("escape")
         assert [row for row in room.view if "│" in row] == []
+
+
+async def test_a_diff_that_was_unfolded_for_a_match_is_as_it_was_afterwards() -> None:
+    room = Room()
+    diff = "--- a/x\n+++ b/x\n@@ -1,1 +1,40 @@\n a\n" + "".join(f"+line {number}\n" for number in range(40))
+    events = numbered(
+        answer(Call("a", "edit_file", '{"path":"x"}'), finish="calls"), ToolAnswered("1.0", "ok", "+40", "done", diff=diff)
+    )
+    async with room.run_test(size=(60, 60)) as pilot:
+        await begun(pilot, room, events)
+        before = room.view
+        await pilot.press("slash", *"line 39")
+        assert any("line 39" in row for row in room.view)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert room.view == before
 
 
 async def test_a_match_that_no_row_shows_is_said_to_be_in_the_source() -> None:
