@@ -388,6 +388,7 @@ async def failed(stage: Stage) -> None:
 @scene("/round", " of 7", views=EVERY)
 async def finding(stage: Stage) -> None:
     await stage.say(ASKED, says(FINDINGS, calls=[READ]), says("So the fix is to round\nonce."))
+    stage.app.screen.query_one(Conversation).scroll_end()
     await stage.press("f3", *"round")
 
 
