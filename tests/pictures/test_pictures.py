@@ -385,9 +385,10 @@ async def failed(stage: Stage) -> None:
     await stage.say(ASKED, fails(AuthFailed("the key in X_API_KEY was refused; set it anew, then /retry"), "A beginning"))
 
 
-@scene("/round", " of 7", views=EVERY)
+@scene("/round", " of 5", views=EVERY)
 async def finding(stage: Stage) -> None:
-    await stage.say(ASKED, says(FINDINGS, calls=[READ]), says("So the fix is to round\nonce."))
+    await stage.say(ASKED, says(FINDINGS))
+    await stage.say("And the fix?", says("So the fix is to round\nonce."))
     stage.app.screen.query_one(Conversation).scroll_end()
     await stage.press("f3", *"round")
 
