@@ -56,7 +56,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         """What may cost something, once the screen has been painted. What was loaded till then is never collected again."""
         gc.freeze()
         gc.enable()
-        self.errands.run(self._open_first(), brief=False)
+        self.errands.run(self._open_first(), brief=False, doing="Opening the session")
 
     async def _open_first(self) -> None:
         refusal = await self._stage.visit.begin()
@@ -71,6 +71,10 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._workspace.warm()
         if self._start.prompt:
             self._stage.send(self._start.prompt)
+        self.errands.run(self._look_about(), brief=False)
+
+    async def _look_about(self) -> None:
+        """What the screen can do without for a while."""
         await self._stage.show_last()
         await asyncio.to_thread(markdown.warm)
 
@@ -153,7 +157,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         self._stage.unsent.changed()
 
     def on_composer_files_wanted(self, message: Composer.FilesWanted) -> None:
-        self.errands.run(self._offer_files(message.query), brief=False)
+        self.errands.run(self._offer_files(message.query), brief=False, doing="Looking for files")
 
     async def _offer_files(self, query: str) -> None:
         if not query or not self._paths:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Do: TypeAlias = "Callable[[Stage, Session, str], Coroutine[Any, Any, None]]"
 """Takes the session that is there by now, and the argument as typed; a refusal is raised as FlowchatError."""
 
+_TOLD_BY_METER = {"compact", "retry"}
+"""What shows there while it goes on."""
+
 
 def carry_out(stage: Stage, typed: Typed, text: str) -> None:
     """Begin what a command asks for; `text` is how it was written, and goes back into the composer if it is refused."""
@@ -23,7 +26,8 @@ def carry_out(stage: Stage, typed: Typed, text: str) -> None:
         stage.show_standing()
 
     command = typed.command
-    stage.errands.run(carry_out(), text, f"/{command.name}" if command.once else "", brief=command.brief)
+    doing = "" if command.name in _TOLD_BY_METER else f"/{command.name}"
+    stage.errands.run(carry_out(), text, f"/{command.name}" if command.once else "", command.brief, doing)
 
 
 # --- also asked for by keys ------------------------------------------------------------------------------------------
@@ -34,7 +38,9 @@ def show_help(stage: Stage) -> None:
 
 
 def resume(stage: Stage, wanted: str = "") -> None:
-    go: Callable[[str], None] = lambda wanted: stage.errands.run(stage.visit.go_to(wanted), once="Opening a session")
+    go: Callable[[str], None] = lambda wanted: stage.errands.run(
+        stage.visit.go_to(wanted), once="Opening a session", doing="Opening a session"
+    )
     if wanted:
         go(wanted)
     else:

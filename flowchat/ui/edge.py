@@ -1,4 +1,4 @@
-"""The rule above the composer: the session's title at its right end, and for some seconds what there is to say."""
+"""The rule above the composer: the session's title, and for some seconds what there is to say, else what is slow."""
 
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Edge(Widget):
         self._title = ""
         self._toast: tuple[str, Level] | None = None
         self._timer: Timer | None = None
+        self._doing = ""
 
     def entitle(self, title: str) -> None:
         self._title = clean(title)
@@ -40,6 +41,11 @@ class Edge(Widget):
             self._timer.stop()
         self._timer = self.set_timer(TOAST_SECONDS[level], self._quieten)
         self.refresh(layout=True)
+
+    def tell(self, doing: str) -> None:
+        """Show what is going on where there is nothing else to say; "": nothing is."""
+        self._doing = clean(doing)
+        self.refresh()
 
     def use(self, palette: Palette) -> None:
         self._palette = palette
@@ -58,6 +64,8 @@ class Edge(Widget):
         style = palette.dim
         if self._toast is not None:
             style = {"info": palette.accent, "warning": palette.warn, "error": palette.bad}[self._toast[1]]
+        elif self._doing:
+            lines = [cut(f"{palette.glyphs.running[0]} {self._doing}", max(8, width - 6))]
         left = [(f" {lines[y]} ", style)] if y < len(lines) else []
         room = width - (cell_len(lines[0]) + 8 if lines else 6)
         title = cut(self._title, min(48, room)) if room > 8 and y == 0 else ""

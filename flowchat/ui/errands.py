@@ -3,23 +3,40 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from textual.timer import Timer
 from textual.widget import Widget
 
 from flowchat.errors import CommandRefused, FlowchatError, NotRunning
 from flowchat.ui.edge import Level
 
+SLOW_SECONDS = 0.3
+"""What takes longer than this is told while it goes on."""
+
 
 class Errands:
-    """Runs work as workers of `owner`; a refusal is told to `say`, the text it came from goes to `give_back`."""
+    """Runs work as workers of `owner`; a refusal is told to `say`, the text it came from goes to `give_back`.
 
-    def __init__(self, owner: Widget, say: Callable[[str, Level], None], give_back: Callable[[str], None]) -> None:
-        self._owner, self._say, self._give_back = owner, say, give_back
+    `tell` hears what has been going on for SLOW_SECONDS, the oldest of it, and "" when there is nothing any more.
+    """
+
+    def __init__(
+        self,
+        owner: Widget,
+        say: Callable[[str, Level], None],
+        give_back: Callable[[str], None],
+        tell: Callable[[str], None] = lambda doing: None,
+    ) -> None:
+        self._owner, self._say, self._give_back, self._tell = owner, say, give_back, tell
+        self._slow: dict[object, str] = {}
         self._under_way: set[str] = set()
         self._brief: set[object] = set()
         self._when_done: list[Callable[[], object]] = []
 
-    def run(self, work: Coroutine[Any, Any, None], text: str = "", once: str = "", brief: bool = True) -> None:
-        """Do something that waits. `once` names it: while it goes on, the same is not begun again. `brief`: keys wait for it."""
+    def run(self, work: Coroutine[Any, Any, None], text: str = "", once: str = "", brief: bool = True, doing: str = "") -> None:
+        """Do something that waits. `once` names it: while it goes on, the same is not begun again. `brief`: keys wait for it.
+
+        `doing`: the words to tell if it is slow.
+        """
         if once and once in self._under_way:
             work.close()
             self._say(f"{once} is under way", "info")
@@ -30,7 +47,8 @@ class Errands:
             self._under_way.add(once)
         if brief:
             self._brief.add(work)
-        self._owner.run_worker(self._run(work, text, once, brief), exit_on_error=True)
+        slow = self._owner.set_timer(SLOW_SECONDS, lambda: self._tell_slow(work, doing)) if doing else None
+        self._owner.run_worker(self._run(work, text, once, brief, slow), exit_on_error=True)
 
     def when_done(self, call: Callable[[], object]) -> bool:
         """Call back once nothing brief is under way; False where nothing is."""
@@ -43,7 +61,7 @@ class Errands:
         self._brief.clear()
         self._when_done.clear()
 
-    async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str, brief: bool) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None], text: str, once: str, brief: bool, slow: Timer | None) -> None:
         try:
             await work
         except NotRunning:
@@ -53,9 +71,17 @@ class Errands:
             if text and (brief or isinstance(error, CommandRefused)):  # not what was begun, and failed a while later
                 self._give_back(text)
         finally:
+            if slow is not None:
+                slow.stop()
+            if self._slow.pop(work, ""):
+                self._tell(next(iter(self._slow.values()), ""))
             self._under_way.discard(once)
             self._brief.discard(work)
             if not self._brief:
                 calls, self._when_done = self._when_done, []
                 for call in calls:
                     call()
+
+    def _tell_slow(self, work: object, doing: str) -> None:
+        self._slow[work] = doing
+        self._tell(next(iter(self._slow.values())))

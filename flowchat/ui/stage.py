@@ -47,7 +47,7 @@ class Stage:
         self.panes = Panes(looks.palette, keymap)
         self.revision = Revision(self.panes.composer)
         self.unsent = Unsent(screen, self.keep_text)
-        self.errands = Errands(screen, self.say, self.panes.composer.give_back)
+        self.errands = Errands(screen, self.say, self.panes.composer.give_back, self.panes.edge.tell)
         self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show)
         self.recent: list[str] = []
         """What was chosen in the menu, the last first."""
@@ -86,7 +86,7 @@ class Stage:
 
     def copy(self, text: str, what: str = "") -> None:
         """Bring a text to the clipboard, and say where it is; `what` it is of several."""
-        self.errands.run(self._copy(text, what), brief=False)
+        self.errands.run(self._copy(text, what), brief=False, doing="Copying")
 
     async def _copy(self, text: str, what: str) -> None:
         from flowchat.ui.clipboard import Clipboard, told
@@ -203,7 +203,7 @@ class Stage:
 
     def fork(self) -> None:
         """Go on in a copy."""
-        self.errands.run(self.go_on_in_copy(), once="/fork")
+        self.errands.run(self.go_on_in_copy(), once="/fork", doing="Copying the session")
 
     async def go_on_in_copy(self) -> None:
         """Raises ReadOnly, StorageFailed."""
