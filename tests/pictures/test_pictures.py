@@ -465,11 +465,12 @@ async def keys(stage: Stage) -> None:
     await stage.press("ctrl+g")
 
 
-@scene("failed", "HALF_EVEN", "Change", views=tuple(((100, 36), look) for look in LOOKS if look not in (SIXTEEN, NONE)))
+@scene("failed", "* TAX / 100", "Change", views=tuple(((100, 36), look) for look in LOOKS if look not in (SIXTEEN, NONE)))
 async def gallery(stage: Stage) -> None:
     lookup = "```python\n# once\ndef total(lines: list[Line]) -> Decimal:\n    return sum(lines, start=0.5) or 'none'\n```\n"
+    rate = ("edit_file", {"path": "src/total.py", "old": "* 19 / 100", "new": "* TAX / 100"})
     begins = says(f"It is `total`:\n\n{lookup}", calls=[READ, ("grep", {"pattern": "round("})], thinking="Rounding.", usage=USAGE)
-    stage.model.then(begins, says("", calls=[EDIT], usage=USAGE))
+    stage.model.then(begins, says("", calls=[rate], usage=USAGE))
     await stage.send()
     await stage.asks()
     await stage.send("also check the credit notes")
