@@ -14,11 +14,15 @@ from flowchat.ui.unwrapping import Unwrapped, unwrapped
 
 ROWS_PER_PASSAGE = 1 << 20
 """A selection's lines count rows, each passage's from a multiple of this on."""
+_MAY_HOLD_CODE = re.compile(r"```|~~~|^(?: {4}|\t| +\t)", re.MULTILINE)
+"""Most texts hold none, and need not be parsed to know it."""
 _FILLING = re.compile(" {3,}")
 
 
 def code_in(source: str) -> list[str]:
     """The code of a markdown text, fenced or indented, block by block; as written, without the newline it ends with."""
+    if not _MAY_HOLD_CODE.search(source):
+        return []
     tokens = block_parser().parse(source)
     return [token.content.removesuffix("\n") for token in tokens if token.type in ("fence", "code_block")]
 

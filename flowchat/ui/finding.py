@@ -82,6 +82,7 @@ class Find:
 
     def step(self, by: int) -> bool:
         """Go to the next match (1) or the one before (-1), round at the ends; False where there is none."""
+        self.refresh()
         total = self.total
         if not total:
             return False

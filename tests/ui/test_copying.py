@@ -205,6 +205,24 @@ async def test_what_the_mouse_selects_is_copied_by_ctrl_c_and_at_once_where_that
     assert copied(terminal) == ["x" * 7] * copies
 
 
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("no code, `x` at most", []),
+        ("```sh\nls -l\n```", ["ls -l"]),
+        ("~~~\na\n\n~~~\n", ["a\n"]),
+        ("still being written:\n```py\nx = 1\ny", ["x = 1\ny"]),
+        ("1. in a list\n   ```sh\n   cd x\n     ls\n   ```\n", ["cd x\n  ls"]),
+        ("> ```\n> quoted\n> ```\n", ["quoted"]),
+        ("text\n\n    indented\n      more\n", ["indented\n  more"]),
+        ("text\n\n\ttab\n", ["tab"]),
+        ("````\n```\ninner\n```\n````\n\n```\ntwo\n```", ["```\ninner\n```", "two"]),
+    ],
+)
+def test_code_is_found_wherever_markdown_has_it_without_what_it_is_set_in_by(source: str, code: list[str]) -> None:
+    assert code_in(source) == code
+
+
 # --- selections ------------------------------------------------------------------------------------------------------
 def story(*items: object) -> Story:
     told = Story()

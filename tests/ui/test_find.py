@@ -135,6 +135,13 @@ def test_an_answer_that_comes_with_the_next_step_is_searched_too() -> None:
     assert find.total == 1
 
 
+def test_going_on_from_a_match_that_has_just_gone_finds_what_is_left() -> None:
+    told = story(said("needle"), RunStarted("send", "m"), TextDelta(2, 1, 1, "needle"))
+    find = found(told, "needle")
+    told.withdraw(2, 1, 1)
+    assert (find.step(1), find.ordinal, find.at is not None and find.at.passage) == (True, 1, told.passages[0])
+
+
 def test_a_narrower_search_finds_what_a_new_one_does() -> None:
     narrowed = found(story(*TALK), "t")
     for query in ("to", "tot", "total", "total l"):
