@@ -122,18 +122,19 @@ def _read(name: str, files: Mapping[str, Sequence[Path]], seen: tuple[Path, ...]
 
 
 def _load(path: Path) -> tuple[str, dict[str, Any], list[str]]:
+    instead = "; dark is shown instead"  # as of a theme that says nothing
     try:
         text = read_file(path, FILE_LIMIT_BYTES).decode("utf-8-sig")
     except OSError as error:
-        return "", {}, [f"{path} cannot be read ({error.strerror})"]
+        return "", {}, [f"{path} cannot be read ({error.strerror}){instead}"]
     except UnicodeDecodeError as error:
-        return "", {}, [f"{path} is not UTF-8 text ({error.reason})"]
+        return "", {}, [f"{path} is not UTF-8 text ({error.reason}){instead}"]
     try:
         return text, tomllib.loads(text), []
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"line (\d+)", str(error))
         line = int(at[1]) if at else max(1, len(text.splitlines()))
-        return text, {}, [f"{path}, line {line}: this is not valid TOML ({error})"]
+        return text, {}, [f"{path}, line {line}: this is not valid TOML ({error}){instead}"]
 
 
 def _base(table: Mapping[str, Any], files: Mapping[str, Sequence[Path]], seen: tuple[Path, ...], check: "_Check") -> Theme | None:

@@ -284,6 +284,7 @@ def test_what_is_not_a_file_is_told(tmp_path: Path) -> None:
     files = theme_files(tmp_path)
     told = {name: read_theme(name, files).problems for name in ("pipe", "folder", "bytes", "long")}
     assert {name: len(problems) for name, problems in told.items()} == {"pipe": 1, "folder": 1, "bytes": 1, "long": 1}
+    assert all(problems[0].endswith("; dark is shown instead") for problems in told.values())
     assert all(str(tmp_path / f"{name}.toml") in problems[0] for name, problems in told.items())
 
 
