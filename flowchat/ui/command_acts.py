@@ -49,6 +49,12 @@ def resume(stage: Stage, wanted: str = "") -> None:
         picking.pick_session(stage, go)
 
 
+def choose_model(stage: Stage) -> None:
+    from flowchat.ui import model_choice
+
+    stage.order(lambda session: model_choice.pick_model(stage, session))
+
+
 def pick_message(stage: Stage, number: str = "") -> None:
     """Raises NotFound."""
     if stage.session is not None:
@@ -80,7 +86,9 @@ async def _model(stage: Stage, session: "Session", argument: str) -> None:
         await session.set_model(argument)
         stage.say(f"{argument} answers from the next run on")
     else:
-        stage.say(f"The model is {session.model or 'not set'}; /model NAME changes it")
+        from flowchat.ui import model_choice
+
+        await model_choice.pick_model(stage, session)
 
 
 async def _compact(stage: Stage, session: "Session", argument: str) -> None:

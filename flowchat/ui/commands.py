@@ -27,7 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("new", "Start a new session; this one is kept", aliases=("clear",), once=True),
     Command("resume", "Resume an earlier session", "[id or title]", ("sessions", "continue"), once=True),
     Command("rename", "Give this session a title", "TITLE", ("title", "name")),
-    Command("model", "Show or change the model for the next run", "[name]", one_word=True),
+    Command("model", "Choose the model; with a name, for this session from the next run on", "[name]", one_word=True),
     Command(
         "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress"), once=True, brief=False
     ),

@@ -42,6 +42,7 @@ CHAT: tuple[Key, ...] = (
     Key("mouse", ("alt+m",), "Leave the mouse to the terminal, or take it back"),
     Key("history", ("ctrl+r",), "Search what you wrote in all sessions"),
     Key("redraw", ("ctrl+l",), "Redraw"),
+    Key("model", ("f2",), "Choose the model; enter an API key"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
     Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; again: the help"),
     Key("help", (), "Every key and command on one page"),
@@ -119,6 +120,12 @@ LIST: tuple[Key, ...] = (
 
 MENU: tuple[Key, ...] = (Key("write", ("tab",), "Write the command into the composer, to be completed there"),)
 
+MODELS: tuple[Key, ...] = (
+    Key("copy", ("y",), "On a line that installs a model: copy it"),
+    Key("again", ("ctrl+r",), "Look again for model servers on this machine"),
+    Key("keep", ("alt+s", "ctrl+s"), "Keep the model without a test call"),
+)
+
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
 QUEUE: tuple[Key, ...] = (
@@ -158,6 +165,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "reading": READING,
     "list": LIST,
     "menu": MENU,
+    "models": MODELS,
     "messages": MESSAGES,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
@@ -171,6 +179,7 @@ PLACES: dict[str, str] = {
     "reading": "in a read-only session",
     "list": "in lists",
     "menu": "among the commands",
+    "models": "among the models",
     "messages": "among earlier messages",
 }
 """What each context is called in sentences."""

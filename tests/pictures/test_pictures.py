@@ -18,6 +18,7 @@ from textual import events
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts, Overloaded
+from flowchat.model.probe import Probed
 from flowchat.model.scripted import ScriptedModel, Step, Waits, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
@@ -27,10 +28,13 @@ from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.find_bar import FindBar
+from flowchat.ui.keymap import DEFAULT
+from flowchat.ui.model_screen import ModelScreen
 from flowchat.ui.themes import read_theme, theme_files
 from tests.desk import HandClock
 from tests.pictures.drawing import picture, rows_of, too_faint, without_times
 from tests.staging import app_on, session_of, until, workspace_at
+from tests.ui.test_model_screen import KEY, LLAMA, QWEN, Finder
 
 FOLDER = Path(__file__).parent
 WRITES = os.environ.get("FLOWCHAT_PICTURES") == "write"
@@ -463,6 +467,43 @@ async def keys(stage: Stage) -> None:
     await stage.enter("/keys")
     await stage.shows("Press a key")
     await stage.press("ctrl+g")
+
+
+async def card(stage: Stage, finder: Finder, *keys: str) -> None:
+    """The card of models on a machine of our own."""
+    stage.app.push_screen(ModelScreen(stage.app.looks.live, DEFAULT, finder, print, "scripted"))
+    await stage.press(*keys)
+
+
+@scene("Model", "ollama_chat/qwen3:8b", "demo", "Enter test", "Esc close", views=EVERY)
+async def models(stage: Stage) -> None:
+    await card(stage, Finder(QWEN, LLAMA, keys=[KEY]))
+    await stage.shows("window 16,384")
+
+
+@scene("Model", "curl -fsSL", "Esc close", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, NIGHT), (USUAL, NONE)))
+async def models_none_found(stage: Stage) -> None:
+    await card(stage, Finder(), "down", "down")
+    await stage.shows("y copy")
+
+
+@scene("812 ms", "Enter keep it", "Esc back", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def model_tested(stage: Stage) -> None:
+    await card(stage, Finder(QWEN), "enter")
+    await stage.shows("812 ms")
+
+
+@scene("does not answer", "Enter try again", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+async def model_failed(stage: Stage) -> None:
+    error = "127.0.0.1:11434 does not answer (connection refused): start Ollama with `ollama serve`, then try again"
+    await card(stage, Finder(QWEN, probed=Probed("ollama_chat/qwen3:8b", 4_096, "assumed", error=error)), "enter")
+    await stage.shows("try again")
+
+
+@scene("Key for openai", "12 characters", "Enter keep", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, DAY)))
+async def entering_a_key(stage: Stage) -> None:
+    await card(stage, Finder(), "down", "enter", *"openai", "enter", *"sk-123456789")
+    await stage.shows("12 characters")
 
 
 @scene("failed", "* TAX / 100", "Change", views=tuple(((100, 36), look) for look in LOOKS if look not in (SIXTEEN, NONE)))
