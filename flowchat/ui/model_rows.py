@@ -84,7 +84,7 @@ def summary(found: Sequence[LocalModel] | None, offers: Sequence[Offer]) -> str:
     parts: list[str] = []
     for server in dict.fromkeys(model.server for model in found):
         own = [model for model in found if model.server == server]
-        parts.append(f"{server} ({many(len(own), 'model')}, {sum(model.calls_tools is True for model in own)} calls tools)")
+        parts.append(f"{server} ({many(len(own), 'model')}, {sum(model.calls_tools is True for model in own)} with tools)")
     parts += [offer.sentence.partition(",")[0].rstrip(".") for offer in offers if offer.kind == "key"]
     if not parts:
         return "No model server answers here and no key is set; the demo answers"

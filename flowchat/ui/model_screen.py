@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
 TOLD_LINES = 3
-"""Of what the chosen line says of itself, on a screen of TALL_ROWS; fewer on a lower one."""
-TALL_ROWS = 20
+"""Of what the chosen line says of itself."""
 
 
 class Finder(Protocol):
@@ -259,8 +258,7 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
     def _told(self, width: int) -> list[list[Piece]]:
         palette, entry = self._palette, self._chosen
         told = self._said or (entry.told if entry is not None else "Nothing matches; Backspace widens.")
-        count = TOLD_LINES if self.size.height >= TALL_ROWS else TOLD_LINES - 1
-        parts = [*wrapped(told, width - 4), *[""] * count][:count]
+        parts = [*wrapped(told, width - 4), *[""] * TOLD_LINES][:TOLD_LINES]
         return [[(palette.glyphs.rule * width, palette.dim)], *([("  ", palette.text), (part, palette.text)] for part in parts)]
 
     def _test_lines(self, width: int) -> list[list[Piece]]:

@@ -478,7 +478,7 @@ async def card(stage: Stage, finder: Finder, *keys: str) -> None:
 @scene("Model", "ollama_chat/qwen3:8b", "demo", "Enter test", "Esc close", views=EVERY)
 async def models(stage: Stage) -> None:
     await card(stage, Finder(QWEN, LLAMA, keys=[KEY]))
-    await stage.shows("window 16,384")
+    await stage.shows("16,384 as the server")
 
 
 @scene("Model", "curl -fsSL", "Esc close", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, NIGHT), (USUAL, NONE)))

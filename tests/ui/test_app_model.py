@@ -60,7 +60,7 @@ async def test_f2_tests_and_keeps_the_model_of_this_machine(tmp_path: Path) -> N
             await stage.begin(pilot)
             assert session_of(stage.app).model == "demo"
             await pilot.press(*"half ", "f2")
-            await stage.shows(pilot, "Found: Ollama (3 models, 2 calls tools)")
+            await stage.shows(pilot, "Found: Ollama (3 models, 2 with tools)")
             await pilot.press("enter")
             await stage.shows(pilot, "it called the one it was given")
             assert not stage.folders.settings_file.exists()

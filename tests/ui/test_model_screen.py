@@ -76,7 +76,7 @@ async def test_it_says_what_was_found_and_has_the_best_chosen() -> None:
     app = card(Finder(QWEN, LLAMA, keys=[KEY]))
     async with app.run_test(size=(110, 24)) as pilot:
         await settled(app, pilot)
-        assert "Found: Ollama (2 models, 1 calls tools), ANTHROPIC_API_KEY is set" in drawn(app)
+        assert "Found: Ollama (2 models, 1 with tools), ANTHROPIC_API_KEY is set" in drawn(app)
         assert chosen(app) == "ollama_chat/qwen3:8b"
         assert "window 16,384 as the server says; calls tools." in drawn(app)
         names = [row.cells[0] for row in app.screen.query_one(Listing).rows]
@@ -186,7 +186,7 @@ async def test_where_nothing_was_found_lines_that_install_a_model_are_copied_wit
         finder.found = (QWEN,)
         await pilot.press("ctrl+r")
         await settled(app, pilot)
-        assert "Ollama (1 model, 1 calls tools)" in drawn(app)
+        assert "Ollama (1 model, 1 with tools)" in drawn(app)
         assert finder.looks == 2
 
 
