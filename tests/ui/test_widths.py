@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.style import Style
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.composer import VISIBLE
+from flowchat.ui.prose import gutter_strip, wrap
 from flowchat.ui.strips import cut
 from flowchat.ui.widths import KNOWN_UNICODE, UNKNOWN_MARK, as_written, clip, clusters
 from flowchat.ui.wrapping import cells
@@ -48,6 +50,13 @@ def test_every_text_takes_as_many_cells_in_tmux_as_we_measure(tmp_path: Path) ->
     assert len(TEXTS) > 400
     wrong = [(text, cell_len(text), cells) for text, cells in zip(shown, in_tmux, strict=True) if cell_len(text) != cells]
     assert wrong == []
+
+
+@pytest.mark.skipif(TMUX is None, reason="tmux is not installed: whose cells the widths are compared with")
+def test_every_row_of_the_pane_ends_in_the_same_column_of_tmux(tmp_path: Path) -> None:
+    rows = [gutter_strip(row, 40).text for text in TEXTS for row in wrap([(clean(text), Style())], 36)]
+    assert len(rows) > 400
+    assert set(cells_in_tmux([as_written(row) for row in rows], tmp_path)) == {40}
 
 
 @pytest.mark.skipif(TMUX is None, reason="tmux is not installed: whose cells the widths are compared with")
