@@ -353,6 +353,18 @@ class Workspace:
         here = str(self.path)
         return sorted(SentFile(self.folders.state, self._disk).texts(), key=lambda sent: sent.cwd != here)
 
+    def editor(self) -> list[str]:
+        """The user's editor as a command. Raises NotDone where none is set."""
+        from flowchat.tools.editor import editor_of
+
+        return editor_of(self._environ)
+
+    async def edit_outside(self, editor: list[str], text: str) -> str:
+        """Let the editor have the terminal and the text; gives what it made of it. Raises NotDone, the text as it was."""
+        from flowchat.tools.editor import edit
+
+        return await edit(editor, text, self.folders.state if self.folders else None)
+
     def _tell(self, toast: Toast) -> None:
         for session, _ in self._open:
             session.tell(toast)

@@ -47,6 +47,14 @@ FIXED = {
     "PYTHONUNBUFFERED": "1",
 }
 """Nobody is there to answer, to page or to look at colours."""
+ATTENDED = frozenset(
+    {
+        *("TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS", "TERM_PROGRAM", "TMUX", "STY", "NO_COLOR"),
+        *("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+        *("EDITOR", "VISUAL", "VIMINIT", "VIMRUNTIME", "NVIM_APPNAME", "NANORC", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS"),
+    }
+)
+"""Names that a program on our terminal gets beside those."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -54,6 +62,12 @@ def child_environment(ours: Mapping[str, str]) -> dict[str, str]:
     """The variables a program gets, out of ours. A proxy address that holds a password is left out."""
     passed = {name: value for name, value in ours.items() if name in PASSED and not _holds_password(name, value)}
     return {**passed, **FIXED, "PATH": search_path(ours)}
+
+
+def attended_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """The variables a program gets that has our terminal: those of any program, and the terminal's and the desktop's."""
+    terminal = {name: value for name, value in ours.items() if name in ATTENDED}
+    return {**{name: value for name, value in child_environment(ours).items() if name not in FIXED}, **terminal}
 
 
 def shown(ours: Mapping[str, str]) -> frozenset[bytes]:

@@ -1,4 +1,4 @@
-"""Every program the application starts: without a terminal, without our keys, watched, bounded, and ended with all it started."""
+"""Every program the application starts: without our keys, most without a terminal, watched, and ended with all it started."""
 
 import asyncio
 import os
@@ -9,15 +9,18 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from flowchat.tools.attended import Attended
 from flowchat.tools.concealing import conceal
 from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_gone, is_no_orphan
-from flowchat.tools.environment import child_environment, search_path, shown
+from flowchat.tools.environment import attended_environment, child_environment, search_path, shown
 from flowchat.tools.recording import Live, Recording
 from flowchat.tools.tool import BadArguments, NotDone
 
 PIPE_GRACE_SECONDS = 0.1
 """How long to read on after the program itself has exited: something it left behind may hold the pipe for ever."""
 LIVE_PACE_SECONDS = 0.05
+ATTENDED_GRACE_SECONDS = 1.0
+"""How long a program that had the terminal may take over SIGHUP before SIGKILL."""
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -70,6 +73,28 @@ async def hand_over(command: Sequence[str], text: bytes, variables: Mapping[str,
     Wayland is served by the program that filled it.
     """
     return await asyncio.to_thread(_hand_over, command, text, variables, timeout_seconds)
+
+
+async def attend(command: Sequence[str], cwd: Path) -> int:
+    """Let a program have our terminal until it ends; gives its exit status (minus the signal's number if one killed it).
+
+    Keys that mean a signal are for it alone; asked to stop (Ctrl+Z) it goes on, since there is no shell to go back to. It gets
+    our environment but no key. Cancelled, it is hung up, then killed. Raises NotDone if it cannot be started.
+    """
+    process = _start_attended(command, cwd)
+    program = Attended(process.pid)
+    waiting = asyncio.get_running_loop().run_in_executor(None, program.wait)
+    waiting.add_done_callback(lambda _: is_gone(process.pid))
+    try:
+        process.returncode = await asyncio.shield(waiting)
+        return process.returncode
+    except asyncio.CancelledError:
+        program.signal(signal.SIGHUP)
+        await asyncio.wait({waiting}, timeout=ATTENDED_GRACE_SECONDS)
+        raise
+    finally:
+        program.signal(signal.SIGKILL)
+        program.take_terminal_back()
 
 
 async def settled() -> None:
@@ -229,6 +254,15 @@ def _hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str]
     finally:
         is_gone(process.pid)
     return process.returncode == 0
+
+
+def _start_attended(command: Sequence[str], cwd: Path) -> "subprocess.Popen[bytes]":
+    try:
+        process = subprocess.Popen(command, cwd=cwd, env=attended_environment(os.environ), process_group=0)
+    except (OSError, ValueError) as error:
+        raise NotDone(f"{command[0]} could not be started: {getattr(error, 'strerror', None) or error}") from None
+    is_no_orphan(process.pid)
+    return process
 
 
 def _set(future: "asyncio.Future[None]") -> None:

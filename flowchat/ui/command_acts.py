@@ -120,6 +120,10 @@ async def _mouse(stage: Stage, session: "Session", argument: str) -> None:
     stage.switch_mouse(argument == "on" if argument else None)
 
 
+async def _editor(stage: Stage, session: "Session", argument: str) -> None:
+    stage.edit_outside()
+
+
 async def _queue(stage: Stage, session: "Session", argument: str) -> None:
     stage.panes.edit_queue()
 
@@ -165,6 +169,7 @@ BY_NAME: dict[str, Do] = {
     "retry": _retry,
     "copy": _copy,
     "mouse": _mouse,
+    "editor": _editor,
     "queue": _queue,
     "fork": _fork,
     "theme": _theme,

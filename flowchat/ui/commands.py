@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("retry", "Try again after a failure or an interrupt", once=True),
     Command("copy", "Copy an answer as written; the last is 1", "[n]"),
     Command("mouse", "Leave the mouse to the terminal, or take it back", "[on or off]", words=("on", "off")),
+    Command("editor", "Write a message in your editor ($VISUAL, $EDITOR)"),
     Command("queue", "Edit, reorder or drop queued messages"),
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]", one_word=True),

@@ -47,6 +47,9 @@ class Composer(Widget, can_focus=True):
     class Changed(Message):
         """The text is another one."""
 
+    class Folded(Message):
+        """What was pasted stands folded."""
+
     class FilesWanted(Message):
         """Somebody began to name a file: `Composer.offer` is waiting for matches of `query`."""
 
@@ -189,7 +192,8 @@ class Composer(Widget, can_focus=True):
         """Insert what was pasted, folded if it is long; nothing in it is a key."""
         goes_on = event.time - self._pasted < BURST_SECONDS
         self._last_typed = self._pasted = event.time
-        self._buffer.paste(event.text, goes_on)
+        if self._buffer.paste(event.text, goes_on):
+            self.post_message(self.Folded())
         self._changed()
 
     def enter(self, at: float) -> None:

@@ -65,8 +65,8 @@ class TextBuffer:
         self._put(text)
         self._last = "typing" if typed else ""
 
-    def paste(self, text: str, goes_on: bool = False) -> None:
-        """Insert at the caret, folded if it is long; `goes_on`: it is the rest of the paste before."""
+    def paste(self, text: str, goes_on: bool = False) -> bool:
+        """Insert at the caret, folded if it is long, which is told; `goes_on`: it is the rest of the paste before."""
         before = around(self.lines[self.caret[0]], self.caret[1]) if goes_on and self._last == "paste" else None
         if before is not None and before[1] == self.caret[1]:
             start = (self.caret[0], before[0])
@@ -75,6 +75,7 @@ class TextBuffer:
             self._keep()
             self._put(self._folds.fold(text))
         self._last = "paste"
+        return around(self.lines[self.caret[0]], self.caret[1]) is not None
 
     def open_fold(self) -> bool:
         """Show all of the folded paste the caret touches; False if it touches none."""

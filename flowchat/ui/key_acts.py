@@ -138,6 +138,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "blocks": _of(lambda stage: stage.panes.conversation.focus()),
     "mouse": _of(lambda stage: stage.switch_mouse()),
     "history": _of(_history),
+    "editor": _of(Stage.edit_outside),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
     "save": _of(_save),
     "model": _of(command_acts.choose_model),

@@ -41,6 +41,7 @@ CHAT: tuple[Key, ...] = (
     Key("blocks", ("ctrl+up",), "Move into the conversation; Esc or typing comes back"),
     Key("mouse", ("alt+m",), "Leave the mouse to the terminal, or take it back"),
     Key("history", ("ctrl+r",), "Search what you wrote in all sessions"),
+    Key("editor", ("ctrl+g",), "Write on in your editor ($VISUAL, $EDITOR)"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("model", ("f2",), "Choose the model; enter an API key"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),

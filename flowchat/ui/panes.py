@@ -304,6 +304,10 @@ class Panes(Vertical):
     def on_composer_submitted(self, message: Composer.Submitted) -> None:
         self.post_message(self.Submitted(message.text))
 
+    def on_composer_folded(self) -> None:
+        if hint := self._keymap.hint("composer", "opens the paste; all of it is sent", "open_paste"):
+            self.say(hint)
+
     def on_composer_offered(self, message: Composer.Offered) -> None:
         self._offers = message.offers
         self._completion.display = bool(message.offers)

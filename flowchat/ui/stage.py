@@ -12,6 +12,7 @@ from textual.screen import Screen
 from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import Record, UserSaid, text_of
 from flowchat.transcript.events import Heard, StateDelta
+from flowchat.ui.away import away
 from flowchat.ui.edge import Level
 from flowchat.ui.errands import Errands
 from flowchat.ui.keymap import Keymap
@@ -231,6 +232,19 @@ class Stage:
         self.panes.composer.focus()
         self.unsent.keep_now()
         await session.unqueue(client_id)
+
+    def edit_outside(self) -> None:
+        """Write on in the user's editor, which has the terminal meanwhile."""
+        self.errands.run(self._edit_outside(), once="The editor", brief=False)
+
+    async def _edit_outside(self) -> None:
+        composer, workspace = self.panes.composer, self.workspace
+        editor, text = workspace.editor(), composer.text
+        self.unsent.keep_now()
+        with away(self.app):
+            written = await workspace.edit_outside(editor, text)
+        if written != text:
+            composer.load(written)
 
     # --- editing an earlier message ----------------------------------------------------------------------------------
     def begin_revision(self, said: "Said") -> None:
