@@ -462,11 +462,11 @@ async def cost(stage: Stage) -> None:
     await stage.shows("uncached")
 
 
-@scene("Keys", "newline", "Ctrl+G. Nothing", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+@scene("Keys", "newline", "Ctrl+X. Nothing", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def keys(stage: Stage) -> None:
     await stage.enter("/keys")
     await stage.shows("Press a key")
-    await stage.press("ctrl+g")
+    await stage.press("ctrl+x")
 
 
 async def card(stage: Stage, finder: Finder, *keys: str) -> None:

@@ -79,11 +79,9 @@ def test_a_signal_to_flowchat_ends_the_editor_and_leaves_the_terminal_as_it_was(
 
 
 def test_what_is_said_meanwhile_goes_on_and_is_there_afterwards(start: Callable[..., Terminal], tmp_path: Path) -> None:
-    program = start(
-        environ=editor(
-            tmp_path, f'echo EDITING; while ! grep -q run_ended "{tmp_path}"/home/data/sessions/*/log.jsonl; do sleep 0.05; done'
-        )
-    )
+    sessions = tmp_path / "home" / "data" / "sessions"
+    body = f'echo EDITING; while ! grep -q run_ended "{sessions}"/*/log.jsonl; do sleep 0.05; done'
+    program = start(environ=editor(tmp_path, body))
     program.type(b"list", b"list")
     program.write(b"\r")
     program.read_until(lambda seen: b"Esc stop" in seen)

@@ -54,7 +54,7 @@ def test_what_the_user_bound_or_took_away_is_named_with_its_line() -> None:
     [
         ("ctrl+l", None, "Ctrl+L. Anywhere in the chat: redraw."),
         ("ctrl+e", None, "Ctrl+E. While writing: move line end."),
-        ("ctrl+g", None, "Ctrl+G. Nothing is bound to it."),
+        ("ctrl+x", None, "Ctrl+X. Nothing is bound to it."),
         ("j", "j", "j. In the conversation: next block; where one writes: j."),
         ("pageup", None, "PageUp. Anywhere in the chat: page up; in the conversation: page up; in lists: page up."),
         ("alt+left_square_bracket", None, "Alt+[. Nothing is bound to it."),
