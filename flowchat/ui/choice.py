@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from flowchat.ui.blocks import Answer, Block, Look, Said
-from flowchat.ui.copying import code_in
 from flowchat.ui.passages import Passage
 from flowchat.ui.story import Story
 from flowchat.ui.viewport import Place
@@ -85,6 +84,8 @@ class Choice:
 
     def walk_to_code(self) -> Block | None:
         """Stay where there is code, else choose the nearest block above that has some; gives it, None: there is none."""
+        from flowchat.ui.copying import code_in
+
         if self._passage is None or self.passage is None:
             return None
         passages = self._story.passages

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -29,13 +28,12 @@ from flowchat.transcript.events import (
     ThinkingDelta,
     Toast,
 )
-from flowchat.ui import copying
 from flowchat.ui.blocks import Block, Look
 from flowchat.ui.choice import Choice
-from flowchat.ui.copying import ROWS_PER_PASSAGE
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.painting import changed_regions, selected
 from flowchat.ui.palette import Palette
+from flowchat.ui.passages import ROWS_PER_PASSAGE
 from flowchat.ui.seeking import Found, Seeking
 from flowchat.ui.story import Mark, Story
 from flowchat.ui.viewport import Viewport
@@ -371,28 +369,28 @@ class Conversation(Widget, can_focus=True):
     # --- copying -----------------------------------------------------------------------------------------------------
     def copy_answer(self, number: int = 1) -> None:
         """Copy an answer of the model as it was written, counted from the last."""
-        found = next(islice(copying.answers(self._story), number - 1, None), None) if number > 0 else None
-        if found is None:
-            many = sum(1 for _ in copying.answers(self._story))
-            self.post_message(
-                self.Told("There is no answer yet" if not many else f"There are {many} answers; /copy 1 is the last")
-            )
-        else:
-            self.post_message(self.Copied(found.source, "the last answer" if number == 1 else f"answer {number} from the last"))
+        from flowchat.ui.copying import answer_from_last
+
+        text, words = answer_from_last(self._story, number)
+        self.post_message(self.Copied(text, words) if text else self.Told(words))
 
     def _copy_code(self) -> None:
         """Copy the code of the chosen block, or of the nearest above that has some; asked again, the next code of that one."""
+        from flowchat.ui.copying import code_in
+
         block, number = self._codes or (None, 0)
         if block is None or block is not self._choice.block:
             block, number = self._choice.walk_to_code(), 0
         if block is None:
             self.post_message(self.Told("No code here or above"))
             return
-        codes = copying.code_in(block.source)
+        codes = code_in(block.source)
         number %= len(codes)
         self._codes = block, number + 1
         self._show_chosen()
         self.post_message(self.Copied(codes[number], "code" if len(codes) == 1 else f"code {number + 1} of {len(codes)}"))
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        return copying.selected_text(self._story, selection, self._look), "\n"
+        from flowchat.ui.copying import selected_text
+
+        return selected_text(self._story, selection, self._look), "\n"

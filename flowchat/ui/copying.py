@@ -1,19 +1,18 @@
 """What is copied of a conversation: code and answers as they were written, a selection without the marks of the screen."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from textual.selection import Selection
 
 from flowchat.ui.blocks import Answer, Block, Look, Said, is_apart
-from flowchat.ui.passages import Passage
+from flowchat.ui.figures import many
+from flowchat.ui.passages import ROWS_PER_PASSAGE, Passage
 from flowchat.ui.prose import GUTTER
 from flowchat.ui.story import Story
 from flowchat.ui.structure import block_parser
 from flowchat.ui.unwrapping import Unwrapped, unwrapped
 
-ROWS_PER_PASSAGE = 1 << 20
-"""A selection's lines count rows, each passage's from a multiple of this on."""
 _MAY_HOLD_CODE = re.compile(r"```|~~~|^(?: {4}|\t| +\t)", re.MULTILINE)
 """Most texts hold none, and need not be parsed to know it."""
 _FILLING = re.compile(" {3,}")
@@ -27,11 +26,16 @@ def code_in(source: str) -> list[str]:
     return [token.content.removesuffix("\n") for token in tokens if token.type in ("fence", "code_block")]
 
 
-def answers(story: Story) -> Iterator[Answer]:
-    """What the model said, the last first."""
-    for passage in reversed(story.passages):
-        if passage.record is None or passage.record.type == "assistant_said":
-            yield from reversed([block for block in passage.blocks if isinstance(block, Answer)])
+def answer_from_last(story: Story, number: int) -> tuple[str, str]:
+    """The source of an answer of the model, 1 being the last, and what to call it; none, and why, where it is not there."""
+    passages = (p for p in reversed(story.passages) if p.record is None or p.record.type == "assistant_said")
+    count = 0
+    for passage in passages:
+        for block in reversed(passage.blocks):
+            count += isinstance(block, Answer)
+            if isinstance(block, Answer) and count == number:
+                return block.source, "the last answer" if number == 1 else f"answer {number} from the last"
+    return "", f"{many(count, 'answer')} in all; /copy 1 is the last" if count else "There is no answer yet"
 
 
 def selected_text(story: Story, selection: Selection, look: Look) -> str:

@@ -1,6 +1,6 @@
 """The line in which one writes what to find; it stands in the edge's place and says how the search stands."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
 from textual import events
@@ -23,6 +23,8 @@ QUERY_LIMIT_CHARS = 500
 LEAST_QUERY_CELLS = 12
 """Hints go before so much of what is written does."""
 
+Act: TypeAlias = Literal["next", "previous", "keep", "close"]
+
 
 class FindBar(Widget, can_focus=True):
     """One line. Each change of what is written is posted; it is told what was found."""
@@ -36,18 +38,12 @@ class FindBar(Widget, can_focus=True):
             super().__init__()
             self.query = query
 
-    class Stepped(Message):
-        """To the next match (1) or the one before (-1)."""
+    class Asked(Message):
+        """On to another match, to the conversation with the search left on, or the end of it."""
 
-        def __init__(self, by: Literal[1, -1]) -> None:
+        def __init__(self, act: Act) -> None:
             super().__init__()
-            self.by: Literal[1, -1] = by
-
-    class Kept(Message):
-        """To the conversation, the search left on."""
-
-    class Left(Message):
-        """The search is over."""
+            self.act: Act = act
 
     def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
@@ -90,11 +86,9 @@ class FindBar(Widget, can_focus=True):
         event.prevent_default()
         match act:
             case "next" | "previous":
-                self.post_message(self.Stepped(1 if act == "next" else -1))
-            case "keep":
-                self.post_message(self.Kept() if self._query else self.Left())
-            case "close":
-                self.post_message(self.Left())
+                self.post_message(self.Asked(act))
+            case "keep" | "close":
+                self.post_message(self.Asked(act if self._query else "close"))
             case "delete":
                 self._write(self._query[:-1])
             case "delete_word":

@@ -291,14 +291,14 @@ class Panes(Vertical):
     def on_find_bar_sought(self, message: FindBar.Sought) -> None:
         self.conversation.search(message.query)
 
-    def on_find_bar_stepped(self, message: FindBar.Stepped) -> None:
-        self.conversation.next_match(message.by)
-
-    def on_find_bar_kept(self) -> None:
-        self.conversation.focus()
-
-    def on_find_bar_left(self) -> None:
-        self._end_search()
+    def on_find_bar_asked(self, message: FindBar.Asked) -> None:
+        match message.act:
+            case "next" | "previous":
+                self.conversation.next_match(1 if message.act == "next" else -1)
+            case "keep":
+                self.conversation.focus()
+            case "close":
+                self._end_search()
 
     # --- between the composer and its neighbours ---------------------------------------------------------------------
     def on_composer_submitted(self, message: Composer.Submitted) -> None:

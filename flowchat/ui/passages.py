@@ -26,6 +26,9 @@ from flowchat.ui.notes import blocks_of
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
 
+ROWS_PER_PASSAGE = 1 << 20
+"""A selection's lines count rows, each passage's from a multiple of this on."""
+
 
 class Passage:
     """The blocks of one record; of an assistant_said with the answers to its calls; or of a step still being heard.

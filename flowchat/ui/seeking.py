@@ -1,14 +1,18 @@
 """A search under way in the pane: where the reader was before it, and what it unfolded to show a match."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from flowchat.transcript.entries import Edited, Record
 from flowchat.ui.blocks import Block, Fold, Look
 from flowchat.ui.choice import Choice
-from flowchat.ui.finding import Find
 from flowchat.ui.passages import Passage
 from flowchat.ui.story import Mark, Story
 from flowchat.ui.viewport import Place, Viewport
+
+if TYPE_CHECKING:
+    from flowchat.ui.finding import Find
 
 ROWS_ABOVE, ROWS_SHOWN = 2, 6
 """Around a match, so many rows are shown where there is room."""
@@ -45,6 +49,8 @@ class Seeking:
     def seek(self, query: str, look: Look) -> None:
         """Search for this text from where the reader was when the search began."""
         if self.find is None:
+            from flowchat.ui.finding import Find
+
             self.find = Find(self._story)
             top = self._viewport.top
             self._origin = (self._story.mark(top, look), top, self._viewport.follows, self._choice.taken)

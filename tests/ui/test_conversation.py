@@ -362,6 +362,21 @@ async def test_blocks_are_walked_and_their_source_copied_as_it_was_written() -> 
         assert room.copied == ["three", "line 1\nline 2", "*two*", "one", "three", "three"]
 
 
+async def test_answers_are_copied_counted_from_the_last() -> None:
+    room = Room()
+    async with room.run_test(size=(40, 8)) as pilot:
+        room.pane.copy_answer()
+        hear(
+            room.pane, numbered(said("a"), RunStarted("send", "m"), answer("*one*", "", Call("a", "glob", "{}"), finish="calls"))
+        )
+        hear(room.pane, [TextDelta(2, 2, 1, "**two"), ThinkingDelta(2, 2, 1, "hm")])
+        for number in (1, 2, 3, 0):
+            room.pane.copy_answer(number)
+        await pilot.pause()
+        assert room.copied == ["**two", "*one*"]
+        assert room.told == ["There is no answer yet", *["2 answers in all; /copy 1 is the last"] * 2]
+
+
 async def test_walking_brings_a_block_into_view() -> None:
     room = Room()
     async with room.run_test(size=(40, 4)) as pilot:

@@ -19,8 +19,9 @@ from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import AssistantSaid, Call, Record, Text, Thinking, ToolAnswered, UserSaid, text_of
 from flowchat.ui.blocks import Look
-from flowchat.ui.copying import ROWS_PER_PASSAGE, code_in, selected_text
+from flowchat.ui.copying import code_in, selected_text
 from flowchat.ui.palette import DARK
+from flowchat.ui.passages import ROWS_PER_PASSAGE
 from flowchat.ui.story import Story
 from tests.desk import HandClock, project_folder
 from tests.staging import Settings
