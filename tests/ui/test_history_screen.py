@@ -93,6 +93,15 @@ async def test_what_one_session_sent_another_finds_and_what_was_cleared_too(tmp_
         assert composer.text == "draft"
 
 
+async def test_a_command_of_ones_own_is_found_too(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, ScriptedModel())
+    app = app_on(workspace)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await until(app, pilot, lambda: app.chat.session is not None)
+        await pilot.press(*"!true", "enter")
+        await until(app, pilot, lambda: [sent.text for sent in workspace.history()] == ["!true"])
+
+
 async def test_a_session_that_is_not_saved_leaves_nothing_in_it(tmp_path: Path) -> None:
     workspace = workspace_at(tmp_path, ScriptedModel(says("Yes.")))
     app = app_on(workspace, saved=False)
