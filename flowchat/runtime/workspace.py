@@ -19,6 +19,7 @@ from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model import discover
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
+from flowchat.runtime.archive import Archive, export
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
 from flowchat.runtime.opening import recovery
@@ -98,6 +99,7 @@ class Workspace:
         self._keys = keys or (Keys(folders.config) if folders else None)
         self.notices = (*notices, *(self._keys.trouble() if self._keys else ()))
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
+        self.archive = Archive(self._store, self._clock.now_ms)
         draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
         self._unsent = Unsent(draft, True, self._clock, self._tell)
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
@@ -319,6 +321,10 @@ class Workspace:
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""
         return [] if self._store is None else self._store.cards(None if everywhere else self.path)
+
+    async def export(self, session: Session, file: str, force: bool = False) -> Path:
+        """As `archive.export`."""
+        return await export(session, file, force)
 
     def files(self) -> list[str]:
         """Paths below the workspace for @completion, ignored ones left out. Blocks: call it in a thread."""

@@ -13,7 +13,7 @@ from flowchat.store.log import LOG
 from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.store.scan import scan
 from flowchat.store.sessions import Sessions
-from flowchat.store.sizes import size_of
+from flowchat.store.sizes import byte_size, size_of
 from flowchat.transcript.clean import Clean, clean
 from flowchat.transcript.entries import AssistantSaid, Damaged, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
 from flowchat.transcript.transcript import Transcript
@@ -34,10 +34,10 @@ def list_sizes(store: Sessions, as_json: bool) -> Iterator[str]:
         if as_json:
             yield json_line({**msgspec.to_builtins(card), "bytes": msgspec.to_builtins(size)})
         else:
-            parts = f"log {bytes_as_text(size.log):>9}  blobs {bytes_as_text(size.blobs):>9}"
-            yield f"{bytes_as_text(size.total):>9}  {parts}  {card.sid}  {titled(card)}\n"
+            parts = f"log {byte_size(size.log):>9}  blobs {byte_size(size.blobs):>9}"
+            yield f"{byte_size(size.total):>9}  {parts}  {card.sid}  {titled(card)}\n"
     if not as_json and found:
-        yield f"{bytes_as_text(sum(size.total for size, _ in found)):>9}  in all\n"
+        yield f"{byte_size(sum(size.total for size, _ in found)):>9}  in all\n"
 
 
 def delete_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
@@ -71,16 +71,6 @@ def session_path(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     sid = store.find(wanted)
     path = str(store.path(sid))
     yield json_line({"sid": sid, "path": path}) if as_json else f"{clean(path)}\n"
-
-
-def bytes_as_text(count: int) -> str:
-    """950 B, 9.8 kB, 68 kB, 1.2 MB."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:.0f} {unit}"
 
 
 def _card_line(card: SessionCard) -> str:

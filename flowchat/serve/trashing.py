@@ -8,9 +8,10 @@ from datetime import datetime
 import msgspec
 
 from flowchat.errors import CommandRefused, UsageError
-from flowchat.serve.listing import TITLE_CHARS, bytes_as_text, titled
+from flowchat.serve.listing import TITLE_CHARS, titled
 from flowchat.serve.stream import json_line
 from flowchat.store.sessions import Sessions
+from flowchat.store.sizes import byte_size
 from flowchat.store.trash import Trashed
 from flowchat.transcript.clean import clean
 
@@ -41,7 +42,7 @@ def empty_trash(store: Sessions, as_json: bool, sure: bool, stdin: int, stderr: 
     if trashed and not sure:
         if not (os.isatty(stdin) and os.isatty(stderr)):
             raise UsageError(f"`trash empty` deletes {what} for good and stdin is not a terminal to ask on: add --yes")
-        if not _agreed(f"Delete {what} for good? This frees {bytes_as_text(frees)}. [y/N] ", stdin, stderr):
+        if not _agreed(f"Delete {what} for good? This frees {byte_size(frees)}. [y/N] ", stdin, stderr):
             raise CommandRefused(f"nothing was deleted; {what} stay in the trash" if len(trashed) > 1 else "nothing was deleted")
     gone = store.trashed.empty(trashed)
     if as_json:
@@ -49,7 +50,7 @@ def empty_trash(store: Sessions, as_json: bool, sure: bool, stdin: int, stderr: 
     elif not gone:
         yield "The trash is empty.\n"
     else:
-        yield f"{gone:,} session{'' if gone == 1 else 's'} deleted, {bytes_as_text(frees)} freed\n"
+        yield f"{gone:,} session{'' if gone == 1 else 's'} deleted, {byte_size(frees)} freed\n"
 
 
 def _agreed(question: str, stdin: int, stderr: int) -> bool:
@@ -63,5 +64,5 @@ def _line(trashed: Trashed) -> str:
     when = datetime.fromtimestamp(trashed.trashed_ms / 1000).strftime("%Y-%m-%d %H:%M")
     title = titled(trashed.card) if trashed.card is not None else "(its log cannot be read)"
     cwd = clean(" ".join(trashed.card.cwd.split())) if trashed.card is not None else ""
-    size = bytes_as_text(trashed.size.total)
+    size = byte_size(trashed.size.total)
     return f"{clean(trashed.sid)}  deleted {when}  {size:>9}  {title:<{TITLE_CHARS}}  {cwd}\n"

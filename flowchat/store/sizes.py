@@ -44,6 +44,16 @@ def freed_by(folders: Iterable[Path]) -> int:
     return freed
 
 
+def byte_size(count: int) -> str:
+    """950 B, 9.8 kB, 68 kB, 1.2 MB."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":
+            return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:,.0f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
 def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files below a folder, links not followed."""
     with suppress(OSError), os.scandir(folder) as entries:

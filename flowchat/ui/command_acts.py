@@ -3,9 +3,12 @@
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from flowchat.errors import AlreadyExists
+from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Seq
 from flowchat.ui import orders
 from flowchat.ui.commands import Typed
+from flowchat.ui.figures import from_home
 from flowchat.ui.stage import Stage
 
 if TYPE_CHECKING:
@@ -116,6 +119,23 @@ async def _copy(stage: Stage, session: "Session", argument: str) -> None:
         stage.panes.conversation.copy_answer(int(argument or 1))
 
 
+async def _export(stage: Stage, session: "Session", argument: str) -> None:
+    """Into the session's folder unless another is named; a file that is there is asked about."""
+    from flowchat.ui.confirm_screen import ConfirmScreen
+
+    file = argument or f"flowchat-{session.sid}.md"
+    try:
+        path = await stage.workspace.export(session, file)
+    except AlreadyExists:
+        question = f"{file} is there already. Replace it with this session?"
+        screen = ConfirmScreen(stage.palette, "Export", question, "replace it")
+        if not await stage.app.push_screen_wait(screen):
+            stage.say(f"{clean(file)} stays as it is; /export FILE takes another name")
+            return
+        path = await stage.workspace.export(session, file, force=True)
+    stage.say(f"Written to {clean(from_home(str(path)))}")
+
+
 async def _mouse(stage: Stage, session: "Session", argument: str) -> None:
     stage.switch_mouse(argument == "on" if argument else None)
 
@@ -168,6 +188,7 @@ BY_NAME: dict[str, Do] = {
     "context": _context,
     "retry": _retry,
     "copy": _copy,
+    "export": _export,
     "mouse": _mouse,
     "editor": _editor,
     "queue": _queue,

@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("context", "Size of the next request; raw shows its full text", "[raw]", words=("raw",)),
     Command("retry", "Try again after a failure or an interrupt", once=True),
     Command("copy", "Copy an answer as written; the last is 1", "[n]"),
+    Command("export", "Write this session to a markdown file", "[file]", once=True, brief=False),
     Command("mouse", "Leave the mouse to the terminal, or take it back", "[on or off]", words=("on", "off")),
     Command("editor", "Write a message in your editor ($VISUAL, $EDITOR)"),
     Command("queue", "Edit, reorder or drop queued messages"),

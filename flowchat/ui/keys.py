@@ -127,6 +127,13 @@ MODELS: tuple[Key, ...] = (
     Key("keep", ("alt+s", "ctrl+s"), "Keep the model without a test call"),
 )
 
+SESSIONS: tuple[Key, ...] = (
+    Key("everywhere", ("tab",), "This directory or all"),
+    Key("rename", ("f2", "ctrl+r"), "Rename it"),
+    Key("trash", ("delete", "ctrl+d"), "Move it to the trash"),
+    Key("undo", ("alt+z", "ctrl+underscore"), "Put back what was trashed last"),
+)
+
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
 QUEUE: tuple[Key, ...] = (
@@ -167,6 +174,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "list": LIST,
     "menu": MENU,
     "models": MODELS,
+    "sessions": SESSIONS,
     "messages": MESSAGES,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
@@ -181,11 +189,12 @@ PLACES: dict[str, str] = {
     "list": "in lists",
     "menu": "among the commands",
     "models": "among the models",
+    "sessions": "among the sessions",
     "messages": "among earlier messages",
 }
 """What each context is called in sentences."""
 INSIDE_CHAT = ("composer", "conversation", "find", "queue", "approval")
-WRITING = ("chat", "composer", "find", "menu")
+WRITING = ("chat", "composer", "find", "menu", "sessions")
 """Where a letter is written: it cannot be bound there."""
 RESERVED = ("escape", "ctrl+c")
 """Keys that cannot be bound or taken away: a way out always stays."""

@@ -2,23 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.cost_screen import CostScreen
+from flowchat.ui.found_sessions import FoundSessions
 from flowchat.ui.help_screen import HelpScreen
 from flowchat.ui.keymap import FILE_NAME
 from flowchat.ui.keys_screen import KeysScreen
 from flowchat.ui.menu_screen import Choice, MenuScreen, entries
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
-from flowchat.ui.sessions_screen import SessionsScreen
+from flowchat.ui.sessions_screen import SessionsScreen, Shelf
 from flowchat.ui.spending import bill
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
-    from flowchat.store.cards import SessionCard
     from flowchat.ui.stage import Stage
 
 RECENT_LIMIT = 10
@@ -28,14 +28,28 @@ RECENT_LIMIT = 10
 def pick_session(stage: "Stage", chosen: Callable[[str], None]) -> None:
     """Tell `chosen` the id of the session picked, if one is."""
 
-    async def cards(everywhere: bool) -> "Sequence[SessionCard]":
-        return await asyncio.to_thread(stage.workspace.cards, everywhere)
+    archive = stage.workspace.archive
+    here = stage.session
+
+    async def load(everywhere: bool) -> FoundSessions:
+        return await asyncio.to_thread(lambda: FoundSessions(stage.workspace.cards(everywhere)))
+
+    async def rename(sid: str, title: str) -> None:
+        if here is not None and sid == here.sid:
+            await here.rename(title)
+            stage.show_standing()
+        else:
+            await archive.rename(sid, title)
+
+    async def restore(name: str) -> str:
+        return (await archive.restore(name)).sid
 
     def closed(sid: str | None) -> None:
         if sid is not None:
             chosen(sid)
 
-    stage.app.push_screen(SessionsScreen(stage.palette, cards, _now_ms(), keymap=stage.keymap), closed)
+    shelf = Shelf(load, archive.held, archive.bytes_of, rename, archive.trash, restore, "" if here is None else here.sid)
+    stage.app.push_screen(SessionsScreen(stage.palette, shelf, _now_ms(), keymap=stage.keymap), closed)
 
 
 def pick_message(

@@ -413,7 +413,7 @@ async def selected(stage: Stage) -> None:
     await stage.pilot.pause()
 
 
-@scene("Resume", "Fix rounding", views=EVERY)
+@scene("Resume", "Fix rounding", views=EVERY, exact=False)
 async def resume_picker(stage: Stage) -> None:
     for title, text in (("Fix rounding in invoices", ASKED), ("Upgrade to pydantic 2", "Upgrade it."), ("", "Explain the queue")):
         await stage.say(text, says("Done, all of it.", usage=USAGE))
@@ -424,6 +424,21 @@ async def resume_picker(stage: Stage) -> None:
         await stage.until(lambda: not stage.session.transcript.head)
     await stage.enter("/resume")
     await stage.shows("Fix rounding")
+    await stage.shows(" kB")
+
+
+@scene("Explain the queue", "y trash it", views=((USUAL, NIGHT), (NARROW, DAY)), exact=False)
+async def trash_question(stage: Stage) -> None:
+    await resume_picker(stage)
+    await stage.press("delete")
+
+
+@scene("Export", "y replace it", views=((USUAL, NIGHT), (NARROW, DAY)))
+async def export_question(stage: Stage) -> None:
+    await stage.say(ASKED, says("Done, all of it.", usage=USAGE))
+    (stage.workspace.path / "talk.md").write_text("mine")
+    await stage.enter("/export talk.md")
+    await stage.shows("y replace it")
 
 
 @scene("Edit a message", "Also check the cre")

@@ -1,22 +1,24 @@
 """The lists one picks from: sessions, earlier messages, the queue."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 
-from flowchat.errors import NotFound
+from flowchat.errors import NotFound, ReadOnly
 from flowchat.transcript.entries import QueueItem, Record, Text, UserSaid
 from flowchat.ui.context_screen import raw_lines
+from flowchat.ui.found_sessions import FoundSessions, Lazily
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.palette import DARK
 from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.rows import Rows
-from flowchat.ui.sessions_screen import SessionsScreen
+from flowchat.ui.sessions_screen import SessionsScreen, Shelf
 
 NOW = 1_764_000_000_000
 
@@ -32,6 +34,7 @@ class Card:
     updated_ms: int = NOW
     messages: int = 2
     tokens: int = 1200
+    model: str = "demo"
 
 
 HERE = [Card("s2", "fix rounding in invoices", "The total is off."), Card("s1", "", "Upgrade to pydantic 2\nplease")]
@@ -54,27 +57,174 @@ def chosen(app: App[Any]) -> str:
     return row.cells[0].strip() if row else ""
 
 
-async def load(everywhere: bool) -> Sequence[Any]:
-    return EVERYWHERE if everywhere else HERE
+class Shelved:
+    """Sessions to pick from, and what was done with them."""
+
+    def __init__(self, here: Sequence[Card] = HERE, everywhere: Sequence[Card] = EVERYWHERE, held: Sequence[str] = ()) -> None:
+        self.here, self.everywhere, self._held = list(here), list(everywhere), set(held)
+        self.told: list[str] = []
+
+    async def load(self, everywhere: bool) -> FoundSessions:
+        return FoundSessions(self.everywhere if everywhere else self.here)  # type: ignore[arg-type]
+
+    async def held(self, sids: Sequence[str]) -> set[str]:
+        return self._held & set(sids)
+
+    async def bytes_of(self, sid: str) -> int:
+        return 1_234_567
+
+    async def rename(self, sid: str, title: str) -> None:
+        self.told.append(f"rename {sid} {title}")
+        self.here = [replace(card, title=title) if card.sid == sid else card for card in self.here]
+
+    async def trash(self, sid: str) -> str:
+        if sid in self._held:
+            raise ReadOnly("another flowchat (process 7) has this session open; close it there first")
+        self.told.append(f"trash {sid}")
+        self.here = [card for card in self.here if card.sid != sid]
+        return f"{sid}.1"
+
+    async def restore(self, name: str) -> str:
+        self.told.append(f"restore {name}")
+        self.here = list(HERE)
+        return name.partition(".")[0]
+
+    def shelf(self, here: str = "") -> Shelf:
+        return Shelf(self.load, self.held, self.bytes_of, self.rename, self.trash, self.restore, here)
+
+
+def picker(shelved: Shelved | None = None, here: str = "") -> SessionsScreen:
+    return SessionsScreen(DARK, (shelved or Shelved()).shelf(here), NOW)
+
+
+def shown(app: App[Any], part: str) -> str:
+    """The text of a part of the screen, its rows joined."""
+    rows = app.screen.query_one(part, Rows)
+    return " ".join(" ".join(rows.render_line(y).text for y in range(rows.size.height)).split())
+
+
+async def settled(pilot: Any, app: App[Any]) -> None:
+    """Until what the screen began is done."""
+    await app.workers.wait_for_complete()
+    await pilot.pause()
 
 
 async def test_sessions_narrow_as_one_types_and_enter_gives_the_chosen_one() -> None:
-    app = Pushed(SessionsScreen(DARK, load, NOW))
+    app = Pushed(picker())
     async with app.run_test(size=(80, 24)) as pilot:
         assert chosen(app) == "fix rounding in invoices"
         await pilot.press(*"pyd")
-        assert chosen(app) == "Upgrade to pydantic 2"
+        assert chosen(app) == "Upgrade to pydantic 2 please"
         await pilot.press("enter")
     assert app.given == ["s1"]
 
 
 async def test_tab_shows_every_directory_and_escape_gives_nothing() -> None:
-    app = Pushed(SessionsScreen(DARK, load, NOW))
+    app = Pushed(picker())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", *"another")
         assert chosen(app) == "another place  there/"
         await pilot.press("escape")
     assert app.given == [None]
+
+
+async def test_a_session_is_renamed_in_its_place_and_leaving_changes_nothing() -> None:
+    shelved = Shelved()
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        await pilot.press("down", "f2")
+        assert shown(app, ".head").startswith("New title Upgrade to pydantic 2 please")
+        await pilot.press("ctrl+u", *"New name", "enter")
+        await settled(pilot, app)
+        assert (shelved.told, chosen(app)) == (["rename s1 New name"], "New name")
+        await pilot.press("ctrl+r", "x", "escape")
+        await settled(pilot, app)
+        assert (len(shelved.told), app.given, chosen(app)) == (1, [], "New name")
+
+
+async def test_trashing_asks_first_and_can_be_undone() -> None:
+    shelved = Shelved()
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        await pilot.press("delete")
+        assert shown(app, ".foot").startswith("Move “fix rounding in invoices” to the trash? y trash it")
+        await pilot.press("n")
+        assert (shelved.told, shown(app, ".foot")[:14]) == ([], "Type to search")
+        await pilot.press("delete", "y")
+        await settled(pilot, app)
+        assert (shelved.told, chosen(app)) == (["trash s2"], "Upgrade to pydantic 2 please")
+        assert shown(app, ".foot") == "“fix rounding in invoices” is in the trash; Alt+Z puts it back"
+        await pilot.press("alt+z")
+        await settled(pilot, app)
+        assert (shelved.told[1:], chosen(app)) == (["restore s2.1"], "fix rounding in invoices")
+        await pilot.press("alt+z")
+        await settled(pilot, app)
+        assert (len(shelved.told), shown(app, ".foot")[:24]) == (2, "Nothing was trashed here")
+
+
+async def test_a_session_that_is_open_is_marked_and_not_trashed() -> None:
+    shelved = Shelved(held=["s2"])
+    app = Pushed(picker(shelved, here="s1"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        listing = app.screen.query_one(Listing)
+        assert [row.cells[1] for row in listing.rows] == ["open elsewhere", "open here"]
+        assert shown(app, ".preview").count("open elsewhere: read or fork it 2 messages 1.2 MB demo /srv/here") == 1
+        await pilot.press("delete", "y")
+        await settled(pilot, app)
+        assert "close it there first" in shown(app, ".foot")
+        await pilot.press("down", "delete")
+        assert shown(app, ".foot") == "This session is open here; /new first, then it can be trashed"
+        assert shelved.told == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
+async def test_an_empty_list_says_what_to_do(size: tuple[int, int]) -> None:
+    app = Pushed(picker(Shelved(here=(), everywhere=())))
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot, app)
+        words = shown(app, ".preview").lstrip("─ ")
+        if size[0] == 80:
+            assert words == (
+                "No sessions in this directory yet. Esc goes back: write a message, and it is kept; Tab looks in all directories."
+            )
+        assert words.startswith("No sessions in this directory yet.")
+
+
+async def test_what_is_typed_before_the_list_is_there_narrows_it_and_enter_waits() -> None:
+    shelved, arrived = Shelved(), asyncio.Event()
+    loads = shelved.load
+
+    async def late(everywhere: bool) -> FoundSessions:
+        await arrived.wait()
+        return await loads(everywhere)
+
+    shelved.load = late  # type: ignore[method-assign]
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"pyd", "enter")
+        assert (shown(app, ".head")[:10], app.given) == ("Resume pyd", [])
+        arrived.set()
+        await settled(pilot, app)
+    assert app.given == ["s1"]
+
+
+async def test_of_thousands_of_sessions_only_the_rows_in_view_are_made() -> None:
+    cards = [Card(f"s{n}", f"title {n}", "") for n in range(5_000)]
+    made: list[str] = []
+    rows = Lazily(cards, lambda card: made.append(card.sid) or Row(card, (card.title,)))  # type: ignore[arg-type,func-returns-value]
+    assert (len(rows), rows[4_999].cells) == (5_000, ("title 4999",))
+    assert [row.cells for row in rows[10:12]] == [("title 10",), ("title 11",)]
+    assert (rows[10].cells, made) == (("title 10",), ["s4999", "s10", "s11"])
+    found = FoundSessions(cards)  # type: ignore[arg-type]
+    assert [card.sid for card in found.narrowed("TITLE 4999")] == ["s4999"]
+    assert [len(found.narrowed(sought)) for sought in ("", "title 49", "no such")] == [
+        5_000,
+        sum("49" in card.sid for card in cards),
+        0,
+    ]
 
 
 def said(seq: int, text: str, edits: int | None = None) -> Record:
