@@ -71,7 +71,8 @@ async def talk(tmp_path: Path) -> tuple[str, list[str]]:
     """A session on disk with all these and the blocks around them; its id, and what its log says of each block."""
     script = [says(text, thinking=f"thought {number}" if number % 8 == 0 else "") for number, text in enumerate(MARKDOWN)]
     calls = [
-        says(calls=[("read_file", {"path": "a.txt"}), ("read_file", {"path": "missing.txt"})]),
+        says(calls=[("read_file", {"path": "a.txt"})]),
+        says(calls=[("read_file", {"path": "missing.txt"})]),
         says("Read.", calls=[("grep", {"pattern": "a"})]),
     ]
     environ = {"FLOWCHAT_HOME": str(tmp_path / "home")}
