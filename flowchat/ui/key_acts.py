@@ -140,8 +140,8 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "history": _of(_history),
     "editor": _of(Stage.edit_outside),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
-    "save": _of(_save),
     "model": _of(command_acts.choose_model),
+    "save": _of(_save),
     "menu": lambda acts, _: acts.show_menu(),
     "help": _of(command_acts.show_help),
 }
