@@ -92,7 +92,7 @@ class Workspace:
         keys: Keys | None = None,
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
-        self._environ, self._rules, self._attended = environ, tuple(rules), attended
+        self.environ, self._rules, self._attended = environ, tuple(rules), attended
         self._max_steps = max_steps
         self._clock = clock or SystemClock()
         self._make_model = make_model
@@ -111,7 +111,7 @@ class Workspace:
     # --- opening -----------------------------------------------------------------------------------------------------
     async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
         """A new conversation; nothing is on disk before its first message. Raises nothing: without a model `send` will say so."""
-        name = known_models.choose(model, self.settings, self._environ, self._attended, kept_in(self._keys))
+        name = known_models.choose(model, self.settings, self.environ, self._attended, kept_in(self._keys))
         begun = mode or self.settings.permission_mode
         if saved and self._store is not None:
             opened = self._store.new(self._clock.now_ms(), self.path if self._attended else None)
@@ -184,9 +184,9 @@ class Workspace:
         """The session's model, another the user names, or the default with a notice where its own cannot be asked any more."""
         name = transcript.facts.model
         kept = kept_in(self._keys)
-        if wanted is None and known_models.usable(name, self._environ, kept):
+        if wanted is None and known_models.usable(name, self.environ, kept):
             return name
-        chosen = wanted or known_models.choose(None, self.settings, self._environ, self._attended, kept)
+        chosen = wanted or known_models.choose(None, self.settings, self.environ, self._attended, kept)
         if chosen and chosen != name:
             news = [ModelSet(chosen)]
             if wanted is None:
@@ -249,7 +249,7 @@ class Workspace:
         return session
 
     def _models(self, read_blob: ReadBlob, learned: Callable[[], None], settings: Settings | None = None) -> Models:
-        return Models(settings or self.settings, self._environ, read_blob, learned, self._make_model, self._keys)
+        return Models(settings or self.settings, self.environ, read_blob, learned, self._make_model, self._keys)
 
     def _needed_store(self) -> Sessions:
         if self._store is None:
@@ -293,19 +293,19 @@ class Workspace:
         """The models of this machine, within a second; raises nothing."""
         from flowchat.model.local import look_around
 
-        return await look_around(self._environ)
+        return await look_around(self.environ)
 
     def offers(self, found: "Sequence[LocalModel]") -> "tuple[Offer, ...]":
         """What there is to choose from, the best first, the demo last."""
         from flowchat.model.offers import offers
 
-        return offers(self._environ, self.settings, found, kept_in(self._keys))
+        return offers(self.environ, self.settings, found, kept_in(self._keys))
 
     async def examine(self, asks: bool = False) -> "Report":
         """What `flowchat doctor` tells; with a test call of the model where it `asks`."""
         from flowchat.runtime.doctor import examine
 
-        return await examine(self, self._environ, asks)
+        return await examine(self, self.environ, asks)
 
     async def probe(self, name: str, api_base: str = "") -> "Probed":
         """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""
@@ -363,7 +363,7 @@ class Workspace:
         """The user's editor as a command. Raises NotDone where none is set."""
         from flowchat.tools.editor import editor_of
 
-        return editor_of(self._environ)
+        return editor_of(self.environ)
 
     async def edit_outside(self, editor: list[str], text: str) -> str:
         """Let the editor have the terminal and the text; gives what it made of it. Raises NotDone, the text as it was."""

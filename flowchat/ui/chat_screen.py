@@ -75,7 +75,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     async def _look_about(self) -> None:
         """What the screen can do without for a while."""
-        await self._stage.show_last()
+        await self._stage.greet()
         await asyncio.to_thread(markdown.warm)
 
     async def close(self) -> None:

@@ -87,6 +87,7 @@ async def _rename(stage: Stage, session: "Session", argument: str) -> None:
 async def _model(stage: Stage, session: "Session", argument: str) -> None:
     if argument:
         await session.set_model(argument)
+        await stage.greet()
         stage.say(f"{argument} answers from the next run on")
     else:
         from flowchat.ui import model_choice

@@ -35,6 +35,7 @@ async def take_model(stage: "Stage", taken: Taken) -> None:
     session = await stage.visit.current()
     await session.set_model(taken.model)
     stage.show_standing()
+    await stage.greet()
     first = workspace.offers(())[0]
     if not trouble and first.model != taken.model:
         trouble = f"{name} answers here from now on; in other sessions not: {one_line(first.sentence)}"

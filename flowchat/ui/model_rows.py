@@ -59,7 +59,7 @@ def entries(offers: Sequence[Offer], in_use: str) -> list[Entry]:
     unnamed = [Entry("name", "Name a model", one_line(offer.sentence)) for offer in offers if not offer.model]
     found += [*unnamed, Entry("key", "Enter an API key", "It is kept in the system keyring, or in a file only you can read.")]
     if all(entry.is_demo for entry in found if entry.kind == "model"):
-        found += [Entry("install", *pair) for pair in INSTALL]
+        found += [Entry("install", line, f"{line}  {told}") for line, told in INSTALL]
     return found
 
 

@@ -268,8 +268,10 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
         hint, entry, probed = self._keymap.hint, self._chosen, self._probed
         if self._tested is not None:
             enter = "" if probed is None else hint("list", "try again" if probed.error else "keep it", "choose")
-            untested = "" if probed is not None and not probed.error else hint("models", "keep it untested", "keep")
-            return hint_lines(width, (enter, untested, hint("list", "back", "close")), self._palette.dim)
+            untested = "keep it untested" if probed is None else "keep it anyway" if probed.error else ""
+            return hint_lines(
+                width, (enter, untested and hint("models", untested, "keep"), hint("list", "back", "close")), self._palette.dim
+            )
         words = {"model": "test and keep", "name": "", "key": "enter a key", "install": "copy"}[
             entry.kind if entry is not None else "model"
         ]

@@ -45,7 +45,6 @@ from flowchat.ui.welcome import Welcome
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
-    from flowchat.store.cards import SessionCard
 
 OFFERS_SHOWN = 8
 COMPOSER_SHARE, APPROVAL_SHARE = 1 / 3, 2 / 3
@@ -87,7 +86,7 @@ class Panes(Vertical):
     def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
         self._keymap = keymap
-        self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette)
+        self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette, keymap)
         self.command = OwnCommand(palette, keymap)
         self.banner, self.edge, self.find = Banner(palette), Edge(palette), FindBar(palette, keymap)
         self.queue, self.meter = QueueList(palette, keymap), Meter(palette, keymap)
@@ -183,10 +182,6 @@ class Panes(Vertical):
         self.welcome.show_ready(now.model, now.demo, now.here)
         self._sentences = now.sentences(self._keymap)
         self._show_sentences()
-
-    def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
-        """What was done here before, for the empty conversation."""
-        self.welcome.show_last(cards, now_ms)
 
     def ask(self, asked: ApprovalAsked | None) -> None:
         """Open the decision bar, or close it."""

@@ -126,9 +126,13 @@ class Stage:
             saved = self.visit.saved and self.workspace.folders is not None
             self.panes.show_standing(standing_of(session, self.workspace, saved, self.revision.number))
 
-    async def show_last(self) -> None:
-        """Show in the empty conversation what was done here before."""
-        self.panes.show_last(await asyncio.to_thread(self.workspace.cards), time.time_ns() // 1_000_000)
+    async def greet(self) -> None:
+        """Show in the empty conversation where it is, why its model is ready, and what was done here before."""
+        from flowchat.runtime.greeting import greet
+
+        model = (await self.visit.current()).model
+        greeting = await asyncio.to_thread(greet, self.workspace, model)
+        self.panes.welcome.greet(greeting, time.time_ns() // 1_000_000)
 
     def _show(self, session: "Session") -> None:
         """Show this session in the place of another, or as the first."""

@@ -1,21 +1,18 @@
 """The empty conversation: where you are, what is ready, what was done here last."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from flowchat.runtime.greeting import Greeting
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import from_home, moment
+from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import wrapped
-from flowchat.ui.strips import Piece, cut, line
-
-if TYPE_CHECKING:
-    from flowchat.store.cards import SessionCard
+from flowchat.ui.prose import one_line, wrapped
+from flowchat.ui.strips import Piece, cut, line, pieces_width
 
 LAST_LIMIT = 3
 """Sessions named."""
@@ -24,19 +21,19 @@ LAST_LIMIT = 3
 class Welcome(Widget):
     """Stands in the conversation's place until something is said."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap = DEFAULT) -> None:
         super().__init__()
-        self._palette = palette
+        self._palette, self._keymap = palette, keymap
         self._model, self._demo, self._path = "", False, ""
-        self._last: Sequence[SessionCard] = ()
+        self._greeting = Greeting()
         self._now_ms = 0
 
     def show_ready(self, model: str, demo: bool, path: Path) -> None:
         self._model, self._demo, self._path = clean(model), demo, clean(from_home(str(path)))
         self.refresh()
 
-    def show_last(self, cards: "Sequence[SessionCard]", now_ms: int) -> None:
-        self._last, self._now_ms = cards[:LAST_LIMIT], now_ms
+    def greet(self, greeting: Greeting, now_ms: int) -> None:
+        self._greeting, self._now_ms = greeting, now_ms
         self.refresh()
 
     def use(self, palette: Palette) -> None:
@@ -53,25 +50,46 @@ class Welcome(Widget):
         return line(self.size.width, pieces, fill=self._palette.text)
 
     def _rows(self, width: int) -> list[list[Piece]]:
+        palette, greeting = self._palette, self._greeting
+        plain, dim = palette.text, palette.dim
+        branch = f"   {one_line(greeting.branch)}" if greeting.branch else ""
+        path = cut(self._path, max(8, width - len(branch) - 15))
+        rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {path}{branch}", dim)], []]
+        rows += self._ready(width)
+        if greeting.instructions:
+            names = ", ".join(one_line(from_home(str(path))) for path in greeting.instructions)
+            rows += [[], [("  Instructions   ", dim), (cut(names, max(8, width - 19)), plain)]]
+        return [*rows, *self._last(width)]
+
+    def _ready(self, width: int) -> list[list[Piece]]:
+        """What answers, and how another is chosen."""
         palette = self._palette
         plain, dim = palette.text, palette.dim
-        rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {self._path}", dim)], []]
+        choose = self._keymap.hint("chat", "chooses a model", "model") or "/model chooses a model"
         if self._demo:
-            rows.append([("  The demo model answers", palette.accent), (" offline; it is not a language model", plain)])
-            rows += [
-                [("  ", plain), (part, dim)]
-                for part in wrapped("Try: list, read README.md, find, grep, run, write, edit, plan, long", width - 4)
+            rows: list[list[Piece]] = [
+                [("  The demo model answers", palette.accent), (" offline; it is not a language model", plain)]
             ]
-            rows += [[("  ", plain), (part, dim)] for part in wrapped("/model NAME takes any litellm model", width - 4)]
-        elif self._model:
-            rows.append([("  ", plain), (self._model, palette.accent), (" is ready", plain), ("   /model changes it", dim)])
-        if self._last:
-            rows.append([])
-            titles = [cut(clean(card.title or card.first_message), max(8, min(44, width - 34))) for card in self._last]
-            longest = max(map(len, titles))
-            for index, (card, title) in enumerate(zip(self._last, titles, strict=True)):
-                head = "  Last here   " if index == 0 else " " * 14
-                tail = "   /resume" if index == 0 else ""
-                when = moment(card.updated_ms, self._now_ms)
-                rows.append([(head, dim), (title.ljust(longest), plain), (f"   {when}", dim), (tail, dim)])
+            texts = ("Try: list, read README.md, find, grep, run, write, edit, plan, long", f"{choose} or enters an API key")
+            return [*rows, *([("  ", plain), (part, dim)] for text in texts for part in wrapped(text, width - 4))]
+        reason = f" ({one_line(self._greeting.reason)})" if self._greeting.reason else ""
+        ready: list[Piece] = [("  ", plain), (self._model, palette.accent), (f" is ready{reason}", plain)]
+        if not self._model:
+            ready = [("  No model is chosen", palette.warn)]
+        if pieces_width(ready) + len(choose) + 5 <= width:
+            return [[*ready, (f"   {choose}", dim)]]
+        return [ready, [("  ", plain), (choose, dim)]]
+
+    def _last(self, width: int) -> list[list[Piece]]:
+        plain, dim, cards = self._palette.text, self._palette.dim, self._greeting.last[:LAST_LIMIT]
+        if not cards:
+            return []
+        rows: list[list[Piece]] = [[]]
+        titles = [cut(clean(card.title or card.first_message), max(8, min(44, width - 34))) for card in cards]
+        longest = max(map(len, titles))
+        for index, (card, title) in enumerate(zip(cards, titles, strict=True)):
+            head = "  Last here   " if index == 0 else " " * 14
+            tail = "   /resume" if index == 0 else ""
+            when = moment(card.updated_ms, self._now_ms)
+            rows.append([(head, dim), (title.ljust(longest), plain), (f"   {when}", dim), (tail, dim)])
         return rows
