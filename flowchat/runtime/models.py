@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ReadBlob = Callable[[str], Awaitable[bytes | None]]
 
 
+async def no_blob(sha256: str) -> None:
+    """For models that are asked about no conversation."""
+
+
 class AskedBlobs:
     """Reads the blobs a request names, and knows those that were not there."""
 

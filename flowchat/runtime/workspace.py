@@ -21,7 +21,7 @@ from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.archive import Archive, export
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
+from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in, no_blob
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from flowchat.model.offers import Offer
     from flowchat.model.probe import Probed
     from flowchat.runtime.doctor import Report
+    from flowchat.runtime.greeting import Greeting
     from flowchat.store.sent import Sent
 
 COMPLETED_FILES_LIMIT = 50_000
@@ -93,8 +94,7 @@ class Workspace:
     ) -> None:
         self.path, self.settings, self.folders = path.resolve(), settings, folders
         self.environ, self._rules, self._attended = environ, tuple(rules), attended
-        self._max_steps = max_steps
-        self._clock = clock or SystemClock()
+        self._max_steps, self._clock = max_steps, clock or SystemClock()
         self._make_model = make_model
         self._keys = keys or (Keys(folders.config) if folders else None)
         self.notices = (*notices, *(self._keys.trouble() if self._keys else ()))
@@ -105,8 +105,7 @@ class Workspace:
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
-        self._warm = False
-        self._disk = disk or Disk()
+        self._warm, self._disk = False, disk or Disk()
 
     # --- opening -----------------------------------------------------------------------------------------------------
     async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
@@ -312,10 +311,6 @@ class Workspace:
         from flowchat.store.setting import with_setting
 
         settings = with_setting(self.settings, f"models.{name}.api_base", api_base) if api_base else self.settings
-
-        async def no_blob(sha256: str) -> None:
-            return None
-
         return await self._models(no_blob, lambda: None, settings).probe(name)
 
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
@@ -325,6 +320,12 @@ class Workspace:
     async def export(self, session: Session, file: str, force: bool = False) -> Path:
         """As `archive.export`."""
         return await export(session, file, force)
+
+    def greeting(self, model: str) -> "Greeting":
+        """As `greeting.greet`."""
+        from flowchat.runtime.greeting import greet
+
+        return greet(self, model)
 
     def files(self) -> list[str]:
         """Paths below the workspace for @completion, ignored ones left out. Blocks: call it in a thread."""

@@ -128,10 +128,8 @@ class Stage:
 
     async def greet(self) -> None:
         """Show in the empty conversation where it is, why its model is ready, and what was done here before."""
-        from flowchat.runtime.greeting import greet
-
         model = (await self.visit.current()).model
-        greeting = await asyncio.to_thread(greet, self.workspace, model)
+        greeting = await asyncio.to_thread(self.workspace.greeting, model)
         self.panes.welcome.greet(greeting, time.time_ns() // 1_000_000)
 
     def _show(self, session: "Session") -> None:

@@ -1,18 +1,21 @@
 """The empty conversation: where you are, what is ready, what was done here last."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from flowchat.runtime.greeting import Greeting
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import from_home, moment
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.strips import Piece, cut, line, pieces_width
+
+if TYPE_CHECKING:
+    from flowchat.runtime.greeting import Greeting
 
 LAST_LIMIT = 3
 """Sessions named."""
@@ -25,14 +28,14 @@ class Welcome(Widget):
         super().__init__()
         self._palette, self._keymap = palette, keymap
         self._model, self._demo, self._path = "", False, ""
-        self._greeting = Greeting()
+        self._greeting: Greeting | None = None
         self._now_ms = 0
 
     def show_ready(self, model: str, demo: bool, path: Path) -> None:
         self._model, self._demo, self._path = clean(model), demo, clean(from_home(str(path)))
         self.refresh()
 
-    def greet(self, greeting: Greeting, now_ms: int) -> None:
+    def greet(self, greeting: "Greeting", now_ms: int) -> None:
         self._greeting, self._now_ms = greeting, now_ms
         self.refresh()
 
@@ -52,11 +55,11 @@ class Welcome(Widget):
     def _rows(self, width: int) -> list[list[Piece]]:
         palette, greeting = self._palette, self._greeting
         plain, dim = palette.text, palette.dim
-        branch = f"   {one_line(greeting.branch)}" if greeting.branch else ""
+        branch = f"   {one_line(greeting.branch)}" if greeting is not None and greeting.branch else ""
         path = cut(self._path, max(8, width - len(branch) - 15))
         rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {path}{branch}", dim)], []]
         rows += self._ready(width)
-        if greeting.instructions:
+        if greeting is not None and greeting.instructions:
             names = ", ".join(one_line(from_home(str(path))) for path in greeting.instructions)
             rows += [[], [("  Instructions   ", dim), (cut(names, max(8, width - 19)), plain)]]
         return [*rows, *self._last(width)]
@@ -72,7 +75,7 @@ class Welcome(Widget):
             ]
             texts = ("Try: list, read README.md, find, grep, run, write, edit, plan, long", f"{choose} or enters an API key")
             return [*rows, *([("  ", plain), (part, dim)] for text in texts for part in wrapped(text, width - 4))]
-        reason = f" ({one_line(self._greeting.reason)})" if self._greeting.reason else ""
+        reason = f" ({one_line(self._greeting.reason)})" if self._greeting is not None and self._greeting.reason else ""
         ready: list[Piece] = [("  ", plain), (self._model, palette.accent), (f" is ready{reason}", plain)]
         if not self._model:
             ready = [("  No model is chosen", palette.warn)]
@@ -81,7 +84,8 @@ class Welcome(Widget):
         return [ready, [("  ", plain), (choose, dim)]]
 
     def _last(self, width: int) -> list[list[Piece]]:
-        plain, dim, cards = self._palette.text, self._palette.dim, self._greeting.last[:LAST_LIMIT]
+        plain, dim = self._palette.text, self._palette.dim
+        cards = self._greeting.last[:LAST_LIMIT] if self._greeting is not None else ()
         if not cards:
             return []
         rows: list[list[Piece]] = [[]]
