@@ -17,6 +17,7 @@ from flowchat.ui.longline import PORTION_CHARS, LongLine, portions
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.structure import Unit, block_parser, unit_rows, units_of
+from flowchat.ui.tables import with_rule
 
 Line: TypeAlias = "Strip | CodeRow"
 REDRAWN_CHARS, REDRAWN_SHARE = 4096, 16
@@ -47,7 +48,7 @@ class MarkdownFlow:
         self._before = ""
         self._blank_above = False
         self._ordinal: int | None = None
-        self._continues = False
+        self._continues = self._ended = False
         self._line: LongLine | None = None
         self._fence: tuple[Fence, str, int] | None = None
 
@@ -66,8 +67,8 @@ class MarkdownFlow:
 
     def finish(self) -> None:
         """There is no more text."""
-        if self._due:
-            self._due = 0
+        self._ended, self._due = True, 0
+        if self._fence is None:
             self.feed("")
         if self._fence is not None:
             self.lines[self._final :] = []
@@ -213,9 +214,17 @@ class MarkdownFlow:
             self.lines += [gutter_strip(row, self._width) for row in self._line.rest(self._tail)]
             return
         before = self._before
-        for unit in self._units(self._tail):
+        for unit in self._units_so_far():
             self._draw(unit)
         self._before = before
+
+    def _units_so_far(self) -> list[Unit]:
+        """The blocks of the tail; while there may be more text, what begins as a table is one."""
+        assumed = self._tail if self._ended else with_rule(self._tail)
+        units = list(self._units(assumed))
+        if assumed is not self._tail and units[-1].kind != "table_open":
+            units = list(self._units(self._tail))
+        return units
 
     def _draw(self, unit: Unit) -> None:
         self._separate(unit)

@@ -1,5 +1,6 @@
 """Markdown tables in the width there is: columns shrink and wrap, and where even that is too narrow rows become lists."""
 
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from flowchat.ui.strips import Piece
 Cell: TypeAlias = Sequence[Row]
 """The lines of a cell, not yet broken to a width."""
 GAP_CELLS = 3
+_RULE, _BAR = re.compile(r"[ \t|:-]*"), re.compile(r"(?<!\\)\|")
 NARROWEST_CELLS = 6
 """A column that would have to be narrower makes the table a list."""
 
@@ -26,9 +28,8 @@ def table_rows(
     rule: Row = [(palette.glyphs.rule * (sum(widths) + GAP_CELLS * (len(widths) - 1)), palette.dim)]
     rows = [*_line(header, widths, aligns, palette), rule]
     lines = [_line(cells, widths, aligns, palette) for cells in body]
-    loose = any(len(line) > 1 for line in lines)
     for number, line in enumerate(lines):
-        if loose and number:
+        if number and (len(line) > 1 or len(lines[number - 1]) > 1):
             rows.append([])
         rows += line
     return rows
@@ -79,9 +80,10 @@ def _line(cells: Sequence[Cell], widths: Sequence[int], aligns: Sequence[str], p
 
 
 def _listed(header: Sequence[Cell], body: Sequence[Sequence[Cell]], width: int, palette: Palette) -> list[Row]:
-    """One paragraph a row: each cell after its column's name."""
+    """One paragraph a row: each cell after its column's name; the names alone where there is no row yet."""
     rows: list[Row] = []
-    for cells in body:
+    nothing: Cell = ((),)
+    for cells in body or [[nothing] * len(header)]:
         if rows:
             rows.append([])
         for name, cell in zip(header, cells, strict=True):
@@ -90,3 +92,16 @@ def _listed(header: Sequence[Cell], body: Sequence[Sequence[Cell]], width: int, 
                 head: list[Piece] = [(f"{label}: ", palette.dim)] if label and not number else []
                 rows += wrap([*head, *line], width)
     return rows
+
+
+def with_rule(text: str) -> str:
+    """A text that ends in a table's header, with the rule that is to come below it: it is drawn as a table from the first."""
+    *_, above, header, rule = ["", "", *text.rsplit("\n", 3)[-3:]]
+    if header.startswith("|") and _RULE.fullmatch(rule):
+        start = text[: len(text) - len(rule)]
+    else:
+        above, header, start = header, rule, f"{text}\n"
+    if above.startswith("|") or not header.startswith("|"):
+        return text
+    columns = len(_BAR.findall(header.rstrip()[1:].removesuffix("|"))) + 1
+    return start + "|-" * columns + "|"

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from flowchat.ui.fences import SLAB_LIMIT_LINES, SLAB_LINES
 from flowchat.ui.inline import inline_rows
 from flowchat.ui.longline import PORTION_CHARS
-from flowchat.ui.markdown import MarkdownFlow
+from flowchat.ui.markdown import MarkdownFlow, strip_of_line
 from flowchat.ui.palette import DARK, Palette
 
 
@@ -119,6 +119,43 @@ def test_a_table_too_narrow_for_columns_becomes_a_list() -> None:
     assert shown(table, width=20) == (
         "key: alpha\nvalue: something\nnote: wonderful\n\nkey: beta\nvalue: different\nnote: altogether"
     )
+
+
+@pytest.mark.parametrize("width", [40, 20])
+def test_a_table_that_streams_in_is_one_from_its_header_on_and_never_loses_a_row(width: int) -> None:
+    flow = MarkdownFlow(width, DARK)
+    heights: list[int] = []
+    for character in "Look:\n|key|value|note|\n|:-|-:|-|\n|alpha|some|wonder|\n|beta|one|more|\n":
+        flow.feed(character)
+        heights.append(len(flow.lines))
+        rows = [flow.strip(number).text.strip() for number in range(len(flow.lines))]
+        assert [row for row in rows if "|" in row and row != "|"] == []
+    assert heights == sorted(heights)
+
+
+@pytest.mark.parametrize(
+    "text", ["> quoted\n|a|b", "- item\n  |a|b", "a\n|", "```\n|a|b|", "    |a|b", "|a|\n|b|\n|c", "|a|\n|b|\n|c|\n|"]
+)
+def test_what_is_shown_of_an_open_text_is_in_it(text: str) -> None:
+    flow = MarkdownFlow(40, DARK)
+    for character in text:
+        flow.feed(character)
+        assert not any("-|" in flow.strip(number).text for number in range(len(flow.lines)))
+
+
+def test_a_line_with_bars_that_no_rule_follows_is_text_in_the_end() -> None:
+    flow = MarkdownFlow(40, DARK)
+    flow.feed("|a|b|")
+    assert flow.strip(0).text.split() == ["a", "b"]
+    flow.finish()
+    assert [strip_of_line(line).text.strip() for line in flow.lines] == ["|a|b|"]
+
+
+def test_rows_that_need_one_line_stay_together_beside_those_that_need_more() -> None:
+    table = "|name|what|\n|-|-|\n|a|one|\n|b|two|\n|c|one two three four five|\n|d|six|"
+    assert shown(table, width=24).split("\n")[2:] == [
+        "a      one", "b      two", "", "c      one two three", "       four five", "", "d      six",
+    ]  # fmt: skip
 
 
 def test_code_is_coloured_and_an_unknown_language_is_not() -> None:
