@@ -407,6 +407,8 @@ async def copied(stage: Stage) -> None:
 async def selected(stage: Stage) -> None:
     await stage.say(ASKED, says(FINDINGS))
     pane = stage.app.screen.query_one(Conversation)
+    pane.scroll_end()  # what streamed leaves blank rows below its end
+    await stage.pilot.pause()
     await stage.pilot.mouse_down(pane, offset=(8, 1))
     await stage.pilot.hover(pane, offset=(20, 6))
     await stage.pilot.mouse_up(pane, offset=(20, 6))
