@@ -39,6 +39,11 @@ class Entry(Struct, frozen=True):
     api_base: str = ""
 
     @property
+    def whole(self) -> str:
+        """All of it, where the list may have no room: a command to copy in full."""
+        return f"{self.name}   {self.told}" if self.kind == "install" else self.told
+
+    @property
     def is_demo(self) -> bool:
         return self.model == DEMO
 
@@ -49,7 +54,7 @@ def entries(offers: Sequence[Offer], in_use: str) -> list[Entry]:
         Entry(
             "model",
             one_line(offer.model),
-            one_line(f"{'In use. ' if offer.model == in_use else ''}{offer.sentence} {offer.advice}"),
+            one_line(f"{'In use. ' if offer.model == in_use else ''}{_sentence(offer.sentence)} {offer.advice}"),
             offer.model,
             offer.api_base,
         )
@@ -59,8 +64,12 @@ def entries(offers: Sequence[Offer], in_use: str) -> list[Entry]:
     unnamed = [Entry("name", "Name a model", one_line(offer.sentence)) for offer in offers if not offer.model]
     found += [*unnamed, Entry("key", "Enter an API key", "It is kept in the system keyring, or in a file only you can read.")]
     if all(entry.is_demo for entry in found if entry.kind == "model"):
-        found += [Entry("install", line, f"{line}  {told}") for line, told in INSTALL]
+        found += [Entry("install", *pair) for pair in INSTALL]
     return found
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def narrowed(found: Sequence[Entry], sought: str) -> list[Entry]:
@@ -84,7 +93,9 @@ def summary(found: Sequence[LocalModel] | None, offers: Sequence[Offer]) -> str:
     parts: list[str] = []
     for server in dict.fromkeys(model.server for model in found):
         own = [model for model in found if model.server == server]
-        parts.append(f"{server} ({many(len(own), 'model')}, {sum(model.calls_tools is True for model in own)} with tools)")
+        able = sum(model.calls_tools is True for model in own)
+        tools = "" if all(model.calls_tools is None for model in own) else f", {able} with tools"
+        parts.append(f"{server} ({many(len(own), 'model')}{tools})")
     parts += [offer.sentence.partition(",")[0].rstrip(".") for offer in offers if offer.kind == "key"]
     if not parts:
         return "No model server answers here and no key is set; the demo answers"

@@ -257,7 +257,7 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
 
     def _told(self, width: int) -> list[list[Piece]]:
         palette, entry = self._palette, self._chosen
-        told = self._said or (entry.told if entry is not None else "Nothing matches; Backspace widens.")
+        told = self._said or (entry.whole if entry is not None else "Nothing matches; Backspace widens.")
         parts = [*wrapped(told, width - 4), *[""] * TOLD_LINES][:TOLD_LINES]
         return [[(palette.glyphs.rule * width, palette.dim)], *([("  ", palette.text), (part, palette.text)] for part in parts)]
 

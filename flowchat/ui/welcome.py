@@ -28,11 +28,13 @@ class Welcome(Widget):
         super().__init__()
         self._palette, self._keymap = palette, keymap
         self._model, self._demo, self._path = "", False, ""
+        self._is_known = False
         self._greeting: Greeting | None = None
         self._now_ms = 0
 
     def show_ready(self, model: str, demo: bool, path: Path) -> None:
         self._model, self._demo, self._path = clean(model), demo, clean(from_home(str(path)))
+        self._is_known = True
         self.refresh()
 
     def greet(self, greeting: "Greeting", now_ms: int) -> None:
@@ -55,6 +57,8 @@ class Welcome(Widget):
     def _rows(self, width: int) -> list[list[Piece]]:
         palette, greeting = self._palette, self._greeting
         plain, dim = palette.text, palette.dim
+        if not self._is_known:
+            return [[("  flowchat", plain + palette.bold)]]
         branch = f"   {one_line(greeting.branch)}" if greeting is not None and greeting.branch else ""
         path = cut(self._path, max(8, width - len(branch) - 15))
         rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {path}{branch}", dim)], []]

@@ -88,8 +88,9 @@ class _Request(BaseHTTPRequestHandler):
     server: ModelServer
 
     def do_GET(self) -> None:
-        self._head(404, "application/json")
-        self.wfile.write(b"{}")
+        lists = self.path == "/v1/models"
+        self._head(200 if lists else 404, "application/json")
+        self.wfile.write(b'{"object": "list", "data": [{"id": "walk"}]}' if lists else b"{}")
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

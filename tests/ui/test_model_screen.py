@@ -209,6 +209,14 @@ async def test_what_a_server_calls_its_models_is_one_clean_line() -> None:
         assert not {"\x1b", "\x07", "\n", "\u202e"} & set(chosen(app))
 
 
+async def test_where_no_server_says_whether_its_models_call_tools_nothing_is_counted() -> None:
+    app = card(Finder(LocalModel("openai/walk", "the server at 127.0.0.1:9", "http://127.0.0.1:9/v1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        assert "Found: the server at 127.0.0.1:9 (1 model)" in drawn(app)
+        assert "  The server at 127.0.0.1:9; window unknown; tool calls unknown." in drawn(app)
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 async def test_a_key_is_entered_unseen_kept_and_its_model_is_then_chosen() -> None:
     finder = Finder()

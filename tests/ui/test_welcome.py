@@ -51,6 +51,12 @@ async def test_what_comes_later_moves_nothing_that_stands() -> None:
         assert [row.split("   ")[0][:12] for row in app.rows][: len(before)] == [row.split("   ")[0][:12] for row in before]
 
 
+async def test_before_it_is_known_which_model_answers_nothing_is_said_of_it() -> None:
+    app = Empty()
+    async with app.run_test(size=(40, 12)):
+        assert app.rows == ["  flowchat"]
+
+
 async def test_without_a_model_it_says_how_to_choose_one() -> None:
     app = Empty()
     async with app.run_test(size=(40, 12)):
