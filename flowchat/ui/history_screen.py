@@ -12,6 +12,7 @@ from flowchat.transcript.clean import clean
 from flowchat.ui.figures import moment
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
@@ -74,18 +75,14 @@ class HistoryScreen(Screen["str | None"], inherit_bindings=False):
             self.dismiss(None)
         elif act == "choose":
             self._choose()
-        elif event.key in ("backspace", "ctrl+h"):
-            self._seek(self._sought[:-1])
-        elif event.key in ("ctrl+u", "ctrl+w"):
-            self._seek("")
-        elif event.is_printable and event.character:
-            self._seek(self._sought + event.character)
+        elif (sought := edited(self._sought, event)) is not None:
+            self._seek(sought)
         elif act is not None and self.query_one(Listing).act(act):
             self._preview()
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self._seek(self._sought + clean(event.text.replace("\n", " ")))
+        self._seek(pasted(self._sought, event))
 
     def on_listing_picked(self) -> None:
         self._choose()

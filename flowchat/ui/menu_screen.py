@@ -14,6 +14,7 @@ from flowchat.ui.commands import COMMANDS, Command
 from flowchat.ui.key_names import shown
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
@@ -131,18 +132,14 @@ class MenuScreen(Screen["Choice | None"], inherit_bindings=False):
             self._choose(written=True)
         elif act is None and event.key in self._keymap.keys("chat", "menu"):
             self.dismiss(Choice(next(entry for entry in self._all if entry.name == "/help"), False))
-        elif event.key in ("backspace", "ctrl+h"):
-            self._seek(self._sought[:-1])
-        elif event.key in ("ctrl+u", "ctrl+w"):
-            self._seek("")
-        elif event.is_printable and event.character:
-            self._seek(self._sought + event.character)
+        elif (sought := edited(self._sought, event)) is not None:
+            self._seek(sought)
         elif act is not None and self.query_one(Listing).act(act):
             self._tell()
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self._seek(self._sought + clean(event.text.replace("\n", " ")))
+        self._seek(pasted(self._sought, event))
 
     def on_listing_picked(self) -> None:
         self._choose(written=False)
