@@ -168,6 +168,18 @@ async def _cost(stage: Stage, session: "Session", argument: str) -> None:
     picking.show_cost(stage, session)
 
 
+async def _status(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import status
+
+    await status.show_status(stage, session)
+
+
+async def _doctor(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import status
+
+    await status.show_doctor(stage)
+
+
 async def _keys(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
@@ -196,6 +208,8 @@ BY_NAME: dict[str, Do] = {
     "fork": _fork,
     "theme": _theme,
     "cost": _cost,
+    "status": _status,
+    "doctor": _doctor,
     "keys": _keys,
     "quit": _quit,
 }

@@ -42,6 +42,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]", one_word=True),
     Command("cost", "Tokens and cost of this session, by day, run and step"),
+    Command("status", "Session, model, context, files and versions on one page"),
+    Command("doctor", "Check this installation; the page can go into a bug report", once=True, brief=False),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )

@@ -486,6 +486,14 @@ async def keys(stage: Stage) -> None:
     await stage.press("ctrl+x")
 
 
+@scene("Status", "your messages", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def status(stage: Stage) -> None:
+    await stage.say("Fix rounding in invoices", says("Done.", usage=USAGE))
+    await stage.enter("/status")
+    await stage.shows("Esc close")
+    await stage.press(*["down"] * 6)
+
+
 async def card(stage: Stage, finder: Finder, *keys: str) -> None:
     """The card of models on a machine of our own."""
     stage.app.push_screen(ModelScreen(stage.app.looks.live, DEFAULT, finder, print, "scripted"))

@@ -1,0 +1,69 @@
+"""What /status and /doctor tell, and the way to their page."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from flowchat import __version__
+from flowchat.ui.context_screen import totals
+from flowchat.ui.facts_screen import FactsScreen, Known, Section, as_text
+from flowchat.ui.figures import from_home
+
+if TYPE_CHECKING:
+    from flowchat.config import Folders
+    from flowchat.runtime.greeting import Greeting
+    from flowchat.runtime.session import Session
+    from flowchat.ui.stage import Stage
+
+
+async def show_status(stage: "Stage", session: "Session") -> None:
+    greeting = await asyncio.to_thread(stage.workspace.greeting, session.model)
+    sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None)
+    _show(stage, "Status", sections, as_text(sections))
+
+
+async def show_doctor(stage: "Stage") -> None:
+    stage.say("Looking at this installation")
+    report = await stage.workspace.examine()
+    facts = [
+        Section(part.title, tuple(Known(fact.name, fact.value, fact.bad) for fact in part.facts if fact.name or fact.value))
+        for part in report.parts
+    ]
+    _show(stage, "Doctor", facts, "\n".join(report.lines()))
+
+
+def _show(stage: "Stage", title: str, sections: list[Section], text: str) -> None:
+    copy = lambda: stage.copy(text, title.lower())
+    stage.app.push_screen(FactsScreen(stage.palette, title, sections, copy, stage.keymap))
+
+
+def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None") -> list[Section]:
+    """What there is to know of a session now; `folders` None: it is kept in memory only."""
+    facts = session.transcript.facts
+    reason = f", {greeting.reason}" if greeting.reason else ""
+    said = len(session.user_messages())
+    first = [
+        Known("title", session.title or "none yet; /rename TITLE gives one"),
+        Known("session", session.sid),
+        Known("folder", from_home(str(session.workspace_path)) + (f", branch {greeting.branch}" if greeting.branch else "")),
+        Known("model", f"{session.model}{reason}" if session.model else "none is chosen; /model chooses one", not session.model),
+        Known("mode", session.mode),
+        Known("state", session.state.state),
+        Known("your messages", f"{said:,} on this branch" + (f", {len(session.queue)} queued" if session.queue else "")),
+    ]
+    if session.read_only is not None:
+        first.append(Known("read-only", session.read_only, bad=True))
+    if session.transcript.unsaved is not None:
+        first.append(Known("not saved", str(session.transcript.unsaved), bad=True))
+    spent = [Known(label, f"{figure}   {remark}".rstrip()) for label, figure, remark in totals(session.context, facts)]
+    files = [Known("instructions", ", ".join(from_home(str(path)) for path in greeting.instructions) or "none")]
+    if folders is not None:
+        begun = "" if session.transcript.head else ", from the first message on"
+        files.append(Known("session", from_home(str(folders.data / "sessions" / session.sid)) + begun))
+        files.append(Known("settings", from_home(str(folders.settings_file))))
+        files.append(Known("log", from_home(str(folders.log_file))))
+    else:
+        files.append(Known("session", "kept in memory only"))
+    versions = (Known("flowchat", __version__), Known("python", sys.version.split()[0]))
+    below = (("context", spent), ("files", files), ("versions", versions))
+    return [Section("", tuple(first)), *(Section(title, tuple(rows)) for title, rows in below)]

@@ -1,0 +1,89 @@
+"""The pages of /status and /doctor."""
+
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from flowchat.model.scripted import says
+from flowchat.ui.composer import Composer
+from flowchat.ui.facts_screen import FactsScreen, Known, Section, as_text, fact_lines
+from flowchat.ui.keymap import DEFAULT
+from flowchat.ui.palette import DARK
+from tests.staging import session_of, until
+from tests.ui.test_app_model import Stage
+from tests.ui.test_pickers import Pushed
+
+PAGE = [Section("", (Known("title", "Fix\x1b[2J rounding"),)), Section("files", (Known("log", "/x/log", bad=True),))]
+
+
+async def enter(stage: Stage, pilot: Pilot[Any], text: str) -> None:
+    stage.app.chat.query_one(Composer).load(text)
+    await pilot.press("enter")
+    await until(stage.app, pilot, lambda: isinstance(stage.app.screen, FactsScreen))
+
+
+async def test_status_tells_all_there_is_to_know_of_the_session(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, {"FLOWCHAT_MODEL": "openai/gpt-5", "OPENAI_API_KEY": "sk-secret"})
+    stage.model.then(says("Done."))
+    async with stage.app.run_test(size=(140, 40)) as pilot:
+        await stage.begin(pilot)
+        session = session_of(stage.app)
+        (stage.workspace.path / ".git").mkdir()
+        (stage.workspace.path / ".git" / "HEAD").write_text("ref: refs/heads/rounding\n")
+        (stage.workspace.path / "AGENTS.md").write_text("Be brief.")
+        await session.send("Fix rounding")
+        await session.idle()
+        await enter(stage, pilot, "/status")
+        rows = {row.strip() for row in stage.rows.split("\n")}
+        for words in (
+            f"session         {session.sid}",
+            f"folder          {stage.workspace.path}, branch rounding",
+            "model           openai/gpt-5, key from OPENAI_API_KEY",
+            "mode            default",
+            "your messages   1 on this branch",
+            f"instructions    {stage.workspace.path / 'AGENTS.md'}",
+            f"session         {stage.folders.data / 'sessions' / session.sid}",
+            f"settings        {stage.folders.settings_file}",
+        ):
+            assert words in rows
+        assert "sk-secret" not in stage.rows
+        await pilot.press("escape")
+        assert not isinstance(stage.app.screen, FactsScreen)
+        await stage.app.close_session()
+
+
+async def test_status_of_a_session_that_has_not_begun_says_so(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, {})
+    async with stage.app.run_test(size=(240, 40)) as pilot:
+        await stage.begin(pilot)
+        await enter(stage, pilot, "/status")
+        assert "none yet; /rename TITLE gives one" in stage.rows
+        assert f"{session_of(stage.app).sid}, from the first message on" in stage.rows
+        await stage.app.close_session()
+
+
+async def test_doctor_shows_what_the_command_tells(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, {"OPENAI_API_KEY": "sk-secret"})
+    async with stage.app.run_test(size=(140, 60)) as pilot:
+        await stage.begin(pilot)
+        await enter(stage, pilot, "/doctor")
+        for words in ("versions", "terminal", "tools", "paths", "models", "openai/gpt-5", "OPENAI_API_KEY"):
+            assert words in stage.rows
+        assert "sk-secret" not in stage.rows
+        await stage.app.close_session()
+
+
+async def test_the_page_is_copied_whole_and_closed() -> None:
+    copied: list[str] = []
+    app = Pushed(FactsScreen(DARK, "Status", PAGE, lambda: copied.append(as_text(PAGE)), DEFAULT))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "y")
+    assert (copied, app.given) == (["title: Fix␛ rounding\n\nfiles\nlog: /x/log"], [None])
+
+
+def test_a_value_stands_beside_its_name_or_below_it_where_there_is_no_room() -> None:
+    shown = ["".join(text for text, _ in row) for row in fact_lines(PAGE, DARK, 80)]
+    assert shown == ["  title           Fix␛ rounding", "", "  files", "  log             /x/log"]
+    shown = ["".join(text for text, _ in row) for row in fact_lines(PAGE, DARK, 40)]
+    assert shown == ["  title", "    Fix␛ rounding", "", "  files", "  log", "    /x/log"]
