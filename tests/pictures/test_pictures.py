@@ -373,6 +373,7 @@ async def pasted(stage: Stage) -> None:
     await stage.press(*"Why does it fail? ")
     stage.app.post_message(events.Paste("\n".join(f"line {number} of a log" for number in range(1_234))))
     await stage.shows("[pasted")
+    await stage.shows("opens the paste")
 
 
 @scene("retry 1 in")
@@ -540,6 +541,7 @@ async def gallery(stage: Stage) -> None:
     await stage.send()
     await stage.asks()
     await stage.send("also check the credit notes")
+    await stage.shows("1 queued")
 
 
 @scene("Theme", "Enter keep", "Esc back", views=(*EVERY, (USUAL, NONE)))
