@@ -74,6 +74,7 @@ async def _help(stage: Stage, session: "Session", argument: str) -> None:
 
 async def _new(stage: Stage, session: "Session", argument: str) -> None:
     await stage.visit.begin_anew()
+    await stage.greet()
 
 
 async def _resume(stage: Stage, session: "Session", argument: str) -> None:

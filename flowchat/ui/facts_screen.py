@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -15,7 +16,7 @@ from flowchat.ui.strips import Piece
 
 LABEL_CELLS = 16
 ROOMY_CELLS = 60
-"""On a narrower screen a value stands below its name."""
+"""On a narrower screen a value that does not fit beside its name stands below it."""
 
 
 class Known(Struct, frozen=True):
@@ -84,7 +85,8 @@ def as_text(sections: Sequence[Section]) -> str:
 def _fact(fact: Known, palette: Palette, width: int) -> list[list[Piece]]:
     style = palette.bad if fact.bad else palette.text
     label, value = one_line(fact.label), one_line(fact.value)
-    if width < ROOMY_CELLS or len(label) >= LABEL_CELLS:
+    is_narrow = width < ROOMY_CELLS and cell_len(value) > width - LABEL_CELLS - 4
+    if is_narrow or len(label) >= LABEL_CELLS:
         below = wrapped(value, max(8, width - 6))
         return [[("  ", palette.text), (label, palette.dim)], *([("    ", palette.text), (part, style)] for part in below)]
     first, *rest = wrapped(value, width - LABEL_CELLS - 4)

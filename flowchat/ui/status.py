@@ -55,7 +55,8 @@ def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None
         first.append(Known("read-only", session.read_only, bad=True))
     if session.transcript.unsaved is not None:
         first.append(Known("not saved", str(session.transcript.unsaved), bad=True))
-    spent = [Known(label, f"{figure}   {remark}".rstrip()) for label, figure, remark in totals(session.context, facts)]
+    rows = totals(session.context, facts)
+    spent = [Known(label, f"{figure} ({remark})" if remark else figure) for label, figure, remark in rows]
     files = [Known("instructions", ", ".join(from_home(str(path)) for path in greeting.instructions) or "none")]
     if folders is not None:
         begun = "" if session.transcript.head else ", from the first message on"

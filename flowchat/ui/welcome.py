@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LAST_LIMIT = 3
 """Sessions named."""
+RESUME = "   /resume"
 
 
 class Welcome(Widget):
@@ -97,7 +98,8 @@ class Welcome(Widget):
         longest = max(map(len, titles))
         for index, (card, title) in enumerate(zip(cards, titles, strict=True)):
             head = "  Last here   " if index == 0 else " " * 14
-            tail = "   /resume" if index == 0 else ""
-            when = moment(card.updated_ms, self._now_ms)
-            rows.append([(head, dim), (title.ljust(longest), plain), (f"   {when}", dim), (tail, dim)])
+            row: list[Piece] = [(head, dim), (title.ljust(longest), plain), (f"   {moment(card.updated_ms, self._now_ms)}", dim)]
+            if index == 0 and pieces_width(row) + len(RESUME) <= width:
+                row.append((RESUME, dim))
+            rows.append(row)
         return rows

@@ -230,11 +230,11 @@ async def ordinary(stage: Stage) -> None:
     await stage.pilot.pause()
 
 
-@scene("flowchat", "scripted", "Write a message", views=EVERY)
+@scene("flowchat", "scripted", "F2", "Last here", "Write a message", views=EVERY)
 async def empty(stage: Stage) -> None:
     await stage.say("Fix rounding in invoices", says("Done."))
     await stage.enter("/new")
-    await stage.until(lambda: not stage.session.transcript.head)
+    await stage.shows("Last here")
 
 
 @scene("Esc stop", "answering", views=(*EVERY, (USUAL, NONE)))

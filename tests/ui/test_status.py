@@ -85,5 +85,5 @@ async def test_the_page_is_copied_whole_and_closed() -> None:
 def test_a_value_stands_beside_its_name_or_below_it_where_there_is_no_room() -> None:
     shown = ["".join(text for text, _ in row) for row in fact_lines(PAGE, DARK, 80)]
     assert shown == ["  title           Fix␛ rounding", "", "  files", "  log             /x/log"]
-    shown = ["".join(text for text, _ in row) for row in fact_lines(PAGE, DARK, 40)]
-    assert shown == ["  title", "    Fix␛ rounding", "", "  files", "  log", "    /x/log"]
+    shown = ["".join(text for text, _ in row) for row in fact_lines(PAGE, DARK, 30)]
+    assert shown == ["  title", "    Fix␛ rounding", "", "  files", "  log             /x/log"]
