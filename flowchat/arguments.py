@@ -151,6 +151,8 @@ def _chat_parser() -> "_Parser":
         prog="flowchat",
         description="A terminal chat for developers. Without -p it opens the screen; with -p it prints one answer.",
         epilog="flowchat sessions list | show ID | path ID   [--json]      saved sessions\n"
+        "flowchat sessions export ID | delete ID                to Markdown or JSON; to the trash\n"
+        "flowchat trash list | restore ID | empty   [--json]    sessions that were deleted\n"
         "flowchat models [PROVIDER]   [--json]                  the models that could answer here, or those of a provider\n"
         "flowchat config path | show | set KEY VALUE   [--json] the settings\n"
         "flowchat config set-key | forget-key PROVIDER          an API key, read from stdin or a hidden prompt\n"

@@ -15,6 +15,7 @@ from flowchat.config import Folders, redactor
 from flowchat.model import discover
 from flowchat.model.offers import Offer
 from flowchat.store.aside import aside
+from flowchat.store.sizes import byte_size
 
 if TYPE_CHECKING:
     from flowchat.runtime.workspace import Workspace
@@ -158,22 +159,14 @@ def weigh(folder: Path, limit: int = FILES_LIMIT) -> str:
     for where, _, names in os.walk(folder):
         for name in names:
             if files == limit:
-                return f"more than {_size(weight)} in the first {files:,} files"
+                return f"more than {byte_size(weight)} in the first {files:,} files"
             files += 1
             try:
                 found = os.lstat(os.path.join(where, name))
             except OSError:
                 continue
             weight += found.st_size if stat.S_ISREG(found.st_mode) else 0
-    return f"{_size(weight)} in {files:,} {'file' if files == 1 else 'files'}"
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+    return f"{byte_size(weight)} in {files:,} {'file' if files == 1 else 'files'}"
 
 
 def _models(offers: tuple[Offer, ...]) -> Iterator[Fact]:

@@ -25,7 +25,7 @@ def test_what_is_bad_is_marked_and_makes_the_whole_unsound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"), [(9, "3.6 KB in 3 files"), (3, "3.6 KB in 3 files"), (2, "more than 2.4 KB in the first 2 files")]
+    ("limit", "said"), [(9, "3.6 kB in 3 files"), (3, "3.6 kB in 3 files"), (2, "more than 2.4 kB in the first 2 files")]
 )
 def test_a_folder_is_weighed_up_to_a_limit(tmp_path: Path, limit: int, said: str) -> None:
     for name in ("a", "b/c", "b/d"):
@@ -34,7 +34,7 @@ def test_a_folder_is_weighed_up_to_a_limit(tmp_path: Path, limit: int, said: str
     assert weigh(tmp_path, limit) == said
 
 
-@pytest.mark.parametrize(("count", "said"), [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 KB"), (2_500_000, "2.5 MB")])
+@pytest.mark.parametrize(("count", "said"), [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (2_500_000, "2.5 MB")])
 def test_a_weight_is_written_short(tmp_path: Path, count: int, said: str) -> None:
     (tmp_path / "a").touch()
     os.truncate(tmp_path / "a", count)
