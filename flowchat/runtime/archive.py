@@ -1,5 +1,6 @@
 """The sessions that are not on the screen, and what can be done with one there; and writing out the one that is."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,12 +16,21 @@ from flowchat.store.trash import Restored
 from flowchat.transcript.entries import TitleSet
 from flowchat.transcript.transcript import Transcript
 
+SETTLE_SECONDS = 5.0
+"""A disk that takes longer keeps no one from leaving."""
+
 
 class Archive:
     """`store` None: nothing can be kept, so there are none."""
 
     def __init__(self, store: Sessions | None, now_ms: Callable[[], int]) -> None:
         self._known, self._now_ms = store, now_ms
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def settled(self) -> None:
+        """Until no session is being renamed: one that is has its lock taken."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=SETTLE_SECONDS)
 
     async def held(self, sids: Iterable[str]) -> set[str]:
         """Those that another process has open."""
@@ -33,13 +43,19 @@ class Archive:
         return (await aside(lambda: size_of(store.path(sid)))).total
 
     async def rename(self, sid: str, title: str) -> None:
-        """Give a session that is not open a title; what a crash left in it is put right.
+        """Give a session that is not open a title; what a crash left in it is put right. Goes on where nobody waits any more.
 
         Raises BlankMessage, NotFound, ReadOnly, StorageFailed.
         """
         store, words = self._store, " ".join(title.split())
         if not words:
             raise BlankMessage("a title needs at least one letter")
+        task = asyncio.create_task(self._rename(store, sid, words))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def _rename(self, store: Sessions, sid: str, words: str) -> None:
         opened = await aside(lambda: store.open(sid))
         transcript = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._now_ms)
         try:

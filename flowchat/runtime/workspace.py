@@ -160,6 +160,7 @@ class Workspace:
         return self._session(opened, copy, copy.facts.model, begun, [])
 
     async def _reopen(self, store: Sessions, sid: str, mode: Mode | None, model: str | None) -> Session:
+        await self.archive.settled()
         opened = await aside(lambda: store.open(sid))
         transcript = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
         facts = transcript.facts
@@ -384,7 +385,7 @@ class Workspace:
 
     async def close(self) -> None:
         """Close what is open: an error while one thing is closed keeps no other from it."""
-        closing = [self._put_draft_away(), *(thing.close() for pair in self._open for thing in pair)]
+        closing = [self.archive.settled(), self._put_draft_away(), *(thing.close() for pair in self._open for thing in pair)]
         results = await asyncio.gather(*closing, return_exceptions=True)
         if self._store is not None:
             self._store.close()
