@@ -77,21 +77,20 @@ class Archive:
         store = self._store
         return await aside(lambda: store.restore(name))
 
+    async def export(self, session: Session, file: str, force: bool = False) -> Path:
+        """Write an open session's branch as markdown, as far as it goes by now; gives the file.
+
+        `file` is relative to the session's folder. Raises AlreadyExists where there is one and `force` is not said, CommandRefused,
+        StorageFailed.
+        """
+        transcript = session.transcript
+        if not transcript.head:
+            raise CommandRefused("there is nothing to export: nothing has been said")
+        pieces = await document(transcript.records(), transcript.branch(), transcript.facts, transcript.blobs)
+        return await aside(lambda: write_document(session.workspace_path / os.path.expanduser(file), pieces, force))
+
     @property
     def _store(self) -> Sessions:
         if self._known is None:
             raise CommandRefused("nothing can be saved here, so there are no sessions: set HOME or FLOWCHAT_HOME to a folder")
         return self._known
-
-
-async def export(session: Session, file: str, force: bool = False) -> Path:
-    """Write an open session's branch as markdown, as far as it goes by now; gives the file.
-
-    `file` is relative to the session's folder. Raises AlreadyExists where there is one and `force` is not said, CommandRefused,
-    StorageFailed.
-    """
-    transcript = session.transcript
-    if not transcript.head:
-        raise CommandRefused("there is nothing to export: nothing has been said")
-    pieces = await document(transcript.records(), transcript.branch(), transcript.facts, transcript.blobs)
-    return await aside(lambda: write_document(session.workspace_path / os.path.expanduser(file), pieces, force))

@@ -19,7 +19,7 @@ from flowchat.errors import CommandRefused, NotFound, StorageFailed
 from flowchat.model import discover
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
-from flowchat.runtime.archive import Archive, export
+from flowchat.runtime.archive import Archive
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in, no_blob
 from flowchat.runtime.opening import recovery
@@ -317,10 +317,6 @@ class Workspace:
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""
         return [] if self._store is None else self._store.cards(None if everywhere else self.path)
-
-    async def export(self, session: Session, file: str, force: bool = False) -> Path:
-        """As `archive.export`."""
-        return await export(session, file, force)
 
     def greeting(self, model: str) -> "Greeting":
         """As `greeting.greet`."""

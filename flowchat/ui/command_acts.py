@@ -127,14 +127,14 @@ async def _export(stage: Stage, session: "Session", argument: str) -> None:
 
     file = argument or f"flowchat-{session.sid}.md"
     try:
-        path = await stage.workspace.export(session, file)
+        path = await stage.workspace.archive.export(session, file)
     except AlreadyExists:
         question = f"{file} is there already. Replace it with this session?"
         screen = ConfirmScreen(stage.palette, "Export", question, "replace it")
         if not await stage.app.push_screen_wait(screen):
             stage.say(f"{clean(file)} stays as it is; /export FILE takes another name")
             return
-        path = await stage.workspace.export(session, file, force=True)
+        path = await stage.workspace.archive.export(session, file, force=True)
     stage.say(f"Written to {clean(from_home(str(path)))}")
 
 
