@@ -80,8 +80,8 @@ class Archive:
     async def export(self, session: Session, file: str, force: bool = False) -> Path:
         """Write an open session's branch as markdown, as far as it goes by now; gives the file.
 
-        `file` is relative to the session's folder. Raises AlreadyExists where there is one and `force` is not said, CommandRefused,
-        StorageFailed.
+        `file` is relative to the session's folder. Raises AlreadyExists where there is one and `force` is not said,
+        CommandRefused, StorageFailed.
         """
         transcript = session.transcript
         if not transcript.head:
