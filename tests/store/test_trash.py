@@ -61,6 +61,14 @@ async def test_a_restored_session_takes_another_id_where_its_own_is_taken(tmp_pa
     assert [card.sid for card in store.cards()] == [restored.sid]
 
 
+async def test_an_empty_folder_of_its_name_is_not_replaced_by_a_restored_session(tmp_path: Path) -> None:
+    store = sessions(tmp_path)
+    sid = await written(store, user("one"))
+    store.trash(sid)
+    store.path(sid).mkdir()
+    assert (store.restore(sid).sid != sid, list(store.path(sid).iterdir())) == (True, [])
+
+
 async def test_the_same_id_can_be_trashed_twice_and_the_last_comes_back_first(tmp_path: Path) -> None:
     store = sessions(tmp_path)
     first = await written(store, user("one"))
@@ -93,6 +101,7 @@ async def test_a_session_another_process_has_open_is_marked_and_stays(tmp_path: 
 
     async def hold() -> None:
         sessions(tmp_path).open(held)
+        os.close(go)  # so that a test that fails ends this, too
         os.write(tell, b".")
         os.read(wait, 1)
 
