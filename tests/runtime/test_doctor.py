@@ -48,7 +48,7 @@ async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written
     workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ, notices=["sk-1234567890 is odd"])
     report = await examine(workspace, environ)
     parts = {part.title: part.facts for part in report.parts}
-    assert Fact("data", "~/kept/data, 0 bytes in 0 files, writable") in parts["paths"]
+    assert Fact("data", "~/kept/data, 0 B in 0 files, writable") in parts["paths"]
     assert Fact("config", "~/kept/config, not there yet") in parts["paths"]
     assert Fact("notice", "[redacted] is odd", bad=True) in parts["paths"]
     assert Fact("git", "not found (not needed, but used)") in parts["tools"]
