@@ -96,7 +96,9 @@ def summary(found: Sequence[LocalModel] | None, offers: Sequence[Offer]) -> str:
         able = sum(model.calls_tools is True for model in own)
         tools = "" if all(model.calls_tools is None for model in own) else f", {able} with tools"
         parts.append(f"{server} ({many(len(own), 'model')}{tools})")
-    parts += [offer.sentence.partition(",")[0].rstrip(".") for offer in offers if offer.kind == "key"]
+    parts += [offer.sentence.partition(",")[0].rstrip(".") for offer in offers if offer.kind == "key" and offer.model]
+    if not parts and (unnamed := next((offer for offer in offers if not offer.model), None)) is not None:
+        return one_line(unnamed.sentence)
     if not parts:
         return "No model server answers here and no key is set; the demo answers"
     return one_line(f"Found: {', '.join(parts)}")
@@ -113,7 +115,7 @@ def tested_lines(entry: Entry, probed: Probed | None, palette: Palette, width: i
     if probed.error:
         texts = wrapped(one_line(probed.error), width - 4)
         return [
-            [*head, (" does not answer", palette.bad)],
+            [*head, (" cannot be used", palette.bad)],
             [],
             *([("  ", palette.text), (text, palette.text)] for text in texts),
         ]

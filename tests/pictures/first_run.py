@@ -102,7 +102,7 @@ class Hands:
 
 
 def nothing(hands: Hands, command: str) -> None:
-    hands.begin(f"unshare --user --map-root-user --net {command}")
+    hands.begin(command)
     hands.sees("ready", READY, "The demo model answers", "F2")
     hands.say("read notes.txt")
     hands.sees("first answer", "notes.txt", "Demo model", without=("Esc stop",))
@@ -134,8 +134,10 @@ def _choose(hands: Hands, model: str, found: str, window: str) -> None:
     hands.sees("first answer", "FIRST-ANSWER", without=("Esc stop",))
 
 
-def run(name: str, given: argparse.Namespace, act: Callable[[Hands, str], None], environment: dict[str, str]) -> None:
-    """One machine, its home and project new."""
+def run(
+    name: str, given: argparse.Namespace, act: Callable[[Hands, str], None], environment: dict[str, str], inside: str = ""
+) -> None:
+    """One machine, its home and project new; `inside` is a command that runs another."""
     print(name)
     with tempfile.TemporaryDirectory(prefix="first-") as folder:
         home, project = Path(folder, "home"), Path(folder, "project")
@@ -148,7 +150,7 @@ def run(name: str, given: argparse.Namespace, act: Callable[[Hands, str], None],
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
         words = " ".join(f"{key}={value}" for key, value in whole.items())
-        (project / "go").write_text(f'#!/bin/sh\nexec env -i PATH="$PATH" TERM="$TERM" {words} {given.flowchat}\n')
+        (project / "go").write_text(f'#!/bin/sh\nexec {inside} env -i PATH="$PATH" TERM="$TERM" {words} {given.flowchat}\n')
         (project / "go").chmod(0o700)
         with Screen(columns, rows, project, {}, keep) as screen:
             hands = Hands(screen)
@@ -167,7 +169,7 @@ def main() -> int:
     parser.add_argument("--usual-port", action="store_true")
     given = parser.parse_args()
     try:
-        run("nothing and no network", given, nothing, {})
+        run("nothing and no network", given, nothing, {}, "unshare --user --map-root-user --net")
         with ollama(OLLAMA_PORT if given.usual_port else 0) as address:
             run("an Ollama", given, local, {} if given.usual_port else {"OLLAMA_HOST": address})
         with server.serving(SCENARIO) as own:

@@ -519,7 +519,7 @@ async def model_tested(stage: Stage) -> None:
     await stage.shows("812 ms")
 
 
-@scene("does not answer", "Enter try again", views=((USUAL, NIGHT), (NARROW, NIGHT)))
+@scene("cannot be used", "Enter try again", views=((USUAL, NIGHT), (NARROW, NIGHT)))
 async def model_failed(stage: Stage) -> None:
     error = "127.0.0.1:11434 does not answer (connection refused): start Ollama with `ollama serve`, then try again"
     await card(stage, Finder(QWEN, probed=Probed("ollama_chat/qwen3:8b", 4_096, "assumed", error=error)), "enter")

@@ -115,7 +115,7 @@ async def test_what_fails_is_told_in_a_sentence_and_can_be_tried_again_left_or_k
         await settled(app, pilot)
         await pilot.press("enter")
         await settled(app, pilot)
-        assert "does not answer" in drawn(app)
+        assert "cannot be used" in drawn(app)
         assert "start it with `ollama serve`" in drawn(app)
         await pilot.press("enter")
         await settled(app, pilot)
@@ -215,6 +215,19 @@ async def test_where_no_server_says_whether_its_models_call_tools_nothing_is_cou
         await settled(app, pilot)
         assert "Found: the server at 127.0.0.1:9 (1 model)" in drawn(app)
         assert "  The server at 127.0.0.1:9; window unknown; tool calls unknown." in drawn(app)
+
+
+async def test_an_address_without_a_model_is_told_whole_and_asks_for_a_name() -> None:
+    finder = Finder(keys=[Offer("key", "", "OPENAI_API_BASE is set; name a model with /model openai/NAME.")])
+    app = card(finder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        assert "  OPENAI_API_BASE is set; name a model with /model openai/NAME." in drawn(app)
+        await pilot.press("down", "enter")
+        assert "Type its name, PROVIDER/NAME, and press Enter." in drawn(app)
+        await pilot.press(*"openai/y", "enter")
+        await settled(app, pilot)
+    assert finder.asked == [("openai/y", "")]
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
