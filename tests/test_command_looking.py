@@ -188,7 +188,7 @@ def test_doctor_tells_of_all_there_is_and_no_key(tmp_path: Path) -> None:
     assert titles == ["versions", "terminal", "tools", "paths", "models", "keys"]
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert (rows["TERM"], rows["inside"], rows["environment"]) == ("xterm-256color", "ssh", "OPENAI_API_KEY")
-    assert rows["data"] == f"~/{home.name}/data, 0 bytes in 0 files, writable"
+    assert rows["data"] == f"~/{home.name}/data, 0 B in 0 files, writable"
     assert rows["openai/gpt-5"] == "OPENAI_API_KEY is set."
     told = json.loads(flowchat("doctor", "--json", cwd=tmp_path).stdout)
     assert (list(told), told["sound"]) == (["sound", *titles], True)
