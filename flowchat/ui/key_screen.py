@@ -8,7 +8,7 @@ from textual.geometry import Offset
 from textual.screen import Screen
 
 from flowchat.errors import FlowchatError
-from flowchat.model.discover import PROVIDERS
+from flowchat.model.discover import PROVIDERS, key_names
 from flowchat.store.keys import KEY_LIMIT_CHARS
 from flowchat.transcript.clean import clean
 from flowchat.ui.keymap import Keymap
@@ -27,12 +27,14 @@ _BEGIN = "The key is not shown and stands in no log, history or project file. A 
 class KeyScreen(Screen["tuple[str, str] | None"], inherit_bindings=False):
     """Gives the provider and where its key is kept now, in words; None: nothing was kept."""
 
-    def __init__(self, palette: Palette, keymap: Keymap, keep: Callable[[str, str], Awaitable[str]]) -> None:
+    def __init__(self, palette: Palette, keymap: Keymap, keep: Callable[[str, str], Awaitable[str]], provider: str = "") -> None:
+        """`provider`: whose key it is, where that is known already."""
         super().__init__()
         self._palette, self._keymap, self._keep = palette, keymap, keep
         self._acts = keymap.acts("list")
         self._all = [provider for provider in PROVIDERS.values() if provider.keys]
-        self._sought, self._provider, self._key = "", "", ""
+        self._sought, self._key = "", ""
+        self._provider = provider if key_names(provider) else ""
         self._said, self._is_bad = _BEGIN, False
 
     def compose(self) -> ComposeResult:
@@ -43,6 +45,7 @@ class KeyScreen(Screen["tuple[str, str] | None"], inherit_bindings=False):
         yield Rows(palette, self._foot)
 
     def on_mount(self) -> None:
+        self.query_one(Listing).display = not self._provider
         self._narrow()
 
     def on_unmount(self) -> None:

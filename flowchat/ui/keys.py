@@ -124,6 +124,7 @@ MENU: tuple[Key, ...] = (Key("write", ("tab",), "Write the command into the comp
 MODELS: tuple[Key, ...] = (
     Key("copy", ("y",), "On a line that installs a model: copy it"),
     Key("again", ("ctrl+r",), "Look again for model servers on this machine"),
+    Key("key", ("alt+k",), "Enter an API key"),
     Key("keep", ("alt+s", "ctrl+s"), "Keep the model without a test call"),
 )
 

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from flowchat.errors import FlowchatError
+from flowchat.model.discover import key_names, provider_of
 from flowchat.model.local import LocalModel
 from flowchat.model.offers import Offer
 from flowchat.model.probe import Probed
@@ -183,8 +184,7 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
             self._said = "Type its name, PROVIDER/NAME, and press Enter."
             self._draw()
         elif entry.kind == "key":
-            app = cast("App[int]", self.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
-            app.push_screen(KeyScreen(self._palette, self._keymap, self._finder.keep_key), self._key_kept)
+            self.enter_key()
         elif entry.is_demo:
             self.dismiss(Taken(entry.model, entry.api_base))
         else:
@@ -194,6 +194,19 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
         entry = self._tested or self._chosen
         if entry is not None and entry.kind == "model":
             self.dismiss(Taken(entry.model, entry.api_base))
+
+    def enter_key(self) -> None:
+        """Enter a key; for the model whose test is shown it is tested again with it."""
+        entry = self._tested
+        provider = provider_of(entry.model) if entry is not None else ""
+
+        def closed(kept: tuple[str, str] | None) -> None:
+            self._key_kept(kept)
+            if kept is not None and entry is not None:
+                self._begin_test(entry)
+
+        app = cast("App[int]", self.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
+        app.push_screen(KeyScreen(self._palette, self._keymap, self._finder.keep_key, provider), closed)
 
     def _key_kept(self, kept: tuple[str, str] | None) -> None:
         """A key was entered for a provider, and is in a place."""
@@ -227,6 +240,8 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
             self._show_test(None)
         elif act == "keep":
             self.take_untested()
+        elif act == "key" and self._wants_key:
+            self.enter_key()
         elif act == "choose" and self._probed is not None:
             if self._probed.error:
                 self._begin_test(entry)
@@ -234,6 +249,12 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
                 self.dismiss(Taken(entry.model, entry.api_base))
         elif act is not None:
             self.query_one(".test", Rows).act(act)
+
+    @property
+    def _wants_key(self) -> bool:
+        """Whether the test failed and a key may be why."""
+        failed = self._probed is not None and bool(self._probed.error)
+        return failed and self._tested is not None and bool(key_names(provider_of(self._tested.model)))
 
     def _show_test(self, entry: Entry | None) -> None:
         """Show the test of a model in the place of the list; None: the list again."""
@@ -269,9 +290,9 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
         if self._tested is not None:
             enter = "" if probed is None else hint("list", "try again" if probed.error else "keep it", "choose")
             untested = "keep it untested" if probed is None else "keep it anyway" if probed.error else ""
-            return hint_lines(
-                width, (enter, untested and hint("models", untested, "keep"), hint("list", "back", "close")), self._palette.dim
-            )
+            key = hint("models", "enter a key", "key") if self._wants_key else ""
+            hints = (enter, key, untested and hint("models", untested, "keep"), hint("list", "back", "close"))
+            return hint_lines(width, hints, self._palette.dim)
         words = {"model": "test and keep", "name": "", "key": "enter a key", "install": "copy"}[
             entry.kind if entry is not None else "model"
         ]
@@ -290,5 +311,6 @@ _ACTS: dict[str | None, Callable[[ModelScreen], Any | Awaitable[Any]]] = {
     "choose": ModelScreen.choose,
     "keep": ModelScreen.take_untested,
     "again": ModelScreen.look_again,
+    "key": ModelScreen.enter_key,
     "copy": ModelScreen.copy_line,
 }

@@ -251,6 +251,24 @@ async def test_a_key_is_entered_unseen_kept_and_its_model_is_then_chosen() -> No
         assert "The key for groq is kept in the system keyring." in drawn(app)
 
 
+async def test_a_model_that_lacks_its_key_gets_one_and_is_tested_again() -> None:
+    finder = Finder(keys=[KEY], probed=Probed("x", 1, "assumed", error="there is no key for anthropic"))
+    app = card(finder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert "Alt+K enter a key" in drawn(app)
+        finder.probed = GOOD
+        await pilot.press("alt+k", *"sk-secret")
+        assert "Key for anthropic" in drawn(app)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert "812 ms" in drawn(app)
+        await pilot.press("enter")
+    assert (app.given, finder.kept) == ([Taken("anthropic/claude-sonnet-4-5")], {"anthropic": "sk-secret"})
+
+
 async def test_a_key_that_is_refused_is_told_without_it_and_escape_goes_back_without_keeping() -> None:
     finder = Finder()
     app = Pushed(KeyScreen(DARK, DEFAULT, finder.keep_key))
