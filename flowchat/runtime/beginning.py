@@ -37,12 +37,13 @@ class Beginning(Struct):
     tools: Callable[[], tuple[ToolSchema, ...]]
     title: str = ""
     notices: tuple[Noticed, ...] = ()
+    instructions_tokens: int = 0
     _prompt_checked: bool = False
 
     @property
     def tokens(self) -> int:
-        """What system prompt and tools weigh, by estimate: all that would be sent beside the first message."""
-        return fixed_tokens(self.system, self.tools())
+        """What system prompt, tools and instructions weigh, by estimate: what would be sent beside the first message."""
+        return fixed_tokens(self.system, self.tools()) + self.instructions_tokens
 
     def start(
         self, transcript: Transcript, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None

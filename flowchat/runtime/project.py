@@ -13,6 +13,7 @@ from pathlib import Path
 from flowchat.agent.clock import Clock
 from flowchat.agent.reading import Known, Told
 from flowchat.agent.system import MODE_TEXTS
+from flowchat.agent.tokens import MESSAGE_TOKENS, text_tokens
 from flowchat.tools import files
 from flowchat.tools.tool import NotDone
 from flowchat.transcript.entries import ContextAdded, ContextSource, Mode, Noticed, Record, Text, UserSaid, text_of
@@ -55,6 +56,11 @@ class Surroundings:
             found.append(_added("mode", "mode", MODE_TEXTS[mode]))
         found += self._mentioned(branch)
         return found
+
+    async def weight(self) -> int:
+        """What the instructions would add to the first request, in tokens by estimate."""
+        found = await asyncio.to_thread(self._instructions, {})
+        return sum(MESSAGE_TOKENS + text_tokens(text_of(new.parts)) for new in found if isinstance(new, ContextAdded))
 
     # --- instructions ------------------------------------------------------------------------------------------------
     def _instructions(self, told: Told) -> list[ContextAdded | Noticed]:

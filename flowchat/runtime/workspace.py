@@ -117,7 +117,9 @@ class Workspace:
         else:
             opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
         notices = [Noticed("warning", "settings", sentence) for sentence in self.notices]
-        return self._session(opened, Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms), name, begun, notices)
+        transcript = Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms)
+        weight = await Surroundings(self.path, self.folders and self.folders.config, self._clock).weight()
+        return self._session(opened, transcript, name, begun, notices, weight=weight)
 
     async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:
         """An earlier one, by id, its beginning, or title; what a crash left open is closed. Raises NotFound, StorageFailed."""
@@ -209,6 +211,7 @@ class Workspace:
         mode: Mode,
         notices: Sequence[Noticed],
         where: Path | None = None,
+        weight: int = 0,
     ) -> Session:
         path = where or self.path
         blobs = AskedBlobs(opened.blobs.get)
@@ -238,7 +241,7 @@ class Workspace:
             )  # fmt: skip
 
         beginning = Beginning(
-            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, notices=tuple(notices)
+            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, "", tuple(notices), weight
         )  # fmt: skip
         shelf: Shelf = opened.shelf
         session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only)

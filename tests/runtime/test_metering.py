@@ -1,7 +1,11 @@
 """What the meter is told, and when: nothing that will be sent is ever missing from it."""
 
+from pathlib import Path
+
 from flowchat.agent.tokens import MESSAGE_TOKENS, fixed_tokens, text_tokens
+from flowchat.config import Settings
 from flowchat.model.scripted import says, waits
+from flowchat.runtime.workspace import Workspace
 from flowchat.tools.registry import standard_tools
 from flowchat.transcript.events import ContextUsed
 from tests.desk import Desk
@@ -26,3 +30,20 @@ async def test_a_request_is_weighed_before_the_model_has_answered_a_word(desk: D
     assert told[-1] >= FIXED + MESSAGE_TOKENS + text_tokens(WORDS)
     hold.gate.set()
     await sitting.session.idle()
+
+
+async def test_a_new_session_weighs_its_instructions_before_anything_is_said(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+
+    async def weighs() -> int:
+        workspace = Workspace(place, Settings(), None, environ={})
+        session = await workspace.new(model="demo")
+        context = session.context
+        await workspace.close()
+        assert context is not None
+        return context.tokens
+
+    before = await weighs()
+    (place / "AGENTS.md").write_text("Be brief. <!-- not a word of this -->\n" * 100)
+    assert await weighs() == before + MESSAGE_TOKENS + text_tokens(("Be brief. \n" * 100).strip())
