@@ -128,9 +128,20 @@ class Stage:
 
     async def greet(self) -> None:
         """Show in the empty conversation where it is, why its model is ready, and what was done here before."""
-        model = (await self.visit.current()).model
-        greeting = await asyncio.to_thread(self.workspace.greeting, model)
+        session = await self.visit.current()
+        greeting = await asyncio.to_thread(self.workspace.greeting, session.model)
         self.panes.welcome.greet(greeting, time.time_ns() // 1_000_000)
+        if session.demo and not (self.start.model or self.workspace.settings.model):
+            await self._tell_found()
+
+    async def _tell_found(self) -> None:
+        """Say what could answer here instead of the demo, which nobody chose."""
+        found = await self.workspace.look_around()
+        offers = await asyncio.to_thread(self.workspace.offers, found)
+        if any(offer.model and offer.kind != "demo" for offer in offers):
+            from flowchat.ui.model_rows import summary
+
+            self.panes.welcome.tell_found(summary(found, offers))
 
     def _show(self, session: "Session") -> None:
         """Show this session in the place of another, or as the first."""

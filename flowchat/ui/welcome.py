@@ -31,6 +31,7 @@ class Welcome(Widget):
         self._model, self._demo, self._path = "", False, ""
         self._is_known = False
         self._greeting: Greeting | None = None
+        self._found = ""
         self._now_ms = 0
 
     def show_ready(self, model: str, demo: bool, path: Path) -> None:
@@ -40,6 +41,11 @@ class Welcome(Widget):
 
     def greet(self, greeting: "Greeting", now_ms: int) -> None:
         self._greeting, self._now_ms = greeting, now_ms
+        self.refresh()
+
+    def tell_found(self, found: str) -> None:
+        """What else could answer here, while only the demo does; empty: nothing."""
+        self._found = found
         self.refresh()
 
     def use(self, palette: Palette) -> None:
@@ -78,8 +84,12 @@ class Welcome(Widget):
             rows: list[list[Piece]] = [
                 [("  The demo model answers", palette.accent), (" offline; it is not a language model", plain)]
             ]
-            texts = ("Try: list, read README.md, find, grep, run, write, edit, plan, long", f"{choose} or enters an API key")
-            return [*rows, *([("  ", plain), (part, dim)] for text in texts for part in wrapped(text, width - 4))]
+            trying = wrapped("Try: list, read README.md, find, grep, run, write, edit, plan, long", width - 4)
+            rows += [[("  ", plain), (part, dim)] for part in trying]
+            if self._found:
+                takes = self._keymap.hint("chat", "takes it", "model") or "/model takes it"
+                return [*rows, *([("  ", plain), (part, plain)] for part in wrapped(f"{self._found}. {takes}", width - 4))]
+            return [*rows, *([("  ", plain), (part, dim)] for part in wrapped(f"{choose} or enters an API key", width - 4))]
         reason = f" ({one_line(self._greeting.reason)})" if self._greeting is not None and self._greeting.reason else ""
         ready: list[Piece] = [("  ", plain), (self._model, palette.accent), (f" is ready{reason}", plain)]
         if not self._model:

@@ -26,6 +26,8 @@ from flowchat.ui.meter import Meter
 from flowchat.ui.panes import OFFERS_SHOWN
 from flowchat.ui.queue_list import QueueList
 from flowchat.ui.sessions_screen import SessionsScreen
+from flowchat.ui.welcome import Welcome
+from tests.model.serving import OLLAMA, serving
 
 WAIT_SECONDS = 20
 
@@ -35,13 +37,15 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.home, self.place = folder / "home", folder / "place"
+        self.model = "demo"
+        self.environ: dict[str, str] = {}
         self.place.mkdir()
         (self.place / "README.md").write_text("# Place\n")
         (self.place / "total.py").write_text("TOTAL = 1\n")
 
     def app(self, **start: Any) -> FlowchatApp:
         folders = open_folders({"FLOWCHAT_HOME": str(self.home)})
-        self.workspace = Workspace(self.place, Settings(model="demo"), folders, {})
+        self.workspace = Workspace(self.place, Settings(model=self.model), folders, self.environ)
         return FlowchatApp(self.workspace, Start(**start))
 
 
@@ -352,3 +356,16 @@ def test_a_letter_is_shown_as_it_is_typed_and_a_chord_with_capitals() -> None:
         "PageUp",
         "Esc",
     ]
+
+
+@pytest.mark.parametrize(("model", "found"), [("", ["  Found: Ollama (3 models, 2 with tools). F2 takes it"]), ("demo", [])])
+async def test_a_model_server_of_this_machine_is_told_of_to_who_chose_none(desk: Desk, model: str, found: list[str]) -> None:
+    async with serving(OLLAMA) as base:
+        desk.model, desk.environ = model, {"OLLAMA_HOST": base}
+        app = desk.app()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await opened(pilot, app)
+            await app.workers.wait_for_complete()
+            rows = [app.chat.query_one(Welcome).render_line(y).text.rstrip() for y in range(12)]
+            assert [row for row in rows if "Found" in row] == found
+            await leave(app)

@@ -67,6 +67,15 @@ async def test_without_a_model_it_says_how_to_choose_one() -> None:
         assert app.rows[-2:] == ["  F2 chooses a model or enters an API", "  key"]
 
 
+async def test_what_was_found_here_takes_the_place_of_the_hint_below_the_demo() -> None:
+    app = Empty()
+    async with app.run_test(size=(80, 24)):
+        app.welcome.show_ready("demo", True, Path("/srv"))
+        before = app.rows
+        app.welcome.tell_found("Found: Ollama (2 models, 1 with tools)")
+        assert app.rows == [*before[:-1], "  Found: Ollama (2 models, 1 with tools). F2 takes it"]
+
+
 def test_the_folder_tells_its_branch_and_its_instructions(tmp_path: Path) -> None:
     place, config = tmp_path / "place", tmp_path / "config"
     (place / ".git").mkdir(parents=True)
