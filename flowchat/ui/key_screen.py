@@ -13,6 +13,7 @@ from flowchat.store.keys import KEY_LIMIT_CHARS
 from flowchat.transcript.clean import clean
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
@@ -64,18 +65,14 @@ class KeyScreen(Screen["tuple[str, str] | None"], inherit_bindings=False):
             self._back()
         elif act == "choose":
             self._choose()
-        elif event.key in ("backspace", "ctrl+h"):
-            self._typed = self._typed[:-1]
-        elif event.key in ("ctrl+u", "ctrl+w"):
-            self._typed = ""
-        elif event.is_printable and event.character:
-            self._typed += event.character
+        elif (typed := edited(self._typed, event)) is not None:
+            self._typed = typed
         elif act is not None and not self._provider:
             self.query_one(Listing).act(act)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self._typed += event.text.strip() if self._provider else clean(event.text.replace("\n", " "))
+        self._typed = self._typed + event.text.strip() if self._provider else pasted(self._typed, event)
 
     def on_listing_picked(self) -> None:
         self._choose()

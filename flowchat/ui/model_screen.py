@@ -20,6 +20,7 @@ from flowchat.ui.key_screen import KeyScreen
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.listing import Column, Listing
 from flowchat.ui.model_rows import Entry, entries, narrowed, rows, summary, tested_lines
+from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
@@ -134,19 +135,15 @@ class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
             self._seek(self._sought + (event.character or ""))
         elif act in _ACTS:
             _ACTS[act](self)
-        elif event.key in ("backspace", "ctrl+h"):
-            self._seek(self._sought[:-1])
-        elif event.key in ("ctrl+u", "ctrl+w"):
-            self._seek("")
-        elif event.is_printable and event.character:
-            self._seek(self._sought + event.character)
+        elif (sought := edited(self._sought, event)) is not None:
+            self._seek(sought)
         elif act is not None and self.query_one(Listing).act(act):
             self.on_listing_walked()
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
         if self._tested is None:
-            self._seek(self._sought + clean(event.text.replace("\n", " ")))
+            self._seek(pasted(self._sought, event))
 
     def on_listing_walked(self) -> None:
         self._walked, self._said = True, ""

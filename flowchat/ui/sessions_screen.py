@@ -17,6 +17,7 @@ from flowchat.ui.figures import from_home, many, moment, size
 from flowchat.ui.found_sessions import FoundSessions, Lazily
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
+from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
@@ -100,12 +101,8 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
             self.dismiss(None)
         elif act == "choose":
             self._choose()
-        elif event.key in ("backspace", "ctrl+h"):
-            self._seek(self._sought[:-1])
-        elif event.key in ("ctrl+u", "ctrl+w"):
-            self._seek("")
-        elif event.is_printable and event.character:
-            self._seek(self._sought + event.character)
+        elif (sought := edited(self._sought, event)) is not None:
+            self._seek(sought)
         elif act is not None and self.query_one(Listing).act(act):
             self._preview()
 
@@ -132,24 +129,17 @@ class SessionsScreen(Screen["str | None"], inherit_bindings=False):
         elif act == "choose":
             self._state = "seeking"
             self._do(self._rename(self._chosen, self._name))
-        elif event.key in ("backspace", "ctrl+h"):
-            self._name = self._name[:-1]
-        elif event.key == "ctrl+w":
-            self._name = self._name.rstrip().rpartition(" ")[0]
-        elif event.key == "ctrl+u":
-            self._name = ""
-        elif event.is_printable and event.character:
-            self._name = (self._name + event.character)[:TITLE_LIMIT_CHARS]
+        elif (name := edited(self._name, event)) is not None:
+            self._name = name[:TITLE_LIMIT_CHARS]
         self._redraw()
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        text = clean(event.text.replace("\n", " "))
         if self._state == "naming":
-            self._name = (self._name + text)[:TITLE_LIMIT_CHARS]
+            self._name = pasted(self._name, event)[:TITLE_LIMIT_CHARS]
             self._redraw()
         elif self._state == "seeking":
-            self._seek(self._sought + text)
+            self._seek(pasted(self._sought, event))
 
     def on_listing_picked(self) -> None:
         if self._state == "seeking":
