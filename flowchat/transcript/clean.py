@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import cache
 
 SEQUENCE_MARK = "␛"
 """Stands where an escape sequence was taken out."""
@@ -26,21 +27,25 @@ _HIDDEN = (
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_FOREIGN = re.compile(
+_FOREIGN = (
     rf"(?P<sequence>{_CSI}[@-~]|{_STRING}(?:\x07|\x1b\\|\x9c)|\x1b[ -/]{{1,8}}[0-~]|\x1b[0-~]?)"
     r"|(?P<newline>\r\n)"
     r"|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f])"
     rf"|(?P<joiner>(?<={_SCRIPT})[\u200c\u200d](?={_SCRIPT})|(?<={_EMOJI})\u200d(?={_EMOJI}))"
     rf"|(?P<hidden>{_HIDDEN}|[\u200c\u200d]|(?<![^\x00-\x7f])[\ufe0e\ufe0f](?!\u20e3)|(?<!{_EMOJI})[\U0001f3fb-\U0001f3ff])"
 )
-_UNFINISHED = re.compile(rf"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]{{0,8}}|[\r\u200c\u200d\ufe0e\ufe0f])\Z")
+_UNFINISHED = rf"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]{{0,8}}|[\r\u200c\u200d\ufe0e\ufe0f])\Z"
 """The end of a text that what follows may make a part of something else."""
-_MARKED = re.compile(
+_MARKED = (
     "[\u0300-\u036f\u0483-\u1dff\u20d0-\u20ff\u302a-\u302f\u3099\u309a\ua66f-\uabff\ufb1e\ufe20-\ufe2f\U00010000-\U0001efff]"
 )
 """Combining marks, and letters of the scripts that have some."""
-_COLOUR = re.compile(r"\x1b\[(?!(?:[0-9;:]*[;:])?0*8[;:m])[0-9;:]*m")
+_COLOUR = r"\x1b\[(?!(?:[0-9;:]*[;:])?0*8[;:m])[0-9;:]*m"
 """Select graphic rendition without conceal: harmless to leave out."""
+
+
+_compiled = cache(re.compile)
+"""A pattern when the first text needs it: most need _PLAIN alone, and compiling all takes 3 ms of the start."""
 
 
 class Clean(str):
@@ -75,7 +80,7 @@ class Cleaner:
             self._before, self._carried = piece[-1], 0
             return Clean(piece)
         text = self._before + self._held + piece
-        unfinished = _UNFINISHED.search(text, len(self._before))
+        unfinished = _compiled(_UNFINISHED).search(text, len(self._before))
         return self._take(text, unfinished.start() if unfinished else len(text))
 
     def finish(self) -> Clean:
@@ -97,7 +102,7 @@ def _replaced(text: str, start: int, drop_colours: bool) -> str:
     """The text from `start` on, what stands before it being known but not given."""
     shown = _shown_of_output if drop_colours else _shown
     pieces: list[str] = []
-    for found in _FOREIGN.finditer(text, start):
+    for found in _compiled(_FOREIGN).finditer(text, start):
         pieces += (text[start : found.start()], shown(found))
         start = found.end()
     pieces.append(text[start:])
@@ -121,7 +126,7 @@ def _shown(found: re.Match[str]) -> str:
 def _shown_of_output(found: re.Match[str]) -> str:
     if found[0] == "\r":
         return "\n"
-    return "" if _COLOUR.fullmatch(found[0]) else _shown(found)
+    return "" if _compiled(_COLOUR).fullmatch(found[0]) else _shown(found)
 
 
 def _picture(control: str) -> str:
@@ -132,7 +137,7 @@ def _picture(control: str) -> str:
 
 def _capped(text: str, carried: int) -> tuple[str, int]:
     """The text with no more than COMBINING_LIMIT marks on any character, and how many its last one carries."""
-    if not _MARKED.search(text):
+    if not _compiled(_MARKED).search(text):
         return text, 0 if text else carried
     kept: list[str] = []
     for character in text:
