@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import Screen
 
 from flowchat.errors import FlowchatError
 from flowchat.model.discover import PROVIDERS, key_names
@@ -18,6 +17,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, hint_lines, pieces_width
+from flowchat.ui.working_screen import WorkingScreen
 
 DOTS = 24
 """So many at most stand for the key."""
@@ -25,7 +25,7 @@ SAID_LINES = 3
 _BEGIN = "The key is not shown and stands in no log, history or project file. A variable of the environment is used before it."
 
 
-class KeyScreen(Screen["tuple[str, str] | None"], inherit_bindings=False):
+class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False):
     """Gives the provider and where its key is kept now, in words; None: nothing was kept."""
 
     def __init__(self, palette: Palette, keymap: Keymap, keep: Callable[[str, str], Awaitable[str]], provider: str = "") -> None:

@@ -7,7 +7,6 @@ from msgspec import Struct
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import Screen
 from textual.worker import Worker
 
 from flowchat.errors import FlowchatError
@@ -25,6 +24,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, cut, hint_lines, pieces_width
+from flowchat.ui.working_screen import WorkingScreen
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -52,7 +52,7 @@ class Taken(Struct, frozen=True):
     api_base: str = ""
 
 
-class ModelScreen(Screen["Taken | None"], inherit_bindings=False):
+class ModelScreen(WorkingScreen["Taken | None"], inherit_bindings=False):
     """Gives what was taken, or None. Nothing is asked of a model before the person chose it."""
 
     def __init__(self, palette: Palette, keymap: Keymap, finder: Finder, copy: Callable[[str], None], in_use: str = "") -> None:

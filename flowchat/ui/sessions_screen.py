@@ -8,7 +8,6 @@ from msgspec import Struct
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import Screen
 
 from flowchat.errors import FlowchatError
 from flowchat.store.sizes import byte_size
@@ -22,6 +21,7 @@ from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, cut, hint_lines, pieces_width
+from flowchat.ui.working_screen import WorkingScreen
 
 if TYPE_CHECKING:
     from flowchat.store.cards import SessionCard
@@ -45,7 +45,7 @@ class Shelf(Struct, frozen=True):
     here: str = ""
 
 
-class SessionsScreen(Screen["str | None"], inherit_bindings=False):
+class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
     """Gives the id of the chosen session, or None."""
 
     def __init__(self, palette: Palette, shelf: Shelf, now_ms: int, sought: str = "", keymap: Keymap = DEFAULT) -> None:

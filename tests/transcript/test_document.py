@@ -129,8 +129,8 @@ def test_no_output_ends_its_own_fence(output: str) -> None:
         user("q"), said("", Call("a", "shell", "")), ToolAnswered("3.0", "ok", "", output), Noticed("info", "x", "After.")
     )
     lines = text.split("\n")
-    opened = [line for line in lines if line.startswith("```")]
-    longest = max(opened, key=len, default="")
+    fences = [line for line in lines if line.startswith("```") and not line.strip("`")]
+    longest = max(fences, key=len, default="")
     if output:
         begin = lines.index(longest)
         end = lines.index(longest, begin + 1)

@@ -32,7 +32,7 @@ PAGE_UP, SHIFT_TAB, TAB = b"\x1b[5~", b"\x1b[Z", b"\t"
         (b"/help" + ENTER + ESCAPE + b"abc", ["abc"]),
         (b"/resume" + ENTER + ESCAPE + b"abc", ["abc"]),
         (b"/context" + ENTER + ESCAPE + b"abc", ["abc"]),
-        (b"/model" + ENTER + b"abc", ["abc"]),
+        (b"/model" + ENTER + ESCAPE + b"abc", ["abc"]),
         (b"/frok" + ENTER + b"abc", ["/frokabc"]),
         (b"/new" + ENTER + b"abc", ["abc"]),
         (b"/edit 7" + ENTER + b"abc", ["/edit 7abc"]),
@@ -52,10 +52,13 @@ def test_every_key_of_a_burst_finds_what_those_before_it_did(
     program.show_until(lambda _: program.written == written)
 
 
-def test_a_text_typed_behind_a_command_that_opens_a_list_is_sought_in_it(start: Callable[..., Terminal]) -> None:
+@pytest.mark.parametrize(("command", "title"), [(b"/resume", "Resume"), (b"/model", "Model")])
+def test_a_text_typed_behind_a_command_that_opens_a_list_is_sought_in_it(
+    start: Callable[..., Terminal], command: bytes, title: str
+) -> None:
     program = start()
-    program.write(b"/resume" + ENTER + b"no such one")
-    program.show_until(lambda rows: rows[0].startswith("  Resume   no such one "))
+    program.write(command + ENTER + b"no such one")
+    program.show_until(lambda rows: rows[0].startswith(f"  {title}   no such one"))
     program.write(b"\x15" + ESCAPE + b"written")
     program.show_until(lambda _: program.written == ["written"])
 
