@@ -69,9 +69,9 @@ async def examine(workspace: "Workspace", environ: Mapping[str, str], asks: bool
     parts = [Part("versions", tuple(_versions())), Part("terminal", tuple(_terminal(environ)))]
     parts.append(Part("tools", tuple(_tools(environ))))
     parts.append(Part("paths", tuple(await aside(lambda: list(_paths(workspace))))))
-    offers = workspace.offers(await workspace.look_around())
+    offers = workspace.choosing.offers(await workspace.choosing.look_around())
     parts.append(Part("models", (*_models(offers), *([await _asked(workspace, offers)] if asks else []))))
-    parts.append(Part("keys", tuple(_keys(environ, workspace.key_places()))))
+    parts.append(Part("keys", tuple(_keys(environ, workspace.choosing.key_places()))))
     redact, home = redactor(environ), environ.get("HOME", "").rstrip("/")
 
     def shown(fact: Fact) -> Fact:
@@ -179,7 +179,7 @@ def _models(offers: tuple[Offer, ...]) -> Iterator[Fact]:
 async def _asked(workspace: "Workspace", offers: tuple[Offer, ...]) -> Fact:
     """The first that can be: the demo is always there."""
     offer = next(offer for offer in offers if offer.model)
-    probed = await workspace.probe(offer.model, offer.api_base)
+    probed = await workspace.choosing.probe(offer.model, offer.api_base)
     return Fact("test call", probed.sentence, bad=bool(probed.error))
 
 

@@ -27,7 +27,7 @@ class Greeting(Struct, frozen=True):
 
 def greet(workspace: "Workspace", model: str) -> Greeting:
     """For an empty conversation with a model; blocks for the disk, raises nothing."""
-    reason = reason_of(model, workspace.environ, workspace.settings, workspace.key_places())
+    reason = reason_of(model, workspace.environ, workspace.settings, workspace.choosing.key_places())
     config_folder = workspace.folders.config if workspace.folders else None
     instructions = tuple(instruction_files(workspace.path, config_folder))
     return Greeting(git_branch(workspace.path) or "", reason, instructions, tuple(workspace.cards()))

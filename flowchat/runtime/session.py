@@ -10,10 +10,10 @@ import msgspec
 from flowchat.agent.agent import Agent
 from flowchat.agent.budget import measure
 from flowchat.agent.clock import Clock
-from flowchat.agent.inbox import Decision, Inbox, Queue, item_of, joined, placed, without
-from flowchat.errors import AlreadyExists, Busy, CommandRefused, NotFound, NotRunning, ReadOnly
+from flowchat.agent.inbox import Decision, Inbox, Queue, joined
+from flowchat.errors import Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
-from flowchat.runtime.activity import Activity, Stop, said_from, unsteered
+from flowchat.runtime.activity import Activity, Stop
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
 from flowchat.runtime.hearing import Hear, Hearing
@@ -24,6 +24,7 @@ from flowchat.runtime.saying import message, said_before, user_message
 from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf
 from flowchat.runtime.user_commands import UserCommands
+from flowchat.runtime.waiting import Waiting
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
@@ -74,6 +75,7 @@ class Session:
         changed = self._activity.saving_changed
         self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
         self._manner = Manner(beginning, transcript, self._keeping.card_changed)
+        self.waiting = Waiting(transcript, self._activity, self._keeping.unsent, self._may_write, self._start, self._instead)
         self._closing: asyncio.Task[None] | None = None
         self.idle = self._activity.idle
         transcript.publish_to(self._published, self._keeping.saving.look)
@@ -182,50 +184,8 @@ class Session:
             await self._instead(lambda: [said], "send", said)
         else:
             item = QueueItem(said.client_id, said.parts, "steer" if deliver == "steer" else "queue")
-            await self.set_queue(joined(self.queue, item), self.held)
+            await self.waiting.set(joined(self.queue, item), self.held)
         return said.client_id
-
-    async def set_queue(self, items: Queue, held: bool) -> None:
-        """Edit, reorder and hold in one: the queue as it shall be."""
-        self._may_write()
-        await self.transcript.append_or_withdraw(QueueSet(tuple(items), held))
-
-    async def unqueue(self, client_id: str) -> QueueItem | None:
-        """Take a message out of the queue, the unsent text on disk first; gives it, or None where it is not in it (any more)."""
-        await self._keeping.unsent.kept()
-        item = next((item for item in self.queue if item.client_id == client_id), None)
-        if item is not None:
-            await self.set_queue(without(self.queue, client_id), self.held)
-        return item
-
-    async def requeue(self, item: QueueItem, place: int) -> None:
-        """Put a message (back) into the queue, after `place` others. Raises QueueFull, AlreadyExists."""
-        if item.client_id in self.transcript.facts.said:
-            raise AlreadyExists(f"message {item.client_id!r} has been sent already")
-        await self.set_queue(placed(self.queue, item, place), self.held)
-
-    async def promote(self, client_id: str) -> None:
-        """Say a queued message now; what runs is interrupted first. Raises NotFound."""
-        self._may_write()
-        item = item_of(self.queue, client_id)
-        if self._activity.next is not None:
-            await self.set_queue((item, *without(self.queue, client_id)), held=False)
-        elif self.state.state == "idle":
-            await self._start(lambda: said_from(self.transcript.facts, client_id), "promote")
-        else:
-            await self._instead(lambda: said_from(self.transcript.facts, client_id), "promote")
-
-    async def release(self) -> None:
-        """Enter on the empty composer: while idle the queue goes on; while busy its head becomes a steer. Raises NotFound."""
-        self._may_write()
-        item = next(iter(unsteered(self.queue)), None)
-        if item is None:
-            raise NotFound("the queue is empty")
-        if self.state.state == "idle":
-            await self._start(lambda: said_from(self.transcript.facts, item.client_id), "queue")
-        else:
-            steer = QueueItem(item.client_id, item.parts, "steer")
-            await self.set_queue((steer, *without(self.queue, item.client_id)), self.held)
 
     def decide(self, call: CallId, decision: Literal["once", "session", "deny"], reason: str = "") -> bool:
         """Answer the open question; False where it is not about this call."""

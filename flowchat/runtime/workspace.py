@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +14,19 @@ from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
-from flowchat.errors import CommandRefused, NotFound, StorageFailed
-from flowchat.model import discover
+from flowchat.errors import CommandRefused, NotFound
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.archive import Archive
 from flowchat.runtime.beginning import Beginning
-from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in, no_blob
+from flowchat.runtime.choosing import Choosing
+from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.session import Session
 from flowchat.runtime.unsent import Shelf, Unsent
+from flowchat.runtime.writing import Writing
 from flowchat.store.aside import aside
 from flowchat.store.cards import SessionCard
 from flowchat.store.disk import Disk
@@ -54,17 +54,11 @@ from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
 if TYPE_CHECKING:
-    from flowchat.model.local import LocalModel
-    from flowchat.model.offers import Offer
-    from flowchat.model.probe import Probed
     from flowchat.runtime.doctor import Report
     from flowchat.runtime.greeting import Greeting
-    from flowchat.store.sent import Sent
 
 COMPLETED_FILES_LIMIT = 50_000
 """Paths offered for @completion."""
-DRAFT_SECONDS = 1.0
-"""Leaving waits so long for the unsent text of no session."""
 LONGEST_WAIT_SECONDS = 60.0
 """What a server may ask for between two attempts where no one is there to choose."""
 
@@ -101,11 +95,14 @@ class Workspace:
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         self.archive = Archive(self._store, self._clock.now_ms)
         draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
-        self._unsent = Unsent(draft, True, self._clock, self._tell)
+        self.writing = Writing(
+            Unsent(draft, True, self._clock, self._tell), folders, disk or Disk(), self.path, environ, self._clock
+        )
+        self.choosing = Choosing(lambda: self.settings, environ, self._keys, self._models)
         self._tools = standard_tools(settings.tools.shell_timeout_seconds)
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
-        self._warm, self._disk = False, disk or Disk()
+        self._warm = False
 
     # --- opening -----------------------------------------------------------------------------------------------------
     async def new(self, *, saved: bool = True, mode: Mode | None = None, model: str | None = None) -> Session:
@@ -280,42 +277,11 @@ class Workspace:
             models.use(self.settings)
         return said
 
-    async def keep_key(self, provider: str, key: str) -> str:
-        """Keep a provider's API key and say where it is. Raises UsageError, StorageFailed, CommandRefused."""
-        keys = self._keys
-        discover.check_provider(provider)
-        if keys is None:
-            raise CommandRefused("nothing can be kept here, so no key either: set HOME or FLOWCHAT_HOME, or the key's variable")
-        return await aside(lambda: keys.keep(provider, key))
-
-    def key_places(self) -> Mapping[str, str]:
-        """Where the key of each provider is kept that has one; the keys themselves are not read from a keyring."""
-        return self._keys.providers() if self._keys else {}
-
-    async def look_around(self) -> "tuple[LocalModel, ...]":
-        """The models of this machine, within a second; raises nothing."""
-        from flowchat.model.local import look_around
-
-        return await look_around(self.environ)
-
-    def offers(self, found: "Sequence[LocalModel]") -> "tuple[Offer, ...]":
-        """What there is to choose from, the best first, the demo last."""
-        from flowchat.model.offers import offers
-
-        return offers(self.environ, self.settings, found, kept_in(self._keys))
-
     async def examine(self, asks: bool = False) -> "Report":
         """What `flowchat doctor` tells; with a test call of the model where it `asks`."""
         from flowchat.runtime.doctor import examine
 
         return await examine(self, self.environ, asks)
-
-    async def probe(self, name: str, api_base: str = "") -> "Probed":
-        """One small call to a model, at `api_base` where that is given. Raises NoModel for the empty name."""
-        from flowchat.store.setting import with_setting
-
-        settings = with_setting(self.settings, f"models.{name}.api_base", api_base) if api_base else self.settings
-        return await self._models(no_blob, lambda: None, settings).probe(name)
 
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""
@@ -331,47 +297,6 @@ class Workspace:
         """Paths below the workspace for @completion, ignored ones left out. Blocks: call it in a thread."""
         return list(islice(Walk(self.path).files(), COMPLETED_FILES_LIMIT))
 
-    def kept_draft(self) -> str:
-        """Unsent text of no session."""
-        return self._unsent.look()
-
-    def keep_draft(self, text: str) -> None:
-        """Unsent text of no session; as Session.keep_composer."""
-        self._unsent.keep(text)
-
-    async def draft_kept(self) -> None:
-        """Until it is on disk. Raises StorageFailed."""
-        await self._unsent.kept()
-
-    async def remember(self, text: str) -> None:
-        """Keep a text that was written here where Ctrl+R of every session finds it, best effort; raises nothing."""
-        if self.folders is not None and text.strip():
-            from flowchat.store.sent import Sent, SentFile
-
-            file, sent = SentFile(self.folders.state, self._disk), Sent(text, str(self.path), self._clock.now_ms())
-            await aside(lambda: file.add(sent))
-
-    def history(self) -> "list[Sent]":
-        """What was written in all sessions of all folders, this one's first, the newest of each first. Blocks for the disk."""
-        if self.folders is None:
-            return []
-        from flowchat.store.sent import SentFile
-
-        here = str(self.path)
-        return sorted(SentFile(self.folders.state, self._disk).texts(), key=lambda sent: sent.cwd != here)
-
-    def editor(self) -> list[str]:
-        """The user's editor as a command. Raises NotDone where none is set."""
-        from flowchat.tools.editor import editor_of
-
-        return editor_of(self.environ)
-
-    async def edit_outside(self, editor: list[str], text: str) -> str:
-        """Let the editor have the terminal and the text; gives what it made of it. Raises NotDone, the text as it was."""
-        from flowchat.tools.editor import edit
-
-        return await edit(editor, text, self.folders.state if self.folders else None)
-
     def _tell(self, toast: Toast) -> None:
         for session, _ in self._open:
             session.tell(toast)
@@ -384,7 +309,7 @@ class Workspace:
 
     async def close(self) -> None:
         """Close what is open: an error while one thing is closed keeps no other from it."""
-        closing = [self.archive.settled(), self._put_draft_away(), *(thing.close() for pair in self._open for thing in pair)]
+        closing = [self.archive.settled(), self.writing.put_away(), *(thing.close() for pair in self._open for thing in pair)]
         results = await asyncio.gather(*closing, return_exceptions=True)
         if self._store is not None:
             self._store.close()
@@ -392,9 +317,3 @@ class Workspace:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-
-    async def _put_draft_away(self) -> None:
-        with suppress(StorageFailed, TimeoutError):
-            async with asyncio.timeout(DRAFT_SECONDS):
-                await self._unsent.kept()
-        self._unsent.stop()

@@ -20,8 +20,8 @@ from flowchat.transcript.clean import clean
 
 async def list_models(workspace: Workspace, as_json: bool, redact: Callable[[str], str]) -> list[str]:
     """What answers on this machine and what the environment has keys for, the best first; addresses without their passwords."""
-    found = await workspace.look_around()
-    offers = workspace.offers(found)
+    found = await workspace.choosing.look_around()
+    offers = workspace.choosing.offers(found)
     if as_json:
         local = {model.model: msgspec.to_builtins(model) for model in found}
         return [redact(json_line(local.get(offer.model, {}) | msgspec.to_builtins(offer))) for offer in offers]

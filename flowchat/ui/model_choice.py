@@ -18,7 +18,7 @@ async def pick_model(stage: "Stage", session: "Session") -> None:
         if taken is not None:
             stage.errands.run(take_model(stage, taken))
 
-    screen = ModelScreen(stage.palette, stage.keymap, stage.workspace, stage.copy, session.model)
+    screen = ModelScreen(stage.palette, stage.keymap, stage.workspace.choosing, stage.copy, session.model)
     stage.app.push_screen(screen, closed)
 
 
@@ -36,7 +36,7 @@ async def take_model(stage: "Stage", taken: Taken) -> None:
     await session.set_model(taken.model)
     stage.show_standing()
     await stage.greet()
-    first = workspace.offers(())[0]
+    first = workspace.choosing.offers(())[0]
     if not trouble and first.model != taken.model:
         trouble = f"{name} answers here from now on; in other sessions not: {one_line(first.sentence)}"
     stage.say(trouble or f"{name} answers from now on", "warning" if trouble else "info")

@@ -13,7 +13,7 @@ _MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
 async def go_on(session: "Session") -> None:
     """Enter alone: the next attempt is made now, or the head of the queue has its turn."""
     if not session.retry_now() and session.queue:
-        await session.release()
+        await session.waiting.release()
 
 
 async def retry(session: "Session") -> None:

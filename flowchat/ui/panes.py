@@ -343,13 +343,13 @@ class Panes(Vertical):
 
     def on_queue_list_dropped(self, message: QueueList.Dropped) -> None:
         async def drop(session: "Session") -> None:
-            await session.unqueue(message.item.client_id)
+            await session.waiting.take(message.item.client_id)
 
         self.post_message(self.Ordered(drop))
 
     def on_queue_list_moved(self, message: QueueList.Moved) -> None:
         self.post_message(
-            self.Ordered(lambda session: session.set_queue(moved(session.queue, message.item, message.by), session.held))
+            self.Ordered(lambda session: session.waiting.set(moved(session.queue, message.item, message.by), session.held))
         )
 
     def on_queue_list_taken(self, message: QueueList.Taken) -> None:
@@ -357,14 +357,14 @@ class Panes(Vertical):
 
     def on_queue_list_promoted(self, message: QueueList.Promoted) -> None:
         self.composer.focus()
-        self.post_message(self.Ordered(lambda session: session.promote(message.item.client_id)))
+        self.post_message(self.Ordered(lambda session: session.waiting.promote(message.item.client_id)))
 
     def on_queue_list_held(self, message: QueueList.Held) -> None:
         async def hold(session: "Session") -> None:
             if not message.held and session.state.state == "idle":
-                await session.release()
+                await session.waiting.release()
             else:
-                await session.set_queue(session.queue, message.held)
+                await session.waiting.set(session.queue, message.held)
 
         self.post_message(self.Ordered(hold))
 

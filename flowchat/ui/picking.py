@@ -95,7 +95,7 @@ def search_history(stage: "Stage") -> None:
             composer.clear()
             composer.load(text)
 
-    load = partial(asyncio.to_thread, stage.workspace.history)
+    load = partial(asyncio.to_thread, stage.workspace.writing.history)
     stage.app.push_screen(HistoryScreen(stage.palette, load, str(stage.workspace.path), _now_ms(), stage.keymap), closed)
 
 

@@ -136,8 +136,8 @@ class Stage:
 
     async def _tell_found(self) -> None:
         """Say what could answer here instead of the demo, which nobody chose."""
-        found = await self.workspace.look_around()
-        offers = await asyncio.to_thread(self.workspace.offers, found)
+        found = await self.workspace.choosing.look_around()
+        offers = await asyncio.to_thread(self.workspace.choosing.offers, found)
         if any(offer.model and offer.kind != "demo" for offer in offers):
             from flowchat.ui.model_rows import summary
 
@@ -151,7 +151,7 @@ class Stage:
         self.panes.replay(session.replay())
         composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
         if not is_first or composer.is_blank:
-            composer.load(self.workspace.kept_draft() if self._is_draft(session) else session.composer_text)
+            composer.load(self.workspace.writing.kept_draft() if self._is_draft(session) else session.composer_text)
         self.panes.meter.show(used=session.context, state=session.state)
         self.panes.ask(session.approval)
         self.show_standing(session)
@@ -183,7 +183,7 @@ class Stage:
     def remember(self, text: str) -> None:
         """Keep what was written where the search of every session finds it."""
         if self.start.saved:
-            self.errands.run(self.workspace.remember(text), brief=False)
+            self.errands.run(self.workspace.writing.remember(text), brief=False)
 
     def run_command(self, text: str) -> None:
         """Run what stands after `!`, or after `!!` without telling the model."""
@@ -244,7 +244,7 @@ class Stage:
         self.panes.composer.append(text_of(item.parts))
         self.panes.composer.focus()
         self.unsent.keep_now()
-        await session.unqueue(client_id)
+        await session.waiting.take(client_id)
 
     def edit_outside(self) -> None:
         """Write on in the user's editor, which has the terminal meanwhile."""
@@ -252,10 +252,10 @@ class Stage:
 
     async def _edit_outside(self) -> None:
         composer, workspace = self.panes.composer, self.workspace
-        editor, text = workspace.editor(), composer.text
+        editor, text = workspace.writing.editor(), composer.text
         self.unsent.keep_now()
         with away(self.app):
-            written = await workspace.edit_outside(editor, text)
+            written = await workspace.writing.edit_outside(editor, text)
         if written != text:
             composer.load(written)
 
@@ -289,14 +289,14 @@ class Stage:
         if session is not None and not self._is_draft(session):
             session.keep_composer(text)
         elif self.start.saved:
-            self.workspace.keep_draft(text)
+            self.workspace.writing.keep_draft(text)
 
     async def suspend(self) -> None:
         """Stop the process as the shell's key would, once what is unsent is on disk, or the disk took too long over it."""
         self.unsent.keep_now()
         with suppress(StorageFailed, TimeoutError):
             async with asyncio.timeout(KEPT_SECONDS):
-                await self.workspace.draft_kept()
+                await self.workspace.writing.draft_kept()
                 if self.session is not None:
                     await self.session.composer_kept()
         self.app.action_suspend_process()

@@ -22,7 +22,7 @@ async def test_a_session_that_could_not_begin_leaves_nothing_and_can_begin_later
         session.keep_composer("")
         await session.composer_kept()
         found += await saved(house, session)
-        found += [] if there.kept_draft() == "" else ["the text that was said is still kept"]
+        found += [] if there.writing.kept_draft() == "" else ["the text that was said is still kept"]
         await there.close()
         found += await house.wrong(session.sid, records_of(ear))
         wrong |= {first: found} if found else {}
@@ -43,7 +43,7 @@ async def _begun_later(house: House, there: Workspace, session: Session, disk: F
         disk.mend()
         session.keep_composer("look at it")
         await session.composer_kept()
-        found += [] if there.kept_draft() == "look at it" else ["the text is not where the next session finds it"]
+        found += [] if there.writing.kept_draft() == "look at it" else ["the text is not where the next session finds it"]
         await session.send("look at it")
     disk.mend()
     await house.clock.hurry(session.idle())

@@ -90,10 +90,10 @@ async def test_a_message_stays_in_the_queue_until_its_text_is_unsent_on_disk(hou
     disk.count = None
     session.keep_composer("wait for me")
     with pytest.raises(StorageFailed):
-        await session.unqueue(item)
+        await session.waiting.take(item)
     assert [waiting.client_id for waiting in session.queue] == [item]
     disk.mend()
-    assert await session.unqueue(item) is not None
+    assert await session.waiting.take(item) is not None
     assert (session.queue, composer_of(house, session).read_text()) == ((), '{"text":"wait for me"}')
     await session.close()
 
@@ -135,7 +135,7 @@ async def test_what_was_said_while_an_edit_kept_the_queue_is_not_run_over(house:
 
 async def _queued(session: Session) -> str:
     """A message that is held in the queue."""
-    await session.set_queue((QueueItem("q", (Text("wait for me"),)),), held=True)
+    await session.waiting.set((QueueItem("q", (Text("wait for me"),)),), held=True)
     return "q"
 
 
@@ -169,10 +169,11 @@ async def test_before_the_first_message_text_is_kept_for_the_workspace_in_the_sa
     there = house.workspace(ScriptedModel(), disk)
     ear = Ear((await there.new(model="scripted")).watch)
     for text in ("a", "ab"):
-        there.keep_draft(text)
+        there.writing.keep_draft(text)
         with pytest.raises(StorageFailed, match="Input/output error"):
-            await there.draft_kept()
-    assert (len(ear.entries(Toast)), there.kept_draft(), house.workspace(ScriptedModel()).kept_draft()) == (1, "ab", "")
+            await there.writing.draft_kept()
+    fresh = house.workspace(ScriptedModel()).writing
+    assert (len(ear.entries(Toast)), there.writing.kept_draft(), fresh.kept_draft()) == (1, "ab", "")
     disk.mend()
-    await eventually(house, lambda: house.workspace(ScriptedModel()).kept_draft() == "ab")
+    await eventually(house, lambda: house.workspace(ScriptedModel()).writing.kept_draft() == "ab")
     await there.close()

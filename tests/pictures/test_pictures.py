@@ -360,7 +360,7 @@ async def queue_with_its_keys(stage: Stage) -> None:
 async def history_search(stage: Stage) -> None:
     stage.model.then(says("Done."))
     for text in ("upgrade pydantic", "explain how credit notes are numbered", "also check the credit notes\nand their tests"):
-        await stage.workspace.remember(text)
+        await stage.workspace.writing.remember(text)
         await stage.clock.pass_seconds(60)
     await stage.press("ctrl+r")
     await stage.shows("3 of 3")

@@ -78,9 +78,9 @@ async def test_what_is_found_is_offered_tried_and_kept_with_its_address(tmp_path
         environ = ELSEWHERE | {"MY_OWN_BASE_URL": f"{base}/v1"}
         workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ)
         session = await workspace.new()
-        [offer, *_] = workspace.offers(await workspace.look_around())
+        [offer, *_] = workspace.choosing.offers(await workspace.choosing.look_around())
         assert (offer.model, offer.api_base) == ("openai/Qwen/Qwen3-8B", f"{base}/v1")
-        probed = await workspace.probe(offer.model, offer.api_base)
+        probed = await workspace.choosing.probe(offer.model, offer.api_base)
         assert (probed.window, probed.window_source, probed.latency_ms) == (40_960, "server", None)
         assert f"{base.removeprefix('http://')} does not serve" in probed.error
         await workspace.keep_setting("model", offer.model)
@@ -97,7 +97,7 @@ async def test_a_server_that_wants_a_key_tells_its_window_to_who_brings_it(tmp_p
     async with serving(VLLM, key="sk-of-the-server") as base:
         environ = ELSEWHERE | {"OPENAI_API_BASE": f"{base}/v1", "OPENAI_API_KEY": " sk-of-the-server "}
         workspace = Workspace(project_folder(tmp_path), Settings(), None, environ=environ)
-        assert (await workspace.probe("openai/Qwen/Qwen3-8B")).window == 40_960
+        assert (await workspace.choosing.probe("openai/Qwen/Qwen3-8B")).window == 40_960
         await workspace.close()
 
 
@@ -106,12 +106,12 @@ async def test_a_kept_key_is_sent_and_is_not_in_the_log(tmp_path: Path) -> None:
         folders = Folders(*(tmp_path / "home" / name for name in ("data", "config", "cache", "state")))
         settings = Settings(models={"xai/grok": ModelSettings(9_000, api_base=f"{server.base}/v1")})
         workspace = Workspace(project_folder(tmp_path), settings, folders, environ={})
-        await workspace.keep_key("xai", "xai-kept-1234567890")
+        await workspace.choosing.keep_key("xai", "xai-kept-1234567890")
         root = logging.getLogger()
         before = root.handlers[:], root.level, logging.raiseExceptions
         start_log(folders.log_file, {})
         try:
-            assert (await workspace.probe("xai/grok")).error == ""
+            assert (await workspace.choosing.probe("xai/grok")).error == ""
             logging.getLogger("a").warning("xai-kept-1234567890")
         finally:
             root.handlers[:], logging.raiseExceptions = before[0], before[2]
@@ -124,6 +124,6 @@ async def test_a_kept_key_is_sent_and_is_not_in_the_log(tmp_path: Path) -> None:
 
 async def test_the_demo_can_be_tried_and_no_model_cannot(tmp_path: Path) -> None:
     workspace = workspace_at(tmp_path, "")
-    assert (await workspace.probe("demo")).error == ""
+    assert (await workspace.choosing.probe("demo")).error == ""
     with pytest.raises(NoModel):
-        await workspace.probe("")
+        await workspace.choosing.probe("")

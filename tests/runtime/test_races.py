@@ -64,7 +64,7 @@ async def test_a_message_said_instead_is_not_lost_to_a_promotion_in_the_same_mom
     await session.send("one")
     await hold.reached.wait()
     await session.send("b", client_id="b")
-    await asyncio.gather(session.send("URGENT", "interrupt"), session.promote("b"))
+    await asyncio.gather(session.send("URGENT", "interrupt"), session.waiting.promote("b"))
     await session.idle()
     assert said(sitting.branch(UserSaid)) == ["one", "URGENT", "b"]
 
@@ -78,7 +78,7 @@ async def test_a_message_queued_while_the_queue_is_released_stays_in_it(desk: De
     for name in "ab":
         await session.send(name)
     await session.interrupt()
-    await asyncio.gather(session.release(), session.send("NEW"))
+    await asyncio.gather(session.waiting.release(), session.send("NEW"))
     await session.idle()
     assert said(sitting.branch(UserSaid)) == ["one", "a", "b", "NEW"]
 
@@ -94,7 +94,7 @@ async def test_a_message_queued_while_a_held_one_is_promoted_stays_in_the_queue(
     await session.interrupt()
     await session.send("two")
     await second.reached.wait()
-    promotion = asyncio.create_task(session.promote("a"))
+    promotion = asyncio.create_task(session.waiting.promote("a"))
     await asyncio.sleep(0)
     await session.send("NEW")
     await promotion
@@ -109,9 +109,9 @@ async def test_a_queued_message_that_is_deleted_before_its_turn_is_not_said(desk
     await session.send("one")
     await hold.reached.wait()
     await session.send("a", client_id="a")
-    promotion = asyncio.create_task(session.promote("a"))
+    promotion = asyncio.create_task(session.waiting.promote("a"))
     await asyncio.sleep(0)
-    assert await session.unqueue("a") is not None
+    assert await session.waiting.take("a") is not None
     with pytest.raises(NotFound):
         await promotion
     await session.idle()
@@ -123,7 +123,7 @@ async def test_deleting_what_is_not_queued_changes_nothing(desk: Desk) -> None:
     await sitting.session.send("one")
     await sitting.session.idle()
     before = sitting.session.transcript.last_seq
-    assert await sitting.session.unqueue("nope") is None
+    assert await sitting.session.waiting.take("nope") is None
     assert sitting.session.transcript.last_seq == before
 
 

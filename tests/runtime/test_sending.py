@@ -93,7 +93,7 @@ async def test_a_promoted_message_is_said_next_and_the_rest_keeps_its_order(desk
     await hold.reached.wait()
     for name in "abc":
         await session.send(name, client_id=name)
-    await session.promote("b")
+    await session.waiting.promote("b")
     assert [item.client_id for item in session.queue] == ["a", "c"]
     await session.idle()
     assert said(sitting.branch(UserSaid)) == ["go", "b", "a", "c"]
@@ -110,22 +110,22 @@ async def test_a_message_taken_out_of_the_queue_can_be_put_back_at_its_place(des
     await hold.reached.wait()
     for name in "abc":
         await session.send(name, client_id=name)
-    taken = await session.unqueue("b")
+    taken = await session.waiting.take("b")
     assert taken is not None
     places: list[str] = []
     for place in (1, 0, 99, -1, 1):
-        await session.requeue(QueueItem("b", (Text("better"),)), place)
+        await session.waiting.put(QueueItem("b", (Text("better"),)), place)
         places.append("".join(item.client_id for item in session.queue))
     assert places == ["abc", "bac", "acb", "bac", "abc"]
     for number in range(17):
         await session.send(f"and {number}", client_id=str(number))
     with pytest.raises(QueueFull):
-        await session.requeue(QueueItem("one too many", (Text("x"),)), 0)
+        await session.waiting.put(QueueItem("one too many", (Text("x"),)), 0)
     hold.gate.set()
     await session.idle()
     assert said(sitting.branch(UserSaid))[:4] == ["now", "a", "better", "c"]
     with pytest.raises(AlreadyExists, match="sent already"):
-        await session.requeue(taken, 0)
+        await session.waiting.put(taken, 0)
 
 
 async def test_promoting_what_is_not_queued_is_refused_and_changes_nothing(desk: Desk) -> None:
@@ -135,7 +135,7 @@ async def test_promoting_what_is_not_queued_is_refused_and_changes_nothing(desk:
     await hold.reached.wait()
     await session.send("a", client_id="a")
     with pytest.raises(NotFound):
-        await session.promote("nope")
+        await session.waiting.promote("nope")
     assert [item.client_id for item in session.queue] == ["a"]
     assert session.state.state == "running"
 
@@ -254,7 +254,7 @@ async def test_enter_on_the_empty_composer_steers_the_head_of_the_queue(desk: De
     await hold.reached.wait()
     await session.send("first")
     await session.send("second")
-    await session.release()
+    await session.waiting.release()
     hold.gate.set()
     await session.idle()
     deliveries = [(entry.parts[0].text, entry.delivery) for entry in sitting.branch(UserSaid)]
@@ -274,7 +274,7 @@ async def test_a_send_while_the_queue_is_held_runs_at_once_and_the_rest_stays_he
     await session.idle()
     assert said(sitting.branch(UserSaid)) == ["go", "now"]
     assert ([item.parts[0].text for item in session.queue], session.held) == (["kept"], True)
-    await session.release()
+    await session.waiting.release()
     await session.idle()
     assert said(sitting.branch(UserSaid)) == ["go", "now", "kept"]
     assert session.held is False

@@ -166,12 +166,12 @@ async def test_a_model_that_cannot_be_asked_any_more_is_replaced_with_a_notice(t
 
 
 async def test_unsent_text_waits_for_the_next_opening(workspace: Workspace, tmp_path: Path) -> None:
-    workspace.keep_draft("not yet a session")
-    await workspace.draft_kept()
-    assert workspace_at(tmp_path).kept_draft() == ""  # a second window, while the first is open
+    workspace.writing.keep_draft("not yet a session")
+    await workspace.writing.draft_kept()
+    assert workspace_at(tmp_path).writing.kept_draft() == ""  # a second window, while the first is open
     await workspace.close()
     workspace = workspace_at(tmp_path)
-    assert workspace.kept_draft() == "not yet a session"
+    assert workspace.writing.kept_draft() == "not yet a session"
     session = await workspace.new()
     await session.send("hello")
     await session.idle()
@@ -300,12 +300,12 @@ async def test_without_a_place_to_keep_it_a_setting_is_refused(tmp_path: Path) -
 
 async def test_a_kept_key_chooses_the_model_as_a_variable_does(workspace: Workspace) -> None:
     assert (await workspace.new()).model == "demo"
-    assert await workspace.keep_key("openai", "sk-1234567890") == str(workspace.folders.config / "keys.json")
+    assert await workspace.choosing.keep_key("openai", "sk-1234567890") == str(workspace.folders.config / "keys.json")
     assert (await workspace.new()).model == "openai/gpt-5"
 
 
 async def test_a_session_of_a_model_whose_key_is_kept_goes_on_with_it(workspace: Workspace, tmp_path: Path) -> None:
-    await workspace.keep_key("xai", "xai-1234567890")
+    await workspace.choosing.keep_key("xai", "xai-1234567890")
     session = await workspace.new(model="demo")
     await session.send("hello")
     await session.idle()
@@ -318,9 +318,9 @@ async def test_a_key_of_no_provider_is_refused(workspace: Workspace) -> None:
     with pytest.raises(
         UsageError, match="'opnai' is not a provider flowchat keeps keys for; known providers: anthropic, openai, "
     ):
-        await workspace.keep_key("opnai", "sk-1234567890")
+        await workspace.choosing.keep_key("opnai", "sk-1234567890")
     with pytest.raises(CommandRefused, match="so no key either"):
-        await Workspace(workspace.path, Settings(), None, environ=ENVIRON).keep_key("openai", "sk-1234567890")
+        await Workspace(workspace.path, Settings(), None, environ=ENVIRON).choosing.keep_key("openai", "sk-1234567890")
     assert not workspace.folders.config.exists()
 
 

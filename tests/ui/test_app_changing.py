@@ -50,5 +50,5 @@ async def test_what_is_written_while_the_old_session_closes_stays_in_the_compose
         assert composer.text == "words"
         await app.close_session()
         await workspace.close()
-    kept = workspace.kept_draft() if command == "/new" else (await workspace.open(session_of(app).sid)).composer_text
+    kept = workspace.writing.kept_draft() if command == "/new" else (await workspace.open(session_of(app).sid)).composer_text
     assert kept == "words"

@@ -315,7 +315,7 @@ async def test_what_is_not_kept_leaves_no_file_neither_sent_nor_unsent(tmp_path:
         await stage.begin(pilot)
         stage.composer.load("half a thought")
         stage.app.chat.keep_text()
-        await stage.workspace.draft_kept()
+        await stage.workspace.writing.draft_kept()
         await stage.say(pilot, "first")
         stage.composer.load("another")
         await stage.app.close_session()

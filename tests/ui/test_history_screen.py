@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from flowchat.model.scripted import ScriptedModel, says
+from flowchat.runtime.workspace import Workspace
 from flowchat.store.sent import Sent
 from flowchat.ui.history_screen import LISTED_LIMIT, HistoryScreen
 from flowchat.ui.listing import Listing
 from flowchat.ui.palette import DARK
+from tests.desk import HandClock
 from tests.staging import app_on, session_of, until, workspace_at
 from tests.ui.test_menu import drawn
 from tests.ui.test_pickers import Pushed
@@ -77,7 +79,7 @@ async def test_what_one_session_sent_another_finds_and_what_was_cleared_too(tmp_
         await pilot.press(*"hello", "enter")
         await until(app, pilot, lambda: session_of(app).state.state == "idle" and bool(session_of(app).transcript.head))
         await pilot.press(*"slip", "ctrl+c")
-        await until(app, pilot, lambda: len(workspace.history()) == 2)
+        await until(app, pilot, lambda: len(workspace.writing.history()) == 2)
     again = workspace_at(tmp_path, ScriptedModel())
     app = app_on(again)
     async with app.run_test(size=(80, 20)) as pilot:
@@ -88,7 +90,7 @@ async def test_what_one_session_sent_another_finds_and_what_was_cleared_too(tmp_
         await pilot.pause()
         composer = app.chat.query_one("Composer")
         assert composer.text == "hello"
-        await until(app, pilot, lambda: "draft" in [sent.text for sent in again.history()])
+        await until(app, pilot, lambda: "draft" in [sent.text for sent in again.writing.history()])
         await pilot.press("ctrl+underscore", "ctrl+underscore")
         assert composer.text == "draft"
 
@@ -99,7 +101,7 @@ async def test_a_command_of_ones_own_is_found_too(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 20)) as pilot:
         await until(app, pilot, lambda: app.chat.session is not None)
         await pilot.press(*"!true", "enter")
-        await until(app, pilot, lambda: [sent.text for sent in workspace.history()] == ["!true"])
+        await until(app, pilot, lambda: [sent.text for sent in workspace.writing.history()] == ["!true"])
 
 
 async def test_a_session_that_is_not_saved_leaves_nothing_in_it(tmp_path: Path) -> None:
@@ -109,14 +111,13 @@ async def test_a_session_that_is_not_saved_leaves_nothing_in_it(tmp_path: Path) 
         await until(app, pilot, lambda: app.chat.session is not None)
         await pilot.press(*"hello", "enter")
         await until(app, pilot, lambda: session_of(app).state.state == "idle" and bool(session_of(app).transcript.head))
-    assert workspace.history() == []
+    assert workspace.writing.history() == []
 
 
 async def test_this_folders_come_first_and_the_newest_of_each(tmp_path: Path) -> None:
     here = workspace_at(tmp_path, ScriptedModel())
     (tmp_path / "other").mkdir()
-    there = workspace_at(tmp_path / "other", ScriptedModel())
-    there.folders = here.folders
+    there = Workspace(tmp_path / "other", here.settings, here.folders, environ={}, clock=HandClock())
     for workspace, text in ((here, "old"), (there, "elsewhere"), (here, "new"), (there, "elsewhere, later")):
-        await workspace.remember(text)
-    assert [sent.text for sent in here.history()] == ["new", "old", "elsewhere, later", "elsewhere"]
+        await workspace.writing.remember(text)
+    assert [sent.text for sent in here.writing.history()] == ["new", "old", "elsewhere, later", "elsewhere"]

@@ -36,7 +36,7 @@ async def test_a_draft_that_cannot_be_kept_is_told_of_once_until_one_is_kept(tmp
             await pilot.press(*text)
             await until(app, pilot, lambda: disk.asked > asked)
             if kept:
-                await workspace.draft_kept()
+                await workspace.writing.draft_kept()
             await pilot.pause()
             return edge.render_line(0).text
 
