@@ -19,7 +19,9 @@ def test_the_wheel_has_the_program_its_themes_styles_and_schema(tmp_path: Path) 
     names = set(zipfile.ZipFile(wheel).namelist())
     themes = {f"flowchat/themes/{path.name}" for path in (ROOT / "themes").glob("*.toml")}
     sources = {
-        str(path.relative_to(ROOT)) for path in (ROOT / "flowchat").rglob("*") if path.suffix in (".py", ".tcss", ".json", ".md", ".toml")
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "flowchat").rglob("*")
+        if path.suffix in (".py", ".tcss", ".json", ".md", ".toml")
     }
     assert {"flowchat/themes/dark.toml", "flowchat/themes/light.toml"} <= themes
     assert {"flowchat/cli.py", "flowchat/serve/stream.schema.json", "flowchat/ui/flowchat.tcss"} <= sources

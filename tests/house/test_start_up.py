@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-HEAVY = ("litellm", "openai", "mcp", "pydantic", "httpx", "markdown_it", "pygments.lexers", "aiohttp", "jinja2", "tokenizers", "tree_sitter")
+HEAVY = (
+    "litellm",
+    "openai",
+    "mcp",
+    "pydantic",
+    "httpx",
+    "markdown_it",
+    "pygments.lexers",
+    "aiohttp",
+    "jinja2",
+    "tokenizers",
+    "tree_sitter",
+)
 REPORT = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
 
 
