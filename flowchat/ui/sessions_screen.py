@@ -58,6 +58,8 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
         self._held: set[str] = set()
         self._bytes: dict[str, int] = {}
         self._trashed: list[str] = []
+        self._about: SessionCard | None = None
+        """What is being named or asked about, wherever the list goes meanwhile."""
         self._said: tuple[str, bool] = ("", False)
         """A sentence in the place of the hints until the next key, and whether it is a warning."""
         self._loaded = self._chosen_early = False
@@ -87,7 +89,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
         elif self._state == "asking":
             self._state = "seeking"
             if event.key == "y":
-                self._do(self._trash(self._chosen))
+                self._do(self._trash(self._about))
         else:
             self._on_seeking(event)
         if had_said[0] or self._state == "seeking":
@@ -107,7 +109,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
             self._preview()
 
     def _begin(self, act: str) -> None:
-        card = self._chosen
+        card = self._about = self._chosen
         if act == "everywhere":
             self._everywhere = not self._everywhere
             self._reload()
@@ -128,7 +130,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
             self._state = "seeking"
         elif act == "choose":
             self._state = "seeking"
-            self._do(self._rename(self._chosen, self._name))
+            self._do(self._rename(self._about, self._name))
         elif (name := edited(self._name, event)) is not None:
             self._name = name[:TITLE_LIMIT_CHARS]
         self._redraw()
@@ -144,8 +146,13 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
     def on_listing_picked(self) -> None:
         if self._state == "seeking":
             self._choose()
+        else:
+            self.on_listing_walked()
 
     def on_listing_walked(self) -> None:
+        """The mouse chose another session: what was asked about the one before is taken back."""
+        self._state = "seeking"
+        self._redraw()
         self._preview()
 
     def _choose(self) -> None:
@@ -164,7 +171,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
     async def _load(self, everywhere: bool, chosen: str) -> None:
         self._all = await self._shelf.load(everywhere)
         self._loaded = True
-        self._seek(self._sought, chosen)
+        self._seek(self._sought, self._about.sid if self._state != "seeking" and self._about is not None else chosen)
         if self._chosen_early:
             self._choose()
             return
@@ -237,7 +244,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
         return [[*title, (" " * space, palette.text), (where, palette.dim)] if space > 1 else title, []]
 
     def _foot(self, width: int) -> list[list[Piece]]:
-        palette, hint, card = self._palette, self._keymap.hint, self._chosen
+        palette, hint, card = self._palette, self._keymap.hint, self._about
         text, is_warning = self._said
         if self._state == "asking" and card is not None:
             keys = "y trash it   any other key keeps it"

@@ -180,6 +180,44 @@ async def test_a_session_that_is_open_is_marked_and_not_trashed() -> None:
         assert shelved.told == []
 
 
+async def test_what_is_asked_or_named_is_the_session_it_was_begun_for_though_the_list_comes_anew() -> None:
+    shelved, arrives = Shelved(), asyncio.Event()
+    loads = shelved.load
+
+    async def late(everywhere: bool) -> FoundSessions:
+        if everywhere:
+            await arrives.wait()
+        return await loads(everywhere)
+
+    shelved.load = late  # type: ignore[method-assign]
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        await pilot.press("down", "tab", "delete")
+        arrives.set()
+        await settled(pilot, app)
+        assert "Move “Upgrade to pydantic 2 please” to the trash?" in shown(app, ".foot")
+        assert chosen(app).startswith("Upgrade to pydantic 2 please")
+        await pilot.press("y")
+        await settled(pilot, app)
+        assert shelved.told == ["trash s1"]
+
+
+async def test_another_session_chosen_by_the_mouse_takes_the_question_back() -> None:
+    shelved = Shelved()
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        for key, text in (("delete", "y"), ("f2", "name")):
+            await pilot.press("home", key)
+            await pilot.click(Listing, offset=(5, 1))
+            await pilot.pause()
+            assert (shown(app, ".head")[:6], shown(app, ".foot")[:14]) == ("Resume", "Type to search")
+            await pilot.press(*text, "ctrl+u")
+            await settled(pilot, app)
+        assert (shelved.told, app.given) == ([], [])
+
+
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])
 async def test_an_empty_list_says_what_to_do(size: tuple[int, int]) -> None:
     app = Pushed(picker(Shelved(here=(), everywhere=())))
