@@ -178,7 +178,7 @@ async def _status(stage: Stage, session: "Session", argument: str) -> None:
 async def _doctor(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import status
 
-    await status.show_doctor(stage)
+    status.show_doctor(stage)
 
 
 async def _keys(stage: Stage, session: "Session", argument: str) -> None:

@@ -43,7 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("theme", "Choose the colours", "[name]", one_word=True),
     Command("cost", "Tokens and cost of this session, by day, run and step"),
     Command("status", "Session, model, context, files and versions on one page"),
-    Command("doctor", "Check this installation; the page can go into a bug report", once=True, brief=False),
+    Command("doctor", "Check this installation; the page can go into a bug report"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )

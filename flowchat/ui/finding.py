@@ -51,7 +51,9 @@ class Find:
         before = self._counts if self.query and query.startswith(self.query) else None
         self.query = query
         flags = re.IGNORECASE if query == query.lower() else 0
-        self._pattern = re.compile(r"\s+".join(map(re.escape, re.split(r"\s+", query))), flags)
+        words = r"\s+".join(map(re.escape, re.split(r"\s+", query)))
+        begin = r"(?<!\s)" if words.startswith(r"\s") else ""  # else each of many blanks would be tried with all after it
+        self._pattern = re.compile(begin + words, flags)
         self._counts, self._marks = {}, {}
         passages = self._story.passages if query else []
         for passage in passages:

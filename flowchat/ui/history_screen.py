@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import Screen
 
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import moment
@@ -16,7 +15,8 @@ from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, pieces_width
+from flowchat.ui.strips import Piece, cut_front, hint_lines, pieces_width
+from flowchat.ui.working_screen import WorkingScreen
 
 if TYPE_CHECKING:
     from flowchat.store.sent import Sent
@@ -29,7 +29,7 @@ PREVIEW_LINES = 6
 PREVIEW_CHARS = 2_000
 
 
-class HistoryScreen(Screen["str | None"], inherit_bindings=False):
+class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
     """Gives the chosen text, or None. `load` gives them, those of the folder `here` first, the newest of each first."""
 
     def __init__(
@@ -44,7 +44,7 @@ class HistoryScreen(Screen["str | None"], inherit_bindings=False):
         self._palette, self._load, self._here, self._now_ms = palette, load, here, now_ms
         self._keymap, self._acts = keymap, keymap.acts("list")
         self._again = frozenset(keymap.keys("chat", "history"))
-        self._sought, self._loaded = "", False
+        self._sought, self._loaded, self._chosen_early = "", False, False
         self._all: list[tuple[str, Sent]] = []
         self._found: list[tuple[str, Sent]] = []
         self._narrowed_by = ""
@@ -56,11 +56,16 @@ class HistoryScreen(Screen["str | None"], inherit_bindings=False):
         yield Rows(palette).add_class("preview")
         yield Rows(palette, self._foot)
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         self._show()
+        self.run_worker(self._fill())
+
+    async def _fill(self) -> None:
         self._all = [(sent.text.lower(), sent) for sent in await self._load()]
         self._found, self._narrowed_by, self._loaded = self._all, "", True
         self._seek(self._sought)
+        if self._chosen_early:
+            self._choose()
 
     @property
     def caret(self) -> Offset:
@@ -101,6 +106,7 @@ class HistoryScreen(Screen["str | None"], inherit_bindings=False):
     def _choose(self) -> None:
         if self._found:
             self.dismiss(self._found[self.query_one(Listing).chosen_index][1].text)
+        self._chosen_early = not self._loaded
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def _show(self) -> None:
@@ -115,7 +121,9 @@ class HistoryScreen(Screen["str | None"], inherit_bindings=False):
     def _head(self, width: int) -> list[list[Piece]]:
         palette, count = self._palette, len(self._found)
         many = f"first {LISTED_LIMIT} of {count:,}" if count > LISTED_LIMIT else f"{count:,} of {len(self._all):,}"
-        title: list[Piece] = [("  History   ", palette.text + palette.bold), (clean(self._sought), palette.text)]
+        head = "  History   "
+        sought = cut_front(clean(self._sought), max(1, width - len(head) - len(many) - 4))
+        title: list[Piece] = [(head, palette.text + palette.bold), (sought, palette.text)]
         space = max(2, width - pieces_width(title) - len(many) - 2)
         return [[*title, (" " * space, palette.text), (many if self._loaded else "", palette.dim)], []]
 

@@ -16,7 +16,7 @@ from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, pieces_width
+from flowchat.ui.strips import Piece, cut_front, hint_lines, pieces_width
 from flowchat.ui.working_screen import WorkingScreen
 
 DOTS = 24
@@ -79,6 +79,7 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
 
     def _back(self) -> None:
         if self._provider:
+            self.workers.cancel_group(self, "keep")
             self._provider = self._key = ""
             self._say(_BEGIN)
             self.query_one(Listing).display = True
@@ -87,19 +88,20 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
 
     def _choose(self) -> None:
         if self._provider:
-            self.run_worker(self._keep_key(), exclusive=True)
+            self._say("Keeping the key")  # a keyring may ask to be opened first
+            self.run_worker(self._keep_key(self._provider, self._key), exclusive=True, group="keep")
         elif (row := self.query_one(Listing).chosen) is not None:
             self._provider = str(row.key)
             self.query_one(Listing).display = False
             self._say(_BEGIN)
 
-    async def _keep_key(self) -> None:
+    async def _keep_key(self, provider: str, key: str) -> None:
         try:
-            place = await self._keep(self._provider, self._key)
+            place = await self._keep(provider, key)
         except FlowchatError as error:
             self._say(str(error), bad=True)
             return
-        self.dismiss((self._provider, place))
+        self.dismiss((provider, place))
 
     # --- what is typed -----------------------------------------------------------------------------------------------
     @property
@@ -130,7 +132,9 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
     def _head(self, width: int) -> list[list[Piece]]:
         palette = self._palette
         if not self._provider:
-            return [[("  Key for   ", palette.text + palette.bold), (clean(self._sought), palette.text)], []]
+            head = "  Key for   "
+            sought = cut_front(clean(self._sought), max(1, width - len(head) - 1))
+            return [[(head, palette.text + palette.bold), (sought, palette.text)], []]
         dots = "*" * min(len(self._key), DOTS)
         count = f"  {len(self._key):,} characters" if self._key else ""
         return [

@@ -18,7 +18,7 @@ from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines, pieces_width
+from flowchat.ui.strips import Piece, cut_front, hint_lines, pieces_width
 
 HELP_LINES = 2
 """Of what the chosen line says of itself."""
@@ -157,9 +157,9 @@ class MenuScreen(Screen["Choice | None"], inherit_bindings=False):
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def _head(self, width: int) -> list[list[Piece]]:
-        palette = self._palette
+        palette, head = self._palette, "  Commands   "
         return [
-            [("  Commands   ", palette.text + palette.bold), (clean(self._sought), palette.text)],
+            [(head, palette.text + palette.bold), (cut_front(clean(self._sought), max(1, width - len(head) - 1)), palette.text)],
             *([[]] if width >= ROOMY_CELLS else []),
         ]
 

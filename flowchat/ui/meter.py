@@ -62,6 +62,8 @@ class Reading(Struct, frozen=True):
     queued: int = 0
     held: bool = False
     has_mouse: bool = True
+    commands: bool = False
+    """A command of the user runs."""
     unanswered: bool = False
     """The last message got no answer, and can be taken back."""
     retry: RetryScheduled | None = None
@@ -92,9 +94,9 @@ class _Word(Struct, frozen=True):
 class _Yields(IntEnum):
     """Who gets what room there is, the lowest first. State, mode and what is wrong never go."""
 
-    PERCENT = 1
+    STOP = 1
+    PERCENT = auto()
     COMPACTION_OFF = auto()
-    STOP = auto()
     TRY = auto()
     REASON = auto()
     MODEL = auto()
@@ -181,13 +183,14 @@ def draw(reading: Reading, palette: Palette, width: int, now: float, keymap: Key
 
 
 def _kept(words: list[_Word], hints: list[_Word], space: int, width: int) -> set[int]:
-    """The levels of _Yields there is room for, up to the first there is none for."""
+    """The levels of _Yields there is room for, up to the first there is none for; the key that stops keeps no other out."""
     kept = {0}
     for level in sorted({word.yields for word in (*words, *hints)}):
         left, right = ([word for word in side if word.yields in {*kept, level}] for side in (words, hints))
-        if _needed(left, right, space) > width:
+        if _needed(left, right, space) <= width:
+            kept.add(level)
+        elif level != _Yields.STOP:
             break
-        kept.add(level)
     return kept
 
 
@@ -307,6 +310,8 @@ def _hints(reading: Reading, palette: Palette, keymap: Keymap) -> list[_Word]:
     if reading.busy:
         waits = reading.retry is not None and reading.state.phase == "retry_wait"
         return [*(next_key("submit", "try now", _Yields.TRY) if waits else []), *next_key("escape", "stop")]
+    if reading.commands:
+        return next_key("escape", "stop")
     if reading.unanswered:
         return next_key("take_back", "take it back")
     if reading.held and reading.queued:

@@ -23,7 +23,7 @@ from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, cut, hint_lines, pieces_width
+from flowchat.ui.strips import Piece, cut, cut_front, hint_lines, pieces_width
 from flowchat.ui.working_screen import WorkingScreen
 
 if TYPE_CHECKING:
@@ -271,7 +271,8 @@ class ModelScreen(WorkingScreen["Taken | None"], inherit_bindings=False):
         if self._tested is not None:
             return [title, []]
         said = cut(summary(self._local, self._offers), width - 4)
-        return [[*title, (clean(self._sought), palette.text)], [("  ", palette.text), (said, palette.dim)]]
+        sought = cut_front(clean(self._sought), max(1, width - pieces_width(title) - 1))
+        return [[*title, (sought, palette.text)], [("  ", palette.text), (said, palette.dim)]]
 
     def _told(self, width: int) -> list[list[Piece]]:
         palette, entry = self._palette, self._chosen

@@ -53,6 +53,13 @@ class Ran(Panel):
         return [*self._barred(look, [[(words, look.palette.dim)]]), *rows[hidden + 1 :]]
 
 
+class _Running(Panel):
+    """One whose output is to be unfolded when it has ended."""
+
+    def _above(self, hidden: str, look: Look) -> str:
+        return hidden
+
+
 class OwnCommand(Widget):
     """Shows the command that runs, with the end of what it prints; nothing while none does."""
 
@@ -68,7 +75,7 @@ class OwnCommand(Widget):
 
     def begin(self, mark: str, command: str) -> None:
         self.end()
-        self._panel = Panel(mark, _arguments(command), "waiting")
+        self._panel = _Running(mark, _arguments(command), "waiting")
         self._panel.start(time.monotonic())
         self.display = True
         self._timer = self.set_interval(FRAME_SECONDS, self._tick)

@@ -20,7 +20,7 @@ from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, cut, hint_lines, pieces_width
+from flowchat.ui.strips import Piece, cut, cut_front, hint_lines, pieces_width
 from flowchat.ui.working_screen import WorkingScreen
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
         where = "all directories" if self._everywhere else "this directory"
         written = self._name if self._state == "naming" else self._sought
         room = max(1, width - len(_HEADS[self._state]) - 4)
-        title: list[Piece] = [(_HEADS[self._state], palette.text + palette.bold), (_end_of(clean(written), room), palette.text)]
+        title: list[Piece] = [(_HEADS[self._state], palette.text + palette.bold), (cut_front(clean(written), room), palette.text)]
         space = width - pieces_width(title) - len(where) - 2
         return [[*title, (" " * space, palette.text), (where, palette.dim)] if space > 1 else title, []]
 
@@ -322,7 +322,3 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
 
 def _called(card: "SessionCard") -> str:
     return f"“{cut(one_line(card.title or card.first_message) or card.sid, 50)}”"
-
-
-def _end_of(text: str, room: int) -> str:
-    return text if len(text) <= room else f"…{text[-room + 1 :]}"

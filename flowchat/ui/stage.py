@@ -194,11 +194,13 @@ class Stage:
             session = await self.visit.current()
             if command and not session.commands.running:
                 shown.begin(mark, command)
+                self.panes.meter.show(commands=True)
             try:
                 await session.commands.run(command, shown.put_out, for_model=mark == "!")
             finally:
                 if not session.commands.running:
                     shown.end()
+                    self.panes.meter.show(commands=False)
 
         self.errands.run(run(), text, brief=False)
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from flowchat import __version__
 from flowchat.ui.context_screen import totals
-from flowchat.ui.facts_screen import FactsScreen, Known, Section, as_text
+from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text
 from flowchat.ui.figures import from_home
 
 if TYPE_CHECKING:
@@ -19,22 +20,24 @@ if TYPE_CHECKING:
 async def show_status(stage: "Stage", session: "Session") -> None:
     greeting = await asyncio.to_thread(stage.workspace.greeting, session.model)
     sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None)
-    _show(stage, "Status", sections, as_text(sections))
+    _show(stage, "Status", Told(sections, as_text(sections)))
 
 
-async def show_doctor(stage: "Stage") -> None:
-    stage.say("Looking at this installation")
-    report = await stage.workspace.examine()
-    facts = [
-        Section(part.title, tuple(Known(fact.name, fact.value, fact.bad) for fact in part.facts if fact.name or fact.value))
-        for part in report.parts
-    ]
-    _show(stage, "Doctor", facts, "\n".join(report.lines()))
+def show_doctor(stage: "Stage") -> None:
+    async def examined() -> Told:
+        report = await stage.workspace.examine()
+        facts = [
+            Section(part.title, tuple(Known(fact.name, fact.value, fact.bad) for fact in part.facts if fact.name or fact.value))
+            for part in report.parts
+        ]
+        return Told(facts, "\n".join(report.lines()))
+
+    _show(stage, "Doctor", examined)
 
 
-def _show(stage: "Stage", title: str, sections: list[Section], text: str) -> None:
-    copy = lambda: stage.copy(text, title.lower())
-    stage.app.push_screen(FactsScreen(stage.palette, title, sections, copy, stage.keymap))
+def _show(stage: "Stage", title: str, told: Told | Callable[[], Awaitable[Told]]) -> None:
+    copy: Callable[[str], None] = lambda text: stage.copy(text, title.lower())
+    stage.app.push_screen(FactsScreen(stage.palette, title, told, copy, stage.keymap))
 
 
 def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None") -> list[Section]:

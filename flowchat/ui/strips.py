@@ -83,6 +83,16 @@ def cut(text: str, width: int) -> str:
     return clip(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def cut_front(text: str, width: int) -> str:
+    """The end of a text, at most `width` cells: what is being written; it begins with an ellipsis where something is missing."""
+    if cell_len(text) <= width:
+        return text
+    shown = text[-max(1, width) :]
+    while shown and cell_len(shown) > width - 1:
+        shown = shown[1:]
+    return f"…{shown}" if width > 0 else ""
+
+
 def hint_lines(width: int, hints: Sequence[str], style: Style) -> list[list[Piece]]:
     """Hints side by side, on as many lines as they need; those of nothing are left out."""
     lines: list[str] = []

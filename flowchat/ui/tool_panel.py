@@ -251,8 +251,12 @@ class Panel:
         rows: list[Row] = [[(cut(line.expandtabs(), width), look.palette.dim)] for line in shown]
         if hidden and limit:
             many = f"{hidden:,} line{'s' * (hidden > 1)} above"
-            rows.append([(many if limit == LIVE_ROWS_UNFOLDED else _and_unfold(many, look), look.palette.dim)])
+            rows.append([(many if limit == LIVE_ROWS_UNFOLDED else self._above(many, look), look.palette.dim)])
         return self._barred(look, rows)
+
+    def _above(self, hidden: str, look: Look) -> str:
+        """What to say of live output that is not shown."""
+        return _and_unfold(hidden, look)
 
     def _barred(self, look: Look, rows: list[Row]) -> list[Row]:
         bar: Piece = (f"  {look.palette.glyphs.bar} ", look.palette.dim)

@@ -350,6 +350,7 @@ async def test_a_command_of_the_user_shows_live_and_escape_ends_it(tmp_path: Pat
         await stage.enter(pilot, "!echo begun; sleep 600")
         await until(stage.app, pilot, lambda: "begun" in stage.drawn(OwnCommand))
         assert "running" in stage.drawn(OwnCommand)
+        assert "Esc stop" in stage.drawn(Meter)
         await stage.enter(pilot, "!echo second")
         await until(stage.app, pilot, lambda: "still running" in stage.drawn(Edge))
         assert stage.composer.text == "!echo second"
@@ -357,6 +358,7 @@ async def test_a_command_of_the_user_shows_live_and_escape_ends_it(tmp_path: Pat
         await pilot.press("escape")
         await until(stage.app, pilot, lambda: not session.commands.running and not stage.app.chat.query_one(OwnCommand).display)
         assert "interrupted" in pane_rows(stage.app)[0][0]
+        assert "F1 help" in stage.drawn(Meter)
         assert text_of(session.transcript.branch()[-1].entry.parts) == "begun\n[stopped]"  # type: ignore[union-attr]
         await stage.app.close_session()
 

@@ -142,6 +142,11 @@ def test_going_on_from_a_match_that_has_just_gone_finds_what_is_left() -> None:
     assert (find.step(1), find.ordinal, find.at is not None and find.at.passage) == (True, 1, told.passages[0])
 
 
+def test_a_long_stretch_of_blanks_is_searched_as_fast_as_letters() -> None:
+    told = story(*TALK, said("x" + " " * 300_000 + "y\n\n z"))
+    assert [found(told, query).total for query in (" a", " y", "  ", " z")] == [1, 1, found(told, " ").total, 1]
+
+
 def test_a_narrower_search_finds_what_a_new_one_does() -> None:
     narrowed = found(story(*TALK), "t")
     for query in ("to", "tot", "total", "total l"):

@@ -1,6 +1,9 @@
 """What was written in all sessions is found again."""
 
+import asyncio
 from pathlib import Path
+
+from textual.events import Paste
 
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.workspace import Workspace
@@ -11,7 +14,7 @@ from flowchat.ui.palette import DARK
 from tests.desk import HandClock
 from tests.staging import app_on, session_of, until, workspace_at
 from tests.ui.test_menu import drawn
-from tests.ui.test_pickers import Pushed
+from tests.ui.test_pickers import Pushed, settled
 
 DAY_MS = 86_400_000
 WRITTEN = [
@@ -44,6 +47,34 @@ async def test_it_narrows_with_every_letter_and_widens_again() -> None:
         assert listed(app) == ["fix the rounding in invoices", "Fix the flaky test"]
         await pilot.press("ctrl+r", "enter")
     assert app.given == ["Fix the flaky test"]
+
+
+async def test_it_can_be_closed_while_the_disk_takes_its_time_and_what_was_typed_then_is_sought() -> None:
+    arrives = asyncio.Event()
+
+    async def load() -> list[Sent]:
+        await arrives.wait()
+        return WRITTEN
+
+    app = Pushed(HistoryScreen(DARK, load, "/here", 3 * DAY_MS))
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.press(*"flaky", "escape")
+    assert app.given == [None]
+    app = Pushed(HistoryScreen(DARK, load, "/here", 3 * DAY_MS))
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.press(*"flaky", "enter")
+        arrives.set()
+        await settled(pilot, app)
+    assert app.given == ["Fix the flaky test"]
+
+
+async def test_of_a_long_text_that_is_sought_the_end_is_in_view() -> None:
+    app = search(WRITTEN)
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.screen.post_message(Paste("漢字" * 30 + "END"))
+        await pilot.pause()
+        assert drawn(app)[0].split("   ")[1].startswith("…字")
+        assert "字END" in drawn(app)[0]
 
 
 async def test_a_text_of_lines_comes_back_with_its_lines() -> None:

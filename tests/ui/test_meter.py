@@ -51,9 +51,15 @@ def test_the_glyph_of_a_run_turns_with_its_seconds() -> None:
 def test_at_forty_columns_state_and_mode_are_still_there() -> None:
     assert line(WRITING, 40) == "  34 %  default  ◑ answering  Esc stop  "
     compacting = replace(WRITING, state=StateDelta("compacting"))
-    assert line(compacting, 40).split() == ["34", "%", "default", "◑", "compacting"]
+    assert line(compacting, 40).split() == ["default", "◑", "compacting", "Esc", "stop"]
     waiting = replace(WRITING, state=StateDelta("running", "awaiting_approval", 5, 1), mode="accept-edits")
     assert line(waiting, 40).split() == ["34", "%", "accept-edits", "·", "waiting", "for", "you"]
+
+
+def test_a_command_of_the_user_can_be_stopped_with_the_key_that_is_named() -> None:
+    for width in (40, 80):
+        assert line(replace(IDLE, commands=True), width).rstrip().endswith("Esc stop")
+        assert "F1" not in line(replace(IDLE, commands=True), width)
 
 
 def test_a_held_queue_says_what_goes_on_with_it_even_at_forty_columns() -> None:
@@ -108,7 +114,7 @@ def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:
     assert "retry 2 in 4 s: the server at http://127.0.0.1:9/v1 cannot be r…" in line(waiting, 140, now=106.0)
     cut = "  34 %  default  · retry 2 in 4 s: the server at htt…  Enter try now  Esc stop  "
     assert line(waiting, 80, now=106.0) == cut
-    assert line(waiting, 40, now=106.0).split() == ["34", "%", "default", "·", "retry", "2", "in", "4", "s"]
+    assert line(waiting, 40, now=106.0).split() == ["default", "·", "retry", "2", "in", "4", "s", "Esc", "stop"]
 
 
 def test_a_message_that_can_be_taken_back_is_hinted_at_even_at_forty_columns() -> None:

@@ -283,6 +283,26 @@ async def test_a_key_that_is_refused_is_told_without_it_and_escape_goes_back_wit
     assert (app.given, finder.kept) == ([None], {})
 
 
+async def test_a_keyring_that_waits_is_told_of_and_can_be_left() -> None:
+    class Slow(Finder):
+        async def keep_key(self, provider: str, key: str) -> str:
+            await self.answers.wait()
+            return await super().keep_key(provider, key)
+
+    finder = Slow()
+    finder.answers.clear()
+    app = Pushed(KeyScreen(DARK, DEFAULT, finder.keep_key))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"openai", "enter", *"sk-1", "enter")
+        assert "Keeping the key" in drawn(app)
+        await pilot.press("escape")
+        finder.answers.set()
+        await settled(app, pilot)
+        assert (app.given, finder.kept, chosen(app)) == ([], {}, "openai")
+        await pilot.press("enter", *"sk-2", "enter")
+    assert app.given == [("openai", "the system keyring")]
+
+
 async def test_a_key_that_cannot_be_kept_stays_to_be_tried_again() -> None:
     class Full(Finder):
         async def keep_key(self, provider: str, key: str) -> str:

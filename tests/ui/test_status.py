@@ -1,5 +1,6 @@
 """The pages of /status and /doctor."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,12 @@ from textual.pilot import Pilot
 
 from flowchat.model.scripted import says
 from flowchat.ui.composer import Composer
-from flowchat.ui.facts_screen import FactsScreen, Known, Section, as_text, fact_lines
+from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text, fact_lines
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.palette import DARK
 from tests.staging import session_of, until
 from tests.ui.test_app_model import Stage
-from tests.ui.test_pickers import Pushed
+from tests.ui.test_pickers import Pushed, settled, shown
 
 PAGE = [Section("", (Known("title", "Fix\x1b[2J rounding"),)), Section("files", (Known("log", "/x/log", bad=True),))]
 
@@ -68,6 +69,7 @@ async def test_doctor_shows_what_the_command_tells(tmp_path: Path) -> None:
     async with stage.app.run_test(size=(140, 60)) as pilot:
         await stage.begin(pilot)
         await enter(stage, pilot, "/doctor")
+        await until(stage.app, pilot, lambda: "versions" in stage.rows)
         for words in ("versions", "terminal", "tools", "paths", "models", "openai/gpt-5", "OPENAI_API_KEY"):
             assert words in stage.rows
         assert "sk-secret" not in stage.rows
@@ -76,10 +78,34 @@ async def test_doctor_shows_what_the_command_tells(tmp_path: Path) -> None:
 
 async def test_the_page_is_copied_whole_and_closed() -> None:
     copied: list[str] = []
-    app = Pushed(FactsScreen(DARK, "Status", PAGE, lambda: copied.append(as_text(PAGE)), DEFAULT))
+    app = Pushed(FactsScreen(DARK, "Status", Told(PAGE, as_text(PAGE)), copied.append, DEFAULT))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("down", "y")
     assert (copied, app.given) == (["title: Fix␛ rounding\n\nfiles\nlog: /x/log"], [None])
+
+
+async def test_a_page_is_open_before_it_is_known_what_it_tells_and_can_be_closed() -> None:
+    known = asyncio.Event()
+
+    async def find_out() -> Told:
+        await known.wait()
+        return Told(PAGE, as_text(PAGE))
+
+    copied: list[str] = []
+    for closes_early in (True, False):
+        app = Pushed(FactsScreen(DARK, "Doctor", find_out, copied.append, DEFAULT))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("y")
+            assert "Looking at this installation" in shown(app, ".fills")
+            if closes_early:
+                await pilot.press("escape")
+            else:
+                known.set()
+                await settled(pilot, app)
+                assert "/x/log" in shown(app, ".fills")
+                await pilot.press("y")
+        assert app.given == [None]
+    assert copied == [as_text(PAGE)]
 
 
 def test_a_value_stands_beside_its_name_or_below_it_where_there_is_no_room() -> None:

@@ -2,7 +2,7 @@
 
 from rich.style import Style
 
-from flowchat.ui.strips import line
+from flowchat.ui.strips import cut_front, line
 
 SWAPPED, DIM = Style(reverse=True), Style(color="red")
 
@@ -21,3 +21,8 @@ def test_a_blank_after_a_word_whose_ink_and_paper_change_places_stays_plain() ->
 
 def test_a_blank_whose_ink_and_paper_change_places_is_seen() -> None:
     assert looks(("a", DIM), (" ", SWAPPED)) == [("a", "red"), (" ", "reverse"), ("      ", "none")]
+
+
+def test_of_what_is_too_long_to_be_written_the_end_is_left() -> None:
+    assert [cut_front("abcdef", width) for width in (0, 1, 3, 6)] == ["", "…", "…ef", "abcdef"]
+    assert [cut_front("漢字漢字", width) for width in (3, 4, 8)] == ["…字", "…字", "漢字漢字"]
