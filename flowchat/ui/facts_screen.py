@@ -82,10 +82,9 @@ class FactsScreen(WorkingScreen[None], inherit_bindings=False):
             self.dismiss()
         elif act is not None:
             self.query_one(".fills", Rows).act(act)
-        elif event.key in self._keymap.keys("conversation", "copy"):
-            if self._told.text:
-                self._copy(self._told.text)
-                self.dismiss()
+        elif event.key in self._keymap.keys("conversation", "copy") and self._told.text:
+            self._copy(self._told.text)
+            self.dismiss()
 
 
 def fact_lines(sections: Sequence[Section], palette: Palette, width: int) -> list[list[Piece]]:

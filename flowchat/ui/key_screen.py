@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
+from textual.worker import Worker
 
 from flowchat.errors import FlowchatError
 from flowchat.model.discover import PROVIDERS, key_names
@@ -37,6 +38,7 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
         self._sought, self._key = "", ""
         self._provider = provider if key_names(provider) else ""
         self._said, self._is_bad = _BEGIN, False
+        self._keeping: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
         palette = self._palette
@@ -79,7 +81,8 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
 
     def _back(self) -> None:
         if self._provider:
-            self.workers.cancel_group(self, "keep")
+            if self._keeping is not None:
+                self._keeping.cancel()
             self._provider = self._key = ""
             self._say(_BEGIN)
             self.query_one(Listing).display = True
@@ -89,7 +92,7 @@ class KeyScreen(WorkingScreen["tuple[str, str] | None"], inherit_bindings=False)
     def _choose(self) -> None:
         if self._provider:
             self._say("Keeping the key")  # a keyring may ask to be opened first
-            self.run_worker(self._keep_key(self._provider, self._key), exclusive=True, group="keep")
+            self._keeping = self.run_worker(self._keep_key(self._provider, self._key), exclusive=True, group="keep")
         elif (row := self.query_one(Listing).chosen) is not None:
             self._provider = str(row.key)
             self.query_one(Listing).display = False

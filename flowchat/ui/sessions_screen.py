@@ -188,6 +188,7 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
                 await work
             except FlowchatError as error:
                 self._tell(str(error), True)
+                self._reload(self._chosen.sid if self._chosen is not None else "")  # perhaps it has gone meanwhile
 
         self.run_worker(do())
 

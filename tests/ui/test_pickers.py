@@ -203,6 +203,23 @@ async def test_what_is_asked_or_named_is_the_session_it_was_begun_for_though_the
         assert shelved.told == ["trash s1"]
 
 
+async def test_a_session_that_has_gone_meanwhile_is_said_to_have_and_is_not_listed_any_more() -> None:
+    shelved = Shelved()
+
+    async def gone(sid: str) -> str:
+        raise NotFound(f"there is no session {sid}")
+
+    shelved.trash = gone  # type: ignore[method-assign]
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app)
+        shelved.here = shelved.here[1:]
+        await pilot.press("delete", "y")
+        await settled(pilot, app)
+        assert shown(app, ".foot") == "there is no session s2"
+        assert [row.cells[0] for row in app.screen.query_one(Listing).rows] == ["Upgrade to pydantic 2 please"]
+
+
 async def test_another_session_chosen_by_the_mouse_takes_the_question_back() -> None:
     shelved = Shelved()
     app = Pushed(picker(shelved))
