@@ -33,10 +33,13 @@ class _Process(NamedTuple):
 
 
 class Descent:
-    """One program's processes. `leader` is its pid, not reaped as long as this lives: so its group belongs to no one else."""
+    """One program's processes. `leader` is its pid, not reaped as long as this lives: so its group belongs to no one else.
 
-    def __init__(self, leader: int, mark: str) -> None:
-        self.leader = leader
+    `wrapped`: the leader would take the rest down with it, so it is not asked to end, only killed.
+    """
+
+    def __init__(self, leader: int, mark: str, wrapped: bool = False) -> None:
+        self.leader, self._wrapped = leader, wrapped
         self._mark = f"{MARK}={mark}".encode()
         process = _process(leader)
         self._started = process.started if process is not None else 0
@@ -61,12 +64,16 @@ class Descent:
     async def end(self, leader_exit: "asyncio.Future[None]") -> None:
         """SIGTERM to all, two seconds, SIGKILL to whatever is left until nothing is."""
         found = self.living()
-        await self._signal(found, signal.SIGTERM, TERM_GRACE_SECONDS)
+        asked = self._asked(found)
+        if asked == found:
+            _send_group(self.leader, signal.SIGTERM)
+        await self._signal(asked, signal.SIGTERM, TERM_GRACE_SECONDS)
         if not found:
             await asyncio.wait({leader_exit}, timeout=TERM_GRACE_SECONDS)
         for _ in range(_KILL_ROUNDS):
             if not (left := self.living()):
                 break
+            _send_group(self.leader, signal.SIGKILL)
             await self._signal(left, signal.SIGKILL, _KILL_GRACE_SECONDS)
         self.kill()
 
@@ -80,8 +87,12 @@ class Descent:
         """The leader is reaped: its number means nothing any more."""
         is_gone(self.leader)
 
+    def _asked(self, found: list[_Process]) -> list[_Process]:
+        """Of a wrapped program those below its leader; all where there are none."""
+        below = [process for process in found if process.pid != self.leader]
+        return below if self._wrapped and below else found
+
     async def _signal(self, processes: Iterable[_Process], number: signal.Signals, seconds: float) -> None:
-        _send_group(self.leader, number)
         waited: list[int] = []
         for process in processes:
             try:

@@ -14,6 +14,7 @@ from flowchat.tools.concealing import conceal
 from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_gone, is_no_orphan
 from flowchat.tools.environment import attended_environment, child_environment, search_path, shown
 from flowchat.tools.recording import Live, Recording
+from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import BadArguments, NotDone
 
 PIPE_GRACE_SECONDS = 0.1
@@ -38,7 +39,7 @@ class Ended(Struct, frozen=True):
 
 
 async def run(
-    command: Sequence[str],
+    command: Sequence[str] | Spawn,
     cwd: Path,
     timeout_seconds: float | None = None,
     show: Callable[[str], None] | None = None,
@@ -117,7 +118,9 @@ _ending: set["asyncio.Task[None]"] = set()
 class _Program:
     """One running program: its process, its pipe and what came out of it."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, show: Callable[[str], None] | None, enough_bytes: int | None) -> None:
+    def __init__(
+        self, command: Sequence[str] | Spawn, cwd: Path, show: Callable[[str], None] | None, enough_bytes: int | None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.recording = Recording()
         self.pipe_closed: asyncio.Future[None] = self._loop.create_future()
@@ -129,9 +132,10 @@ class _Program:
         self._live = Live(show) if show is not None else None
         self._flush: asyncio.TimerHandle | None = None
         mark = _watchdog.new_mark()
-        self._process, self._pipe = _start(command, cwd, mark)
+        spawn = command if isinstance(command, Spawn) else Spawn(tuple(command))
+        self._process, self._pipe = _start(spawn, cwd, mark)
         _watchdog.watch(self._process.pid)
-        self._descent = Descent(self._process.pid, mark)
+        self._descent = Descent(self._process.pid, mark, spawn.wrapped)
         self._loop.add_reader(self._pipe, self._read)
         self._watch_exit()
 
@@ -270,27 +274,30 @@ def _set(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _start(command: Sequence[str], cwd: Path, mark: str) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(spawn: Spawn, cwd: Path, mark: str) -> tuple["subprocess.Popen[bytes]", int]:
     """The process in a session of its own, and our non-blocking end of the pipe it prints to."""
     adopt_orphans()
     ours, theirs = os.pipe()
     try:
         process = subprocess.Popen(
-            command,
+            spawn.argv,
             cwd=cwd,
-            env={**child_environment(os.environ), MARK: mark},
+            env={**(child_environment(os.environ) if spawn.env is None else spawn.env), MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            pass_fds=spawn.pass_fds,
+            preexec_fn=spawn.preexec,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         os.close(ours)
-        if isinstance(error, OSError):
-            raise NotDone(f"{command[0]} could not be started in {cwd}: {error.strerror}") from None
-        raise BadArguments(f"{command[0]} cannot be run with these arguments: {error}") from None
+        if isinstance(error, ValueError):
+            raise BadArguments(f"{spawn.argv[0]} cannot be run with these arguments: {error}") from None
+        raise NotDone(f"{spawn.argv[0]} could not be started in {cwd}: {getattr(error, 'strerror', None) or error}") from None
     finally:
-        os.close(theirs)
+        for descriptor in (theirs, *spawn.pass_fds):
+            os.close(descriptor)
     os.set_blocking(ours, False)
     return process, ours
 

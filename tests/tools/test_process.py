@@ -12,6 +12,7 @@ import pytest
 from flowchat.tools.descent import MARK
 from flowchat.tools.environment import child_environment
 from flowchat.tools.process import Ended, run, settled
+from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import BadArguments, NotDone
 
 PLANTED = (
@@ -284,6 +285,38 @@ async def test_enough_output_ends_the_program() -> None:
     ended.recording.close()
     assert (ended.status, ended.timed_out, marked()) == (None, False, [])
     assert ended.recording.total_bytes >= 100_000
+
+
+async def test_a_program_gets_the_environment_the_descriptors_and_the_last_step_it_is_started_with() -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b"from us")
+    os.close(theirs)
+    shell = f"env | grep -E ^ONE=; cat <&{ours}; echo; umask"
+    spawn = Spawn(("bash", "-c", shell), {"PATH": "/bin:/usr/bin", "ONE": "1"}, (ours,), lambda: os.umask(0o27) and None)
+    ended = await run(spawn, Path("/"), 20.0)
+    ended.recording.close()
+    assert ended.recording.head == "ONE=1\nfrom us\n0027\n"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.close(ours)
+
+
+async def test_descriptors_are_closed_though_the_program_cannot_start() -> None:
+    ours, theirs = os.pipe()
+    with pytest.raises(NotDone):
+        await run(Spawn(("no-such-program",), pass_fds=(ours, theirs)), Path("/"))
+    for descriptor in (ours, theirs):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.close(descriptor)
+
+
+async def test_what_a_wrapper_confines_is_asked_to_end_before_the_wrapper_is_killed() -> None:
+    """The wrapper here, asked to end, would kill what is below it, as bwrap does."""
+    inner = "trap 'echo asked; exit 0' TERM; echo begun; while :; do :; done"
+    wrapper = f"trap 'kill -9 $child' TERM; bash -c {inner!r} & child=$!; wait; wait"
+    printed: list[str] = []
+    ended = await run(Spawn(("bash", "-c", wrapper), wrapped=True), Path("/"), 0.5, printed.append)
+    ended.recording.close()
+    assert (ended.timed_out, ended.recording.head, marked()) == (True, "begun\nasked\n", [])
 
 
 def _environment() -> dict[str, str]:
