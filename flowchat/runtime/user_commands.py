@@ -41,6 +41,11 @@ class UserCommands:
     def running(self) -> bool:
         return self._job is not None and not self._job.done()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something that was printed has no place in the conversation yet."""
+        return bool(self._waiting)
+
     async def run(self, command: str, output: Callable[[str], None], for_model: bool = True) -> None:
         """Run a command line with bash; `output` gets what it prints as it comes. Done when it has ended.
 
@@ -100,7 +105,7 @@ class UserCommands:
     async def _content(self, ran: "asyncio.Task[Outcome]", printed: "_End") -> str:
         """What it printed, cut in the middle where it was long, and in the last line how it ended."""
         if ran.cancelled():
-            return "\n".join(part for part in (printed.text.strip("\n"), "[stopped]") if part)
+            return "\n".join(part for part in (printed.told(), "[stopped]") if part)
         outcome = ran.result()
         content, _ = await bound(outcome, self._transcript.blobs.put)
         return content if outcome.status != "ok" else f"{content}\n[exit 0]"
@@ -110,9 +115,18 @@ class _End:
     """The end of what was printed, at most INLINE_LIMIT_BYTES characters of it."""
 
     def __init__(self, output: Callable[[str], None]) -> None:
-        self.text = ""
+        self._text, self._count = "", 0
         self._output = output
 
     def add(self, text: str) -> None:
-        self.text = (self.text + text)[-INLINE_LIMIT_BYTES:]
+        self._text = (self._text + text)[-INLINE_LIMIT_BYTES:]
+        self._count += len(text)
         self._output(text)
+
+    def told(self) -> str:
+        """The end, from the beginning of a line where that is near; where something is missing it says so."""
+        if self._count == len(self._text):
+            return self._text.strip("\n")
+        begin = self._text.find("\n", 0, INLINE_LIMIT_BYTES // 2) + 1
+        kept = self._text[begin:]
+        return f"[{self._count - len(kept):,} characters before this were not kept]\n{kept}".rstrip("\n")

@@ -1,4 +1,4 @@
-"""What the user ran with `!`: live below the conversation while it runs, a block of the conversation afterwards."""
+"""What the user ran with `!`: live below the conversation until it has its place there, a block of it from then on."""
 
 import re
 import time
@@ -16,8 +16,8 @@ from flowchat.ui.figures import many
 from flowchat.ui.keymap import Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import Row, code_width
-from flowchat.ui.strips import line
-from flowchat.ui.tool_panel import Panel
+from flowchat.ui.strips import Piece, cut, line
+from flowchat.ui.tool_panel import LIVE_ROWS, Panel
 
 OUTPUT_ROWS = 12
 """Of what it printed the last so many rows show; unfolding shows the rest."""
@@ -54,21 +54,33 @@ class Ran(Panel):
 
 
 class _Running(Panel):
-    """One whose output is to be unfolded when it has ended."""
+    """One whose output can be unfolded when it has its place in the conversation."""
+
+    def wait(self) -> None:
+        """It has ended; what it printed has no place yet."""
+        self._stage = "waiting"
+        self.version += 1
+
+    def _right(self, look: Look, room: int) -> list[Piece]:
+        joins = [(cut("joins after this step", max(1, room // 2)), look.palette.dim)]
+        return super()._right(look, room) if self.moves else joins
+
+    def _below(self, look: Look) -> list[Row]:
+        return self._live(look, LIVE_ROWS)
 
     def _above(self, hidden: str, look: Look) -> str:
         return hidden
 
 
 class OwnCommand(Widget):
-    """Shows the command that runs, with the end of what it prints; nothing while none does."""
+    """Shows the command that runs, or waits for its place, with the end of what it prints; nothing while none does."""
 
     DEFAULT_CSS = "OwnCommand { height: auto; display: none; }"
 
     def __init__(self, palette: Palette, keymap: Keymap) -> None:
         super().__init__()
         self._palette, self._keymap = palette, keymap
-        self._panel: Panel | None = None
+        self._panel: _Running | None = None
         self._rows: list[Strip] = []
         self._timer: Timer | None = None
         self._beat = 0
@@ -86,8 +98,23 @@ class OwnCommand(Widget):
         if self._panel is not None:
             self._panel.put_out(text)
 
+    def wait(self) -> None:
+        """It has ended, and stays here until what it printed has its place."""
+        if self._panel is not None:
+            self._panel.wait()
+            self._stop_ticking()
+            self._draw()
+
+    def placed(self) -> None:
+        """What a command printed has its place."""
+        if self._panel is not None and not self._panel.moves:
+            self.end()
+
     def end(self) -> None:
         self._panel, self.display = None, False
+        self._stop_ticking()
+
+    def _stop_ticking(self) -> None:
         if self._timer is not None:
             self._timer.stop()
 

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Record
+from flowchat.transcript.entries import ContextAdded, Noticed, Record
 from flowchat.transcript.events import (
     ApprovalAsked,
     AttemptWithdrawn,
@@ -128,6 +128,8 @@ class Panes(Vertical):
         match event:
             case Record():
                 self.conversation.show(event)
+                if isinstance(event.entry, ContextAdded | Noticed) and event.entry.source == "command":
+                    self.command.placed()
                 if event.is_node and not self.conversation.display:
                     self._show_conversation(True)
             case TextDelta() | ThinkingDelta() | CallDelta() | OutputDelta() | AttemptWithdrawn() | CompactionDelta():

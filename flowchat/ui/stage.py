@@ -148,6 +148,7 @@ class Stage:
         composer = self.panes.composer
         is_first = self.session is None
         self.revision.leave()
+        self.panes.command.end()
         self.panes.replay(session.replay())
         composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
         if not is_first or composer.is_blank:
@@ -199,7 +200,7 @@ class Stage:
                 await session.commands.run(command, shown.put_out, for_model=mark == "!")
             finally:
                 if not session.commands.running:
-                    shown.end()
+                    (shown.wait if session is self.session and session.commands.waiting else shown.end)()
                     self.panes.meter.show(commands=False)
 
         self.errands.run(run(), text, brief=False)

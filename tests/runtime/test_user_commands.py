@@ -124,6 +124,22 @@ async def test_a_stopped_command_keeps_what_it_printed(desk: Desk) -> None:
     assert not sitting.session.commands.stop()
 
 
+async def test_a_stopped_command_that_printed_much_says_what_was_not_kept(desk: Desk) -> None:
+    sitting = desk.open()
+    ended = asyncio.Event()
+    job = asyncio.create_task(
+        sitting.session.commands.run("seq 10000; echo end; sleep 600", lambda text: ended.set() if "end" in text else None)
+    )
+    await ended.wait()
+    assert sitting.session.commands.stop()
+    await job
+    [(_, text)] = printed(sitting)
+    first, second, *_ = text.split("\n")
+    missing = len("".join(f"{number}\n" for number in range(1, int(second))))
+    assert first == f"[{missing:,} characters before this were not kept]"
+    assert text.endswith("\n10000\nend\n[stopped]")
+
+
 async def test_closing_ends_it_and_keeps_what_it_printed(desk: Desk) -> None:
     sitting = desk.open()
     begun = asyncio.Event()

@@ -363,6 +363,23 @@ async def test_a_command_of_the_user_shows_live_and_escape_ends_it(tmp_path: Pat
         await stage.app.close_session()
 
 
+async def test_what_a_command_printed_beside_a_run_is_seen_until_the_conversation_has_it(tmp_path: Path) -> None:
+    hold = waits("half an ans", says("whole answer"))
+    stage = Stage(tmp_path, hold)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.enter(pilot, "go")
+        await hold.reached.wait()
+        await stage.enter(pilot, "!echo beside")
+        await until(stage.app, pilot, lambda: session.commands.waiting and not stage.app.chat.query_one(Meter).reading.commands)
+        assert ["beside" in stage.drawn(OwnCommand), "joins after this step" in stage.drawn(OwnCommand)] == [True, True]
+        hold.gate.set()
+        await session.idle()
+        await until(stage.app, pilot, lambda: not stage.app.chat.query_one(OwnCommand).display)
+        assert any("beside" in row for row, *_ in pane_rows(stage.app))
+        await stage.app.close_session()
+
+
 @pytest.mark.parametrize(("typed", "kind"), [("!echo hi", ContextAdded), ("!! echo hi", Noticed)])
 async def test_two_marks_keep_it_from_the_model(typed: str, kind: type, tmp_path: Path) -> None:
     stage = Stage(tmp_path)
