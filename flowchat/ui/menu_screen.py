@@ -1,6 +1,5 @@
 """Every command and action with its key in one list that narrows as one types."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -77,12 +76,11 @@ def narrowed(found: Sequence[Entry], sought: str) -> list[Entry]:
     query = sought.strip().lower()
     if not query:
         return list(found)
-    spread = re.compile(".*?".join(map(re.escape, query.removeprefix("/").replace(" ", "")))).search
-    ranked = [(rank, entry) for entry in found if (rank := _rank(query, entry, bool(spread(entry.name)))) is not None]
+    ranked = [(rank, entry) for entry in found if (rank := _rank(query, entry)) is not None]
     return [entry for _, entry in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _rank(query: str, entry: Entry, is_spread: bool) -> int | None:
+def _rank(query: str, entry: Entry) -> int | None:
     """Smaller is nearer; None: it does not fit."""
     aliases = entry.command.aliases if entry.command else ()
     names = [entry.name.removeprefix("/").lower(), *aliases]
@@ -93,7 +91,8 @@ def _rank(query: str, entry: Entry, is_spread: bool) -> int | None:
         return 1
     if all(part in f"{entry.name} {entry.help} {entry.key}".lower() for part in query.split()):
         return 2
-    return 3 if is_spread else None
+    rest = iter(entry.name)
+    return 3 if all(letter in rest for letter in word.replace(" ", "")) else None
 
 
 class MenuScreen(Screen["Choice | None"], inherit_bindings=False):

@@ -4,6 +4,9 @@ from textual import events
 
 from flowchat.transcript.clean import clean
 
+LINE_LIMIT_CHARS = 500
+"""Of what is pasted into such a line no more is taken: nothing that is sought or named is longer."""
+
 
 def edited(text: str, event: events.Key) -> str | None:
     """The line after a key: a character more or less, a word less, or emptied; None where the key is not about it."""
@@ -21,5 +24,5 @@ def edited(text: str, event: events.Key) -> str | None:
 
 
 def pasted(text: str, event: events.Paste) -> str:
-    """The line with a paste at its end, line breaks as spaces."""
-    return text + clean(event.text.replace("\n", " "))
+    """The line with a paste at its end, line breaks as spaces; of a long one the beginning."""
+    return (text + clean(event.text[:LINE_LIMIT_CHARS].replace("\n", " ")))[:LINE_LIMIT_CHARS]

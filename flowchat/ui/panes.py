@@ -121,6 +121,8 @@ class Panes(Vertical):
     def on_resize(self, event: events.Resize) -> None:
         self.composer.limit_rows(max(1, int(event.size.height * COMPOSER_SHARE)))
         self.approval.limit_rows(max(4, min(int(event.size.height * APPROVAL_SHARE), event.size.height - FOOT_ROWS)))
+        if self._offers:
+            self.call_after_refresh(lambda: self._place_offers(self._completion.rows, self._completion.chosen_index))
 
     # --- what is told ------------------------------------------------------------------------------------------------
     def show(self, event: Event) -> None:
@@ -308,8 +310,12 @@ class Panes(Vertical):
     def on_composer_offered(self, message: Composer.Offered) -> None:
         self._offers = message.offers
         self._completion.display = bool(message.offers)
+        self._place_offers([Row(offer, (clean(offer.label), offer.note)) for offer in message.offers])
+
+    def _place_offers(self, rows: Sequence[Row], chosen: int = 0) -> None:
+        """As many as there is room for above the composer."""
         self._completion.limit_rows(max(1, min(OFFERS_SHOWN, self.edge.region.y)))
-        self._completion.show([Row(offer, (clean(offer.label), offer.note)) for offer in message.offers])
+        self._completion.show(rows, chosen)
         self._completion.styles.offset = (0, -self._completion.own_height)
 
     def on_composer_walking(self, message: Composer.Walking) -> None:

@@ -336,6 +336,23 @@ async def test_offers_lie_over_the_conversation_above_the_composer_and_move_noth
         await leave(app)
 
 
+async def test_offers_fit_above_the_composer_when_the_screen_gets_lower(desk: Desk) -> None:
+    app = desk.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        await pilot.press("/", "down", "down")
+        await until(pilot, lambda: composer(app).offers != ())
+        offers = app.chat.query_one(Listing)
+        for height in (9, 24):
+            await pilot.resize_terminal(80, height)
+            await pilot.pause()
+            edge = app.chat.query(Edge).first().region
+            assert (offers.region.y, offers.region.bottom) == (max(0, edge.y - OFFERS_SHOWN), edge.y)
+            assert offers.chosen is not None
+            assert offers.chosen.cells[0].startswith("/resume")
+        await leave(app)
+
+
 async def test_files_are_completed_from_the_workspace(desk: Desk) -> None:
     app = desk.app()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -3,7 +3,7 @@
 import pytest
 from textual import events
 
-from flowchat.ui.one_line_edit import edited, pasted
+from flowchat.ui.one_line_edit import LINE_LIMIT_CHARS, edited, pasted
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,7 @@ def test_a_key_changes_the_end_of_the_line_or_not_at_all(text: str, key: str, ch
 
 def test_a_paste_stands_at_the_end_on_one_line_and_clean() -> None:
     assert pasted("a", events.Paste("b\nc\x1b[31m")) == "ab c␛"
+
+
+def test_of_a_paste_that_no_line_has_room_for_the_beginning_is_taken() -> None:
+    assert pasted("a", events.Paste("b" * 10_000_000)) == "a" + "b" * (LINE_LIMIT_CHARS - 1)
