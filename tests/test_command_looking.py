@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowchat.config import open_folders
+from flowchat.serve.looking import read_key
 from tests.model.playing import failing, playing, streamed
 from tests.model.serving import ELSEWHERE, OLLAMA, VLLM, serving
 
@@ -144,6 +146,14 @@ def test_a_key_from_stdin_is_kept_used_and_let_go_and_is_never_shown(tmp_path: P
         assert KEY not in done.stdout + done.stderr
     home = Path(os.environ["FLOWCHAT_HOME"])
     assert [file for file in home.rglob("*") if file.is_file() and KEY in file.read_text()] == []
+
+
+def test_a_key_that_comes_in_pieces_is_kept_whole() -> None:
+    ours, theirs = socket.socketpair(type=socket.SOCK_DGRAM)  # each read gets one piece
+    with ours, theirs:
+        for piece in (KEY[:5], KEY[5:], "\nmore"):
+            ours.send(piece.encode())
+        assert read_key("openai", theirs.fileno()) == KEY
 
 
 def test_a_key_goes_into_the_system_keyring_where_there_is_one(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -16,6 +15,7 @@ from flowchat.store.sessions import Sessions
 from flowchat.store.sizes import byte_size, size_of
 from flowchat.transcript.clean import Clean, clean
 from flowchat.transcript.entries import AssistantSaid, Damaged, Noticed, Record, RunEnded, ToolAnswered, UserSaid, text_of
+from flowchat.transcript.times import minute
 from flowchat.transcript.transcript import Transcript
 
 TITLE_CHARS = 50
@@ -74,8 +74,8 @@ def session_path(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
 
 
 def _card_line(card: SessionCard) -> str:
-    when = datetime.fromtimestamp(card.updated_ms / 1000).strftime("%Y-%m-%d %H:%M")
-    return f"{card.sid}  {when}  {card.messages:>5} messages  {titled(card):<{TITLE_CHARS}}  {_one_line(card.cwd)}\n"
+    when = minute(card.updated_ms)
+    return f"{_one_line(card.sid)}  {when}  {card.messages:>5} messages  {titled(card):<{TITLE_CHARS}}  {_one_line(card.cwd)}\n"
 
 
 def titled(card: SessionCard) -> Clean:

@@ -76,15 +76,23 @@ def settings_path(folders: Folders, as_json: bool) -> Iterator[str]:
 
 
 def read_key(provider: str, stdin: int) -> str:
-    """An API key from a prompt that does not show it, or from stdin where that is not a terminal."""
+    """An API key from a prompt that does not show it, or the first line of stdin where that is not a terminal."""
     if not os.isatty(stdin):
-        return os.read(stdin, KEY_LIMIT_CHARS + 2).decode("utf-8", "replace")
+        return _first_line(stdin).decode("utf-8", "replace")
     from getpass import getpass
 
     try:
         return getpass(f"Key for {provider} (not shown): ")
     except EOFError:
         return ""
+
+
+def _first_line(stdin: int) -> bytes:
+    """What comes up to a newline or the end, however many pieces a pipe gives it in; no more than is too long for a key."""
+    line = b""
+    while b"\n" not in line and len(line) <= KEY_LIMIT_CHARS and (piece := os.read(stdin, KEY_LIMIT_CHARS + 2)):
+        line += piece
+    return line.partition(b"\n")[0]
 
 
 def show_report(report: Report, as_json: bool) -> Iterator[str]:

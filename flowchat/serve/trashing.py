@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 
 import msgspec
 
@@ -14,6 +13,7 @@ from flowchat.store.sessions import Sessions
 from flowchat.store.sizes import byte_size
 from flowchat.store.trash import Trashed
 from flowchat.transcript.clean import clean
+from flowchat.transcript.times import minute
 
 ANSWER_BYTES = 1024
 
@@ -61,8 +61,7 @@ def _agreed(question: str, stdin: int, stderr: int) -> bool:
 
 
 def _line(trashed: Trashed) -> str:
-    when = datetime.fromtimestamp(trashed.trashed_ms / 1000).strftime("%Y-%m-%d %H:%M")
     title = titled(trashed.card) if trashed.card is not None else "(its log cannot be read)"
     cwd = clean(" ".join(trashed.card.cwd.split())) if trashed.card is not None else ""
     size = byte_size(trashed.size.total)
-    return f"{clean(trashed.sid)}  deleted {when}  {size:>9}  {title:<{TITLE_CHARS}}  {cwd}\n"
+    return f"{clean(trashed.sid)}  deleted {minute(trashed.trashed_ms)}  {size:>9}  {title:<{TITLE_CHARS}}  {cwd}\n"

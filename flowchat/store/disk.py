@@ -54,10 +54,13 @@ class Disk:
         os.chmod(path, FOLDER_MODE)
 
     def remove_tree(self, path: Path) -> None:
-        """A folder and all in it, links not followed."""
+        """A folder and all in it, links not followed; of a link to one, the link."""
         import shutil
 
-        shutil.rmtree(path)
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
 
     def lock(self, fd: int) -> None:
         """An exclusive flock, or BlockingIOError at once where another process has it."""

@@ -2,6 +2,7 @@
 
 import heapq
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -290,7 +291,7 @@ class Sessions:
     def restore(self, wanted: str) -> Restored:
         """Put a session back from the trash, by id, its beginning, or title. Raises NotFound, StorageFailed."""
         trashed = self.trashed.find(wanted)
-        return self.trashed.restore(trashed.name, self._unused_sid(trashed.trashed_ms))
+        return self.trashed.restore(trashed.name, self._unused_sid(time.time_ns() // 1_000_000))
 
 
 def _age(card: SessionCard) -> tuple[int, str]:

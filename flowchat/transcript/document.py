@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import (
@@ -26,6 +25,7 @@ from flowchat.transcript.entries import (
     UserSaid,
 )
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.times import minute
 
 SUMMARY_CHARS = 200
 """Of what stands for a folded block."""
@@ -56,14 +56,14 @@ def markdown(
         while (parent := by_seq.get(path[-1].parent or 0)) is not None and parent.seq not in written:
             path.append(parent)
         if pieces := list(_branch(path[::-1], checkpoints, written, read)):
-            yield f"---\n\n# Another branch, from {_time(path[-1].at_ms)}\n\n"
+            yield f"---\n\n# Another branch, from {minute(path[-1].at_ms)}\n\n"
             yield from pieces
 
 
 def _heading(branch: Sequence[Record], facts: SessionFacts) -> str:
     rows = [("Session", facts.session), ("Folder", facts.cwd), ("Model", facts.model)]
     if branch:
-        rows.append(("From", f"{_time(branch[0].at_ms)} to {_time(branch[-1].at_ms)}"))
+        rows.append(("From", f"{minute(branch[0].at_ms)} to {minute(branch[-1].at_ms)}"))
     told = "".join(f"- {name}: {_inline(value)}\n" for name, value in rows if value)
     return f"# {_inline(facts.title) or 'A conversation'}\n\n{told}\n"
 
@@ -91,7 +91,7 @@ def _branch(
     for record in branch:
         written.add(record.seq)
         if record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and not is_answered:
-            yield f"## {_inline(record.entry.model) or 'The model'}, {_time(record.at_ms)}\n\n"
+            yield f"## {_inline(record.entry.model) or 'The model'}, {minute(record.at_ms)}\n\n"
         is_answered = record.type == "assistant_said" or (is_answered and record.type != "user_said")
         if piece := _node(record, edits, calls, read):
             yield piece
@@ -109,7 +109,7 @@ def _node(record: Record, edits: Mapping[Seq, Edited], calls: dict[CallId, Call]
         case UserSaid():
             parts = edits[record.seq].parts if record.seq in edits else entry.parts
             mark = " (edited)" if record.seq in edits else ""
-            return f"## You, {_time(record.at_ms)}{mark}\n\n{_quoted(_user_text(parts, read))}\n\n"
+            return f"## You, {minute(record.at_ms)}{mark}\n\n{_quoted(_user_text(parts, read))}\n\n"
         case AssistantSaid():
             calls |= {f"{record.seq}.{number}": call for number, call in enumerate(entry.calls)}
             return _answer(entry)
@@ -211,7 +211,3 @@ def _inline(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000).strftime("%Y-%m-%d %H:%M")

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flowchat.errors import NotFound, StorageFailed
 from flowchat.serve.listing import list_sessions, session_path, show_session
+from flowchat.serve.trashing import list_trash, restore_session
+from flowchat.store.cards import write_card
+from flowchat.store.disk import Disk
 from flowchat.store.sessions import Sessions
 from flowchat.transcript.entries import RunEnded
 from tests.store.books import log_of, note, sessions, user, written
@@ -65,3 +69,15 @@ async def test_a_title_is_one_line_of_at_most_fifty_characters(store: Sessions) 
     [line] = list_sessions(store, False)
     assert line.startswith(f"{sid}  ")
     assert f"  a b␛{'c' * 45}…  /w\n" in line
+
+
+async def test_a_time_no_calendar_has_hides_no_session(store: Sessions) -> None:
+    sid = await written(store, user("one"))
+    card = store.card(sid)
+    assert card is not None
+    write_card(store.path(sid), replace(card, updated_ms=10**17), Disk())
+    assert list(list_sessions(store, False)) == [f"{sid}  at unknown time       1 messages  {'one':<50}  /w\n"]
+    store.trash(sid).rename(store.path("x").parents[1] / "trash" / f"{sid}.{10**17}")
+    [line] = list_trash(store, False)
+    assert line.startswith(f"{sid}  deleted at unknown time ")
+    assert list(restore_session(store, sid, False)) == [f"{sid} is back; `flowchat -r {sid}` resumes it\n"]

@@ -176,3 +176,17 @@ async def test_a_restore_that_fails_leaves_the_session_in_the_trash(tmp_path: Pa
     with pytest.raises(StorageFailed, match="it is still in the trash"):
         sessions(tmp_path, FaultyDisk(failing_at(1, EIO))).restore(sid)
     assert [trashed.sid for trashed in healthy.trashed.contents()] == [sid]
+
+
+async def test_of_a_link_to_a_session_the_trash_has_the_link_alone(tmp_path: Path) -> None:
+    store = sessions(tmp_path)
+    linked, other = await written(store, user("one")), await written(store, user("two"))
+    elsewhere = tmp_path / "elsewhere"
+    store.path(linked).rename(elsewhere)
+    store.path(linked).symlink_to(elsewhere)
+    before = tree(elsewhere)
+    for sid in (linked, other):
+        store.trash(sid)
+    assert store.trashed.empty(store.trashed.contents()) == 2
+    assert list((tmp_path / "data" / "trash").iterdir()) == []
+    assert {**tree(elsewhere), "lock": b""} == {**before, "lock": b""}
