@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flowchat.errors import StorageFailed
+from flowchat.toml import KeyPath, parse_table, place_in
 from flowchat.transcript.entries import Mode
 
 LOG_LIMIT_BYTES = 1024 * 1024
@@ -80,19 +80,27 @@ def read_settings(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
 
     A missing file is all defaults. What cannot be understood stays at its default: a bad file never keeps flowchat from starting.
     """
-    notices: list[str] = []
-    settings = Settings()
-    if file is not None and (table := _read_table(file, notices)) is not None:
-        settings = _fit(Settings, table, f"{file}: ", notices)
+    try:
+        text = "" if file is None else text_of(file)
+        table = parse_table(text)
+    except FileNotFoundError:
+        return Settings(), ()
+    except ValueError as error:
+        return Settings(), (f"{file} is not valid TOML ({error}); using defaults for every setting until it is fixed",)
+    except OSError as error:
+        return Settings(), (f"{file} cannot be read ({error.strerror}); using defaults for every setting",)
+    notices: list[_Notice] = []
+    settings = _fit(Settings, table, (), notices)
     if settings.permission_mode == "auto":
-        notices.append(f"{file}: permission_mode = 'auto' comes with the sandbox; 'default' is used until then")
+        path = ("permission_mode",)
+        notices.append((path, "permission_mode = 'auto' comes with the sandbox; 'default' is used until then"))
         settings = msgspec.structs.replace(settings, permission_mode="default")
-    return settings, tuple(notices)
+    return settings, tuple(f"{file}{place_in(text, path)}: {sentence}" for path, sentence in notices)
 
 
 def read_table(file: Path) -> dict[str, Any]:
     """What a config.toml says, as it stands. Raises OSError, and ValueError where it is not TOML."""
-    return tomllib.loads(text_of(file))
+    return parse_table(text_of(file))
 
 
 def text_of(file: Path) -> str:
@@ -110,57 +118,47 @@ def text_of(file: Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def _read_table(file: Path, notices: list[str]) -> dict[str, Any] | None:
-    try:
-        return read_table(file)
-    except FileNotFoundError:
-        return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        notices.append(f"{file} is not valid TOML ({error}); using defaults for every setting until it is fixed")
-    except OSError as error:
-        notices.append(f"{file} cannot be read ({error.strerror}); using defaults for every setting")
-    return None
-
-
 SomeSettings = TypeVar("SomeSettings", bound=Struct)
+_Notice: TypeAlias = tuple[KeyPath, str]
 
 
-def _fit(kind: type[SomeSettings], table: Mapping[str, Any], where: str, notices: list[str]) -> SomeSettings:
+def _fit(kind: type[SomeSettings], table: Mapping[str, Any], path: KeyPath, notices: list[_Notice]) -> SomeSettings:
     """A `kind` of those keys of `table` that fit it; the others are noticed and left at their defaults."""
     known = {field.name: field for field in msgspec.structs.fields(kind)}
     fitting: dict[str, object] = {}
     for key, value in table.items():
+        at = (*path, key)
         if key not in known:
-            notices.append(f"{where}{_key(key)} is not a setting and is ignored; known settings: {', '.join(known)}")
+            notices.append((at, f"{_dotted(at)} is not a setting and is ignored; known settings: {', '.join(known)}"))
         elif key == "models" and isinstance(value, dict):
             models = cast(dict[str, Any], value)
-            fitting[key] = {
-                name: _fit_table(ModelSettings, models[name], f"{where}models.{_key(name)}", notices) for name in models
-            }
+            fitting[key] = {name: _fit_table(ModelSettings, models[name], (*at, name), notices) for name in models}
         elif isinstance(known[key].type, type) and issubclass(known[key].type, Struct):
-            fitting[key] = _fit_table(known[key].type, value, f"{where}{key}", notices)
+            fitting[key] = _fit_table(known[key].type, value, at, notices)
         else:
-            _fit_value(key, value, known[key], where, fitting, notices)
+            _fit_value(at, value, known[key], fitting, notices)
     return kind(**fitting)
 
 
-def _fit_table(kind: type[SomeSettings], value: object, where: str, notices: list[str]) -> SomeSettings:
+def _fit_table(kind: type[SomeSettings], value: object, path: KeyPath, notices: list[_Notice]) -> SomeSettings:
     if isinstance(value, dict):
-        return _fit(kind, cast(dict[str, Any], value), f"{where}.", notices)
-    notices.append(f"{where} = {shown(value)} is not allowed: it must be a table of settings; its defaults are used")
+        return _fit(kind, cast(dict[str, Any], value), path, notices)
+    sentence = f"{_dotted(path)} = {shown(value)} is not allowed: it must be a table of settings; its defaults are used"
+    notices.append((path, sentence))
     return kind()
 
 
 def _fit_value(
-    key: str, value: object, field: msgspec.structs.FieldInfo, where: str, fitting: dict[str, object], notices: list[str]
+    path: KeyPath, value: object, field: msgspec.structs.FieldInfo, fitting: dict[str, object], notices: list[_Notice]
 ) -> None:
     if field.type is Mode and isinstance(value, str):
         value = MODE_ALIASES.get(value, value)
     try:
-        fitting[key] = msgspec.convert(value, field.type)
+        fitting[path[-1]] = msgspec.convert(value, field.type)
     except msgspec.ValidationError:
         allowed = ALLOWED.get(field.type, "a text")
-        notices.append(f"{where}{key} = {shown(value)} is not allowed: it must be {allowed}; the default is used")
+        sentence = f"{_dotted(path)} = {shown(value)} is not allowed: it must be {allowed}; the default is used"
+        notices.append((path, sentence))
 
 
 ALLOWED: dict[object, str] = {
@@ -180,9 +178,16 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else shown(name)
 
 
+def _dotted(path: KeyPath) -> str:
+    return ".".join(map(_key, path))
+
+
 def shown(value: object) -> str:
     """A value as a sentence repeats it."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits
+        text = "a very long number"
     return text if len(text) <= SHOWN_VALUE_CHARS else text[:SHOWN_VALUE_CHARS] + "..."
 
 

@@ -122,6 +122,39 @@ def test_what_cannot_be_understood_stays_at_its_default_and_is_named_with_what_i
     assert (settings.compact, settings.limits, settings.permission_mode) == (Compact(), Limits(), "default")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("colour = 'red'\n", ", line 2: "),
+        ("\n# compact\ncompact = 3\n", ", line 4: "),
+        ("[limits]\nidle_seconds = 1\nsteps = 0 # none\n", ", line 4: "),
+        ("limits = { idle_seconds = 1, steps = 0 }\n", ", line 2: "),
+        ("[models.'a=b']\nwindow = 3\n[models.b]\nwindow = 0\n", ", line 5: "),
+        ("models.'a=b'.window = 0\n", ", line 2: "),
+        ("[models.a]\nwindow.x = 3\n", ", line 3: "),
+        ("[[compact]]\nsoft_percent = 3\n", ", line 2: "),
+    ],
+)
+def test_what_does_not_count_is_named_with_its_line(file: Path, text: str, place: str) -> None:
+    file.write_text('theme = "light"\n' + text)
+    [notice] = read_settings(file)[1]
+    assert notice.startswith(f"{file}{place}")
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000 + "]" * 5000, "x = " + "1" * 5000])
+def test_what_is_beyond_any_parser_keeps_nobody_from_starting(file: Path, text: str) -> None:
+    file.write_text(text)
+    reason = "a value in it is nested too deeply or too long"
+    sentence = f"{file} is not valid TOML ({reason}); using defaults for every setting until it is fixed"
+    assert read_settings(file) == (Settings(), (sentence,))
+
+
+def test_a_number_that_cannot_even_be_written_is_a_notice(file: Path) -> None:
+    file.write_text("theme = 0x" + "1" * 5000)
+    sentence = "theme = a very long number is not allowed: it must be a text; the default is used"
+    assert read_settings(file) == (Settings(), (f"{file}, line 1: {sentence}",))
+
+
 def test_a_byte_order_mark_is_no_part_of_it(file: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbftheme = "light"')
     assert read_settings(file) == (Settings(theme="light"), ())

@@ -1,7 +1,6 @@
 """The user's config.toml as it is changed: one setting at a time, everything else in it as the user wrote it."""
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -13,6 +12,7 @@ from flowchat.config import FILE_LIMIT_BYTES, MODE_ALIASES, Settings, read_setti
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
 from flowchat.store.setting import fit_setting, setting_names
+from flowchat.toml import equals_sign, keys_of_lines, parse_table, parsed_or_none
 
 BACKUP = ".before"
 """What is added to the file's name for the one that stood there, where a change could not leave the rest as it was."""
@@ -42,7 +42,7 @@ def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) 
     try:
         disk.ensure_folder(target.parent)
         for changed in _candidates(text, path, wanted):
-            if _parsed(changed) == wanted:
+            if parsed_or_none(changed) == wanted:
                 disk.write_file(target, changed.encode())
                 return None
         return _write_from_values(target, text, wanted, disk)
@@ -102,8 +102,8 @@ def _read(target: Path) -> str:
 
 def _load(target: Path, text: str) -> Table:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_table(text)
+    except ValueError as error:
         raise UsageError(f"{target} is not valid TOML ({error}); correct it first, nothing was changed") from error
 
 
@@ -124,20 +124,19 @@ def _candidates(text: str, path: tuple[str, ...], wanted: Table) -> Iterator[str
     """
     end = "\r\n" if "\r\n" in text else "\n"
     lines = StringIO(text, newline="\n").readlines()
-    for number, line in enumerate(lines):
-        name = _key_of(line)
-        for length in range(len(path), 0, -1):
-            if name and path[:length][-len(name) :] == name:
-                changed = _with_value(line, _value_at(wanted, path[:length]), end)
-                yield "".join([*lines[:number], changed, *lines[number + 1 :]])
+    keys = list(keys_of_lines(lines))
+    heads = [number for number, line in enumerate(lines) if line.lstrip().startswith("[")]
+    for number, key in enumerate(keys):
+        if key and path[: len(key)] == key and number not in heads:
+            changed = _with_value(lines[number], _value_at(wanted, key), end)
+            yield "".join([*lines[:number], changed, *lines[number + 1 :]])
     added = _line(path[-1], _value_at(wanted, path)) + end
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += end
-    heads = [number for number, line in enumerate(lines) if line.lstrip().startswith("[")]
     if len(path) == 1:
         yield _put(lines, _before_table(lines, heads[0]) if heads else len(lines), added)
     for number in heads:
-        if _names(_parsed(lines[number])) == path[:-1]:
+        if keys[number] == path[:-1]:
             yield _put(lines, number + 1, added)
     gap = [end] if lines else []
     yield "".join([*lines, *gap, f"[{'.'.join(map(_key, path[:-1]))}]", end, added])
@@ -156,32 +155,12 @@ def _before_table(lines: list[str], head: int) -> int:
     return head
 
 
-def _key_of(line: str) -> tuple[str, ...]:
-    """The dotted key a line sets; empty where it sets none."""
-    at = _equals_sign(line)
-    return () if at is None else _names(_parsed(f"{line[:at]}= 0"))
-
-
-def _equals_sign(line: str) -> int | None:
-    """Where the `=` is that ends a line's key, which may hold others in quotes."""
-    signs = (at for at, char in enumerate(line) if char == "=")
-    return next((at for at in signs if _parsed(f"{line[:at]}= 0") is not None), None)
-
-
-def _names(table: object) -> tuple[str, ...]:
-    """The path to the one thing in a table of tables of one thing each."""
-    if not isinstance(table, dict):
-        return ()
-    items = list(cast(Table, table).items())
-    return (items[0][0], *_names(items[0][1])) if len(items) == 1 else ()
-
-
 def _with_value(line: str, value: object, end: str) -> str:
     """A line that sets a key with another value; what stands around it stays: its indent and the comment after it."""
-    body, at = line.rstrip("\r\n"), _equals_sign(line) or 0
+    body, at = line.rstrip("\r\n"), equals_sign(line) or 0
     comment, mark = "", -1
     while (mark := body.find("#", mark + 1)) >= 0:
-        if mark > at and _parsed(body[:mark]) is not None:
+        if mark > at and parsed_or_none(body[:mark]) is not None:
             kept = body[:mark].rstrip()
             comment = body[len(kept) :]
             break
@@ -213,10 +192,3 @@ def _value_at(value: object, path: tuple[str, ...]) -> object:
     if not path:
         return value
     return _value_at(cast(Table, value).get(path[0]), path[1:]) if isinstance(value, dict) else None
-
-
-def _parsed(text: str) -> Table | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None

@@ -209,9 +209,25 @@ def test_what_counts_says_where_it_comes_from(file: Path) -> None:
         Effective("models.openai/qwen.window", 32768, "file"),
     ]
     assert [notice.partition(" is not allowed")[0] for notice in notices] == [
-        f"{file}: models.'openai/qwen'.max_output = 0",
-        f"{file}: tools.shell_timeout_seconds = 'long'",
+        f"{file}, line 14: models.'openai/qwen'.max_output = 0",
+        f"{file}, line 16: tools.shell_timeout_seconds = 'long'",
     ]
+
+
+def test_what_is_not_to_be_read_at_all_is_left_as_it_is(file: Path) -> None:
+    for content in ("x = " + "[" * 5000 + "]" * 5000, "x = " + "1" * 5000):
+        file.write_text(content)
+        with pytest.raises(UsageError, match=r"is not valid TOML \(a value in it is nested too deeply or too long"):
+            save_setting(file, "theme", "light")
+        assert file.read_text() == content
+
+
+def test_a_line_of_equals_signs_and_a_thousand_models_take_no_time_worth_waiting_for(file: Path) -> None:
+    models = "".join(f"[models.m{number}]\nwindow = {number + 1}\n" for number in range(1000))
+    signs = '"=' * 50_000
+    file.write_text(f"{models}[models.n]\napi_base = '''\n{signs}'''\n")
+    assert save_setting(file, "models.m999.window", 7) is None
+    assert read_settings(file)[0].models["m999"].window == 7
 
 
 @pytest.mark.parametrize("content", [None, b"permission_mode = 'acceptEdits'", b"theme = \n"])
