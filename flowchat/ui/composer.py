@@ -21,7 +21,7 @@ from flowchat.ui.wrapping import TAB_CELLS
 
 IMPATIENT_SECONDS = 0.3
 """Enter on the empty line this soon after a text was submitted belongs to that one, and asks for nothing."""
-PLACEHOLDER = "Write a message, @file, /command"
+PLACEHOLDER = "Write a message, @file, /command, !shell"
 BURST_SECONDS = 0.1
 """What is pasted this soon after another piece is the rest of it: without brackets around it a paste comes in pieces."""
 GUTTER = 2
@@ -321,7 +321,7 @@ class Composer(Widget, can_focus=True):
         pieces: list[Piece] = [(" " * GUTTER, palette.text)]
         if self._buffer.is_empty:
             if text is not None:
-                pieces.append((PLACEHOLDER, palette.dim))
+                pieces.append((placeholder(_text_width(self.size.width)), palette.dim))
         elif text:
             pieces.append((shown(text.replace("\t", " " * TAB_CELLS)).translate(VISIBLE), palette.text))
         return line(self.size.width, pieces, fill=palette.text)
@@ -332,6 +332,14 @@ class Composer(Widget, can_focus=True):
         if place is not None:
             self._buffer.move_to(place)
             self._moved()
+
+
+def placeholder(width: int) -> str:
+    """What may be written, as much of it as there is room for."""
+    text = PLACEHOLDER
+    while len(text) > width and ", " in text:
+        text = text.rpartition(", ")[0]
+    return text
 
 
 def _text_width(width: int) -> int:

@@ -96,7 +96,8 @@ class ThemeScreen(ModalScreen[str | None], inherit_bindings=False):
 
     def _fill(self, chosen: int, height: int) -> None:
         self._listing.limit_rows(max(1, min(ROWS, height // 3)))
-        self._listing.show([Row(choice, (one_line(choice.name), choice.about)) for choice in self._choices], chosen)
+        self._listing.show([Row(choice, (one_line(choice.name), _about(choice))) for choice in self._choices], chosen)
+        self._foot.draw_again()
 
     def _show(self) -> None:
         self._preview(self._chosen.name)
@@ -113,3 +114,7 @@ class ThemeScreen(ModalScreen[str | None], inherit_bindings=False):
         if said := chosen.problem or self._limits:
             lines.insert(0, [("  ", palette.text), (cut(said, width - 4), palette.warn if chosen.problem else palette.dim)])
         return lines
+
+
+def _about(choice: Choice) -> str:
+    return choice.about or ("has a mistake" if choice.problem else "")

@@ -51,9 +51,10 @@ async def paste(pilot: Pilot[None], desk: Desk, text: str) -> None:
 
 
 async def test_an_empty_composer_says_what_may_be_written() -> None:
-    desk = Desk()
-    async with desk.run_test(size=(40, 12)):
-        assert (rows(desk), desk.composer.caret) == ([f"  {PLACEHOLDER}"], Offset(2, 0))
+    for width, text in ((80, PLACEHOLDER), (40, "Write a message, @file, /command"), (20, "Write a message")):
+        desk = Desk()
+        async with desk.run_test(size=(width, 12)):
+            assert (rows(desk), desk.composer.caret) == ([f"  {text}"], Offset(2, 0))
 
 
 async def test_enter_gives_the_text_away_once_and_history_has_it() -> None:

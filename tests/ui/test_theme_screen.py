@@ -272,6 +272,11 @@ async def test_a_theme_of_the_user_is_in_the_list_and_its_mistake_is_told(tmp_pa
         assert (stage.chosen, str(stage.text)) == ("mine", "#333333")
         told = stage.app.screen.query(".bar > *").last().render_line(0).text.strip()
         assert told.startswith(f"{own / 'mine.toml'}, line 4: bad = 'rot' is not allowed")
+        await pilot.press("enter")
+        await until(stage.app, pilot, lambda: not isinstance(stage.app.screen, ThemeScreen))
+        await stage.open(pilot)
+        told = stage.app.screen.query(".bar > *").last().render_line(0).text
+        assert "mine.toml, line 4" in told
         await stage.app.close_session()
 
 
