@@ -66,6 +66,10 @@ class Disk:
         """An exclusive flock, or BlockingIOError at once where another process has it."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def wait_lock(self, fd: int) -> None:
+        """An exclusive flock, waited for: only where what it guards takes a moment."""
+        fcntl.flock(fd, fcntl.LOCK_EX)
+
     # --- made of the above -------------------------------------------------------------------------------------------
     def write_all(self, fd: int, content: bytes) -> None:
         """All of it; a short write is gone on with, an interrupted one repeated."""

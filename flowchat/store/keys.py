@@ -3,18 +3,20 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import FILE_MODE, Disk, read_file, refused
+from flowchat.store.lock import one_at_a_time
 
 SERVICE = "flowchat"
 """The name under which the keyring has our keys; the user name is the provider."""
 KEY_LIMIT_CHARS = 8_192
 _FILE_LIMIT_BYTES = 1024 * 1024
 _IN_KEYRING = {"in": "keyring"}
+_Rows: TypeAlias = dict[str, dict[str, str]]
 
 
 class Keyring(Protocol):
@@ -85,15 +87,14 @@ class Keys:
         if not key or len(key) > KEY_LIMIT_CHARS or re.search(r"[^\x21-\x7e]", key):
             what = "nothing was entered" if not key else "what was entered is not a key: it is one word of printable ASCII"
             raise UsageError(f"{what}; no key was kept for {provider}")
-        rows = self._rows()
+        self._rows()  # a file that is something else keeps no key, and the keyring none that the file does not tell of
         row = _IN_KEYRING if self._put_in_keyring(provider, key) else {"key": key}
-        self._write({**rows, provider: row})
+        self._change(lambda rows: {**rows, provider: row})
         return self._place(row)
 
     def forget(self, provider: str) -> bool:
         """Let go of a key; False where none was kept. Raises StorageFailed, and then it is still kept."""
-        rows = self._rows()
-        row = rows.pop(provider, None)
+        row = self._rows().get(provider)
         if row is None:
             return False
         if row.get("in") == "keyring" and (keyring := self._keyring()):
@@ -104,7 +105,7 @@ class Keys:
                 raise StorageFailed(
                     f"the system keyring does not let go of the key for {provider} ({type(error).__name__}): unlock it"
                 ) from error
-        self._write(rows)
+        self._change(lambda rows: {name: kept for name, kept in rows.items() if name != provider})
         return True
 
     def _put_in_keyring(self, provider: str, key: str) -> bool:
@@ -121,12 +122,12 @@ class Keys:
     def _place(self, row: Mapping[str, str]) -> str:
         return "the system keyring" if row.get("in") == "keyring" else str(self._file)
 
-    def _rows(self) -> dict[str, dict[str, str]]:
+    def _rows(self) -> _Rows:
         try:
             content = read_file(self._file, _FILE_LIMIT_BYTES)
             if self._file.stat().st_mode & 0o077:
                 self._file.chmod(FILE_MODE)
-            return msgspec.json.decode(content, type=dict[str, dict[str, str]]) if content.strip() else {}
+            return msgspec.json.decode(content, type=_Rows) if content.strip() else {}
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -134,9 +135,12 @@ class Keys:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StorageFailed(f"{self._file} is not what flowchat wrote, so no key in it is used; remove it") from error
 
-    def _write(self, rows: Mapping[str, Mapping[str, str]]) -> None:
+    def _change(self, change: Callable[[_Rows], Mapping[str, Mapping[str, str]]]) -> None:
+        """Write what this makes of the rows as they are by now: the keyring may have had the user think for minutes."""
         try:
             self._disk.ensure_folder(self._file.parent)
-            self._disk.write_file(self._file, msgspec.json.format(msgspec.json.encode(cast(object, rows))))
+            with one_at_a_time(self._file.parent, self._disk):
+                rows = cast(object, change(self._rows()))
+                self._disk.write_file(self._file, msgspec.json.format(msgspec.json.encode(rows)))
         except OSError as error:
             raise StorageFailed(refused(self._file, error)) from error

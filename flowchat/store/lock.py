@@ -2,7 +2,8 @@
 
 import os
 import re
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flowchat.store.disk import Disk, read_file
@@ -78,6 +79,23 @@ def _is_there(pid: int) -> bool:
     except (OSError, OverflowError):
         return False
     return True
+
+
+@contextmanager
+def one_at_a_time(folder: Path, disk: Disk) -> Generator[None]:
+    """Keeps other processes and threads from changing what lies in a folder, as far as they ask for this, too.
+
+    Nobody but the disk is waited for within. Where the folder cannot be locked, nothing is kept from anybody.
+    """
+    fd: int | None = None
+    try:
+        with suppress(OSError):
+            fd = disk.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            disk.wait_lock(fd)
+        yield
+    finally:
+        if fd is not None:
+            os.close(fd)
 
 
 def is_at(fd: int, path: Path) -> bool:

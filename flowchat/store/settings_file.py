@@ -11,8 +11,9 @@ from msgspec import Struct, to_builtins
 from flowchat.config import FILE_LIMIT_BYTES, MODE_ALIASES, Settings, read_settings, read_table
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
+from flowchat.store.lock import one_at_a_time
 from flowchat.store.setting import fit_setting, setting_names
-from flowchat.toml import equals_sign, keys_of_lines, parse_table, parsed_or_none
+from flowchat.toml import KeyPath, equals_sign, keys_of_lines, parse_table, parsed_or_none
 
 BACKUP = ".before"
 """What is added to the file's name for the one that stood there, where a change could not leave the rest as it was."""
@@ -30,17 +31,25 @@ def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) 
     path, fitting = fit_setting(key, value)
     disk = disk or Disk()
     target = Path(os.path.realpath(file))  # a link to the user's dotfiles stays one
+    try:
+        disk.ensure_folder(target.parent)
+    except OSError as error:
+        raise StorageFailed(refused(target, error)) from error
+    with one_at_a_time(target.parent, disk):
+        return _save(target, path, fitting, disk)
+
+
+def _save(target: Path, path: KeyPath, fitting: object, disk: Disk) -> str | None:
     text = _read(target)
     wanted = _load(target, text)
     inner = wanted
     for name in path[:-1]:
         below: object = inner.setdefault(name, {})
         if not isinstance(below, dict):
-            raise UsageError(f"{target}: {name} is not a table, so {key} cannot be set; correct it first")
+            raise UsageError(f"{target}: {name} is not a table, so {'.'.join(path)} cannot be set; correct it first")
         inner = cast(Table, below)
     inner[path[-1]] = fitting
     try:
-        disk.ensure_folder(target.parent)
         for changed in _candidates(text, path, wanted):
             if parsed_or_none(changed) == wanted:
                 disk.write_file(target, changed.encode())
@@ -117,7 +126,7 @@ def _write_from_values(target: Path, text: str, wanted: Table, disk: Disk) -> st
 
 
 # --- changing one line -----------------------------------------------------------------------------------------------
-def _candidates(text: str, path: tuple[str, ...], wanted: Table) -> Iterator[str]:
+def _candidates(text: str, path: KeyPath, wanted: Table) -> Iterator[str]:
     """The text with one line changed or added, in each way that could set `path`: the one that parses as `wanted` does.
 
     A line may hold the setting itself, or as an inline table what it is in; its key is told in full or below a table's head.
@@ -187,7 +196,7 @@ def _key(name: str) -> str:
     return tomli_w.dumps({name: 0}).rpartition(" = ")[0]
 
 
-def _value_at(value: object, path: tuple[str, ...]) -> object:
+def _value_at(value: object, path: KeyPath) -> object:
     """What lies at a path in tables; None where there is nothing."""
     if not path:
         return value

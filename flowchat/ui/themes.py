@@ -1,7 +1,6 @@
 """Themes: the *.toml files that ship with the program and the user's own. The screen's background is the terminal's own."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ from rich.style import Style
 
 from flowchat.errors import UsageError
 from flowchat.store.disk import read_file
+from flowchat.toml import parse_table
 from flowchat.ui.colours import Ground
 
 DEFAULT = "neutral"
@@ -130,8 +130,8 @@ def _load(path: Path) -> tuple[str, dict[str, Any], list[str]]:
     except UnicodeDecodeError as error:
         return "", {}, [f"{path} is not UTF-8 text ({error.reason}){instead}"]
     try:
-        return text, tomllib.loads(text), []
-    except tomllib.TOMLDecodeError as error:
+        return text, parse_table(text), []
+    except ValueError as error:
         at = re.search(r"line (\d+)", str(error))
         line = int(at[1]) if at else max(1, len(text.splitlines()))
         return text, {}, [f"{path}, line {line}: this is not valid TOML ({error}){instead}"]

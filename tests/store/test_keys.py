@@ -2,6 +2,7 @@
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from errno import ENOSPC
 from pathlib import Path
 
@@ -146,3 +147,19 @@ def test_a_file_that_others_may_read_is_made_private_again(file: Path) -> None:
     file.chmod(0o644)
     assert keys_at(file).key_of("openai") == KEY
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_keys_that_are_kept_at_once_are_all_kept(file: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: keys_at(file).keep(f"p{number}", f"{KEY}{number}"), range(24)))
+    assert [keys_at(file).key_of(f"p{number}") for number in range(24)] == [f"{KEY}{number}" for number in range(24)]
+
+
+def test_what_was_kept_while_the_keyring_had_the_user_think_stays(file: Path) -> None:
+    class Slow(Ring):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            keys_at(file).keep("xai", KEY)
+            super().set_password(service, username, password)
+
+    keys_at(file, Slow()).keep("openai", KEY)
+    assert keys_at(file).providers() == {"xai": str(file), "openai": "the system keyring"}

@@ -2,6 +2,7 @@
 
 import stat
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from errno import ENOSPC
 from pathlib import Path
 
@@ -240,3 +241,10 @@ def test_what_counts_is_told_of_any_file(file: Path, content: bytes | None) -> N
         {origin},
         1 if content == b"theme = \n" else 0,
     )
+
+
+def test_settings_that_are_set_at_once_are_all_kept(file: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: save_setting(file, f"models.m{number}.window", number), range(1, 25)))
+    windows = {name: model.window for name, model in read_settings(file)[0].models.items()}
+    assert windows == {f"m{number}": number for number in range(1, 25)}

@@ -2,6 +2,7 @@
 
 import os
 from errno import EIO
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from tests.store.books import (
     user,
     written,
 )
-from tests.store.disks import FaultyDisk, failing_at
+from tests.store.disks import KILLED, FaultyDisk, failing_at, killed_at
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -190,3 +191,32 @@ async def test_of_a_link_to_a_session_the_trash_has_the_link_alone(tmp_path: Pat
     assert store.trashed.empty(store.trashed.contents()) == 2
     assert list((tmp_path / "data" / "trash").iterdir()) == []
     assert {**tree(elsewhere), "lock": b""} == {**before, "lock": b""}
+
+
+async def test_whoever_is_killed_while_putting_back_or_emptying_leaves_whole_sessions(tmp_path: Path) -> None:
+    async def restoring(call: int) -> None:
+        sessions(tmp_path, FaultyDisk(killed_at(call))).restore("2")
+
+    async def emptying(call: int) -> None:
+        store = sessions(tmp_path, FaultyDisk(killed_at(call)))
+        store.trashed.empty(store.trashed.contents())
+
+    store = sessions(tmp_path)
+    for act in (restoring, emptying):
+        code, call, killed = 0, 0, True
+        while killed:
+            call += 1
+            sid = await written(store, user("one"))
+            store.trash(sid)
+            code = exit_code(in_child(partial(act, call)))
+            killed = code == KILLED
+            left = [trashed.sid for trashed in store.trashed.contents()]
+            assert left + [card.sid for card in store.cards()] in ([sid], [] if act is emptying else [sid])
+            if left:
+                store.restore(sid)
+            if store.cards():
+                assert said(await reread(store, sid)) == ["one"]
+                store.trash(sid)
+            store.trashed.empty(store.trashed.contents())
+            assert list((tmp_path / "data" / "trash").iterdir()) == []
+        assert (code, call > 2) == (0, True)

@@ -257,6 +257,7 @@ MISTAKES = {
     "extends = 'bad'\n": "line 1: extends = 'bad' is not allowed",
     "text = '#ffffff'\naccent '#ffffff'\n": "line 2: this is not valid TOML",
     "text = [": "line 1: this is not valid TOML",
+    f"text = {'[' * 5000}{']' * 5000}": "line 1: this is not valid TOML (a value in it is nested too deeply",
 }
 
 
