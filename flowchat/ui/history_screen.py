@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.geometry import Offset
 
 from flowchat.transcript.clean import clean
+from flowchat.ui.errands import SLOW_SECONDS
 from flowchat.ui.figures import moment
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
@@ -47,7 +48,7 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
         self._sought, self._loaded, self._chosen_early = "", False, False
         self._all: list[tuple[str, Sent]] = []
         self._found: list[tuple[str, Sent]] = []
-        self._narrowed_by = ""
+        self._narrowed_by = self._told = ""
 
     def compose(self) -> ComposeResult:
         palette = self._palette
@@ -61,7 +62,9 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
         self.run_worker(self._fill())
 
     async def _fill(self) -> None:
+        slow = self.set_timer(SLOW_SECONDS, self._tell_slow)
         self._all = [(sent.text.lower(), sent) for sent in await self._load()]
+        slow.stop()
         self._found, self._narrowed_by, self._loaded = self._all, "", True
         self._seek(self._sought)
         if self._chosen_early:
@@ -108,6 +111,10 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
             self.dismiss(self._found[self.query_one(Listing).chosen_index][1].text)
         self._chosen_early = not self._loaded
 
+    def _tell_slow(self) -> None:
+        self._told = "Looking through what you wrote"
+        self._preview()
+
     # --- drawing -----------------------------------------------------------------------------------------------------
     def _show(self) -> None:
         self.query_one(Listing).show([self._row(sent) for _, sent in self._found[:LISTED_LIMIT]])
@@ -144,7 +151,7 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
             text, mark = clean(text[:PREVIEW_CHARS]), f"{palette.glyphs.user} "
         else:
             nothing = "Nothing matches; Backspace widens." if self._all else "Nothing has been written yet."
-            text, mark = clean(nothing if self._loaded else ""), "  "
+            text, mark = nothing if self._loaded else self._told, "  "
         self.query_one(".preview", Rows).show(
             lambda width: [
                 [(palette.glyphs.rule * width, palette.dim)],

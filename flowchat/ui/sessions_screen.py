@@ -12,6 +12,7 @@ from textual.geometry import Offset
 from flowchat.errors import FlowchatError
 from flowchat.store.sizes import byte_size
 from flowchat.transcript.clean import clean
+from flowchat.ui.errands import SLOW_SECONDS
 from flowchat.ui.figures import from_home, many, moment, size
 from flowchat.ui.found_sessions import FoundSessions, Lazily
 from flowchat.ui.keymap import DEFAULT, Keymap
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PREVIEW_LINES = 4
 TITLE_LIMIT_CHARS = 200
+_LOOKING = "Looking for sessions"
 State = Literal["seeking", "naming", "asking"]
 _HEADS: dict[State, str] = {"seeking": "  Resume   ", "naming": "  New title   ", "asking": "  Resume   "}
 
@@ -169,8 +171,14 @@ class SessionsScreen(WorkingScreen["str | None"], inherit_bindings=False):
         self.run_worker(partial(self._load, self._everywhere, chosen), group="load", exclusive=True)
 
     async def _load(self, everywhere: bool, chosen: str) -> None:
-        self._all = await self._shelf.load(everywhere)
+        slow = self.set_timer(SLOW_SECONDS, lambda: self._tell(_LOOKING, False))
+        try:
+            self._all = await self._shelf.load(everywhere)
+        finally:
+            slow.stop()
         self._loaded = True
+        if self._said[0] == _LOOKING:
+            self._said = ("", False)
         self._seek(self._sought, self._about.sid if self._state != "seeking" and self._about is not None else chosen)
         if self._chosen_early:
             self._choose()

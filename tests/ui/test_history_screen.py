@@ -58,6 +58,7 @@ async def test_it_can_be_closed_while_the_disk_takes_its_time_and_what_was_typed
 
     app = Pushed(HistoryScreen(DARK, load, "/here", 3 * DAY_MS))
     async with app.run_test(size=(80, 20)) as pilot:
+        await until(app, pilot, lambda: "Looking through what you wrote" in "\n".join(drawn(app)))
         await pilot.press(*"flaky", "escape")
     assert app.given == [None]
     app = Pushed(HistoryScreen(DARK, load, "/here", 3 * DAY_MS))

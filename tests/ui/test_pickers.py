@@ -19,6 +19,7 @@ from flowchat.ui.palette import DARK
 from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.rows import Rows
 from flowchat.ui.sessions_screen import SessionsScreen, Shelf
+from tests.staging import until
 
 NOW = 1_764_000_000_000
 
@@ -201,6 +202,23 @@ async def test_what_is_asked_or_named_is_the_session_it_was_begun_for_though_the
         await pilot.press("y")
         await settled(pilot, app)
         assert shelved.told == ["trash s1"]
+
+
+async def test_a_disk_that_takes_its_time_is_told_of() -> None:
+    shelved, arrives = Shelved(), asyncio.Event()
+    loads = shelved.load
+
+    async def late(everywhere: bool) -> FoundSessions:
+        await arrives.wait()
+        return await loads(everywhere)
+
+    shelved.load = late  # type: ignore[method-assign]
+    app = Pushed(picker(shelved))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, pilot, lambda: shown(app, ".foot") == "Looking for sessions")
+        arrives.set()
+        await settled(pilot, app)
+        assert (shown(app, ".foot")[:14], chosen(app)) == ("Type to search", "fix rounding in invoices")
 
 
 async def test_a_session_that_has_gone_meanwhile_is_said_to_have_and_is_not_listed_any_more() -> None:
