@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 
 from flowchat.errors import AlreadyExists, CommandRefused, StorageFailed
 from flowchat.store.aside import aside
@@ -32,11 +32,17 @@ async def document(
 
 
 def write_document(path: Path, pieces: Iterable[str], force: bool = False) -> Path:
-    """Write a file that is whole or not there. Raises AlreadyExists where one is and `force` is not said, StorageFailed."""
+    """Write a file that is whole or not there; one that is replaced leaves its permissions to it.
+
+    Raises AlreadyExists where one is and `force` is not said, StorageFailed.
+    """
     path = _target(path, force)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    unfinished = path.with_name(f".flowchat-{os.urandom(8).hex()}{PART}")  # the folder may be one that others write, too
     try:
-        with open(unfinished, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with open(fd, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            with suppress(FileNotFoundError):
+                os.fchmod(fd, S_IMODE(path.stat().st_mode))
             file.writelines(pieces)
         if force:
             os.replace(unfinished, path)

@@ -42,7 +42,7 @@ def list_sizes(store: Sessions, as_json: bool) -> Iterator[str]:
 
 def delete_session(store: Sessions, wanted: str, as_json: bool) -> Iterator[str]:
     """Move a session to the trash, and say how it comes back. Raises NotFound, ReadOnly, StorageFailed."""
-    sid = store.find(wanted)
+    sid = store.find(wanted, alone=True)
     card = store.card(sid)
     name = store.trash(sid).name
     if as_json:

@@ -192,8 +192,11 @@ class Sessions:
         self._recent.used(cwd, sid)
         return sid
 
-    def find(self, wanted: str, cwd: Path | None = None) -> str:
-        """The sid meant by an id, a unique prefix of one, or a title; raises NotFound naming what is near."""
+    def find(self, wanted: str, cwd: Path | None = None, alone: bool = False) -> str:
+        """The sid meant by an id, a unique prefix of one, or a title; raises NotFound naming what is near.
+
+        Of several of one title it is the newest, those of `cwd` first; none where it must be `alone`.
+        """
         sids = self._sids() if wanted.strip() else []
         if wanted in sids:
             return wanted
@@ -204,8 +207,9 @@ class Sessions:
         here = [card for card in cards if cwd is not None and card.cwd == str(cwd)]
         for among in (here, cards):
             titled = [card.sid for card in among if card.title.casefold() == wanted.casefold()]
-            if titled:
+            if len(titled) == 1 or (titled and not alone):
                 return titled[0]
+            begun = begun or titled
         holding = [card.sid for card in cards if wanted.casefold() in card.title.casefold()]
         if len(holding) == 1:
             return holding[0]

@@ -1,5 +1,6 @@
 """Writing a document: whole or not at all, and in no other file's place."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,18 @@ def test_a_file_is_written_whole_and_replaced_only_by_force(tmp_path: Path) -> N
         write_document(file, ["three"])
     assert (file.read_text(), write_document(file, ["three"], force=True), file.read_text()) == ("one\ntwo\n", file, "three")
     assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_a_file_that_is_replaced_leaves_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.touch(0o600)
+    write_document(file, ["one"], force=True)
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("one", 0o600)
+
+
+def test_a_name_as_long_as_a_disk_takes_is_written(tmp_path: Path) -> None:
+    file = tmp_path / ("n" * 255)
+    assert write_document(file, ["one"]).read_text() == "one"
 
 
 def test_pieces_that_fail_leave_no_file(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from flowchat.errors import NotFound, StorageFailed
-from flowchat.serve.listing import list_sessions, session_path, show_session
+from flowchat.serve.listing import delete_session, list_sessions, session_path, show_session
 from flowchat.serve.trashing import list_trash, restore_session
 from flowchat.store.cards import write_card
 from flowchat.store.disk import Disk
 from flowchat.store.sessions import Sessions
-from flowchat.transcript.entries import RunEnded
+from flowchat.transcript.entries import RunEnded, TitleSet
 from tests.store.books import log_of, note, sessions, user, written
 
 
@@ -81,3 +81,13 @@ async def test_a_time_no_calendar_has_hides_no_session(store: Sessions) -> None:
     [line] = list_trash(store, False)
     assert line.startswith(f"{sid}  deleted at unknown time ")
     assert list(restore_session(store, sid, False)) == [f"{sid} is back; `flowchat -r {sid}` resumes it\n"]
+
+
+async def test_of_several_of_one_title_none_is_deleted(store: Sessions) -> None:
+    sids = sorted([await written(store, user("one"), TitleSet("Same", "user")) for _ in range(2)], reverse=True)
+    with pytest.raises(NotFound, match=f"'same' matches several sessions: {', '.join(sids)}"):
+        list(delete_session(store, "same", False))
+    list(delete_session(store, sids[0], False))
+    assert list(delete_session(store, "same", True)) == [
+        f'{{"sid":"{sids[1]}","trashed":"{store.trashed.find(sids[1]).name}"}}\n'
+    ]

@@ -209,6 +209,10 @@ def test_of_equal_titles_the_newest_of_this_workspace_is_meant(tmp_path: Path) -
         "20260101-000002-aaaa",
         "20260101-000002-aaaa",
     ]
+    near = "20260101-000002-aaaa, 20260101-000001-aaaa, 20260101-000000-aaaa"
+    with pytest.raises(NotFound, match=f"'same' matches several sessions: {near}"):
+        store.find("same", alone=True)
+    assert store.find("20260101-000001", alone=True) == "20260101-000001-aaaa"
 
 
 @pytest.mark.parametrize("sid", ["20260101-000000-none", "..", "../x", ".", "", ".hidden"])
