@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from flowchat.transcript.entries import Mode
 
 HERE = "."
+STDOUT = "-"
+"""What a file is called that is none, as other programs have it."""
 PICK = ""
 """The value of `-r` without one: the user picks in the resume screen."""
 
@@ -212,7 +214,8 @@ def _parse_sessions(words: list[str]) -> Sessions | Page:
     if said.json and said.format == "markdown":
         raise UsageError("--json is --format json, not markdown: use one of them")
     as_json = said.json or said.format == "json"
-    return Sessions(said.action, said.wanted, as_json, said.size, said.output or "", said.force, said.all)
+    output = "" if said.output in (None, STDOUT) else said.output
+    return Sessions(said.action, said.wanted, as_json, said.size, output, said.force, said.all)
 
 
 _TRASH = ("list", "restore", "empty")
@@ -269,6 +272,8 @@ def _parse_config(words: list[str]) -> Config | Page:
     if len(said.words) != _CONFIG[said.action]:
         takes = ("nothing more", "the name of a provider and nothing more", "a KEY and a VALUE")[_CONFIG[said.action]]
         raise UsageError(f"`flowchat config {said.action}` takes {takes}; `flowchat config --help` lists the options")
+    if said.json and said.action not in ("path", "show"):
+        raise UsageError(f"--json goes with `config path` and `config show`, not with `config {said.action}`: leave it out")
     return Config(said.action, *said.words, as_json=said.json)
 
 

@@ -62,6 +62,7 @@ HERE = Path.cwd().resolve()
         (["sessions", "list", "--size"], Sessions("list", sizes=True)),
         (["sessions", "delete", "k3f9"], Sessions("delete", "k3f9")),
         (["sessions", "export", "k3f9", "--format", "json", "--all"], Sessions("export", "k3f9", True, everything=True)),
+        (["sessions", "export", "k3f9", "-o", "-"], Sessions("export", "k3f9")),
         (["sessions", "export", "k3f9", "-o", "a.md", "--force"], Sessions("export", "k3f9", output="a.md", force=True)),
         (["trash", "list"], Trash("list")),
         (["trash", "restore", "k3f9", "--json"], Trash("restore", "k3f9", as_json=True)),
@@ -129,6 +130,10 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
         (
             ["sessions", "export", "k3f9", "--json", "--format", "markdown"],
             "--json is --format json, not markdown: use one of them",
+        ),
+        (
+            ["config", "set", "theme", "light", "--json"],
+            "--json goes with `config path` and `config show`, not with `config set`: leave it out",
         ),
         (["sessions", "export", "k3f9", "-o", " "], "-o is empty: name a file, or leave it out for stdout"),
         (["trash", "restore"], "`trash restore` needs the id of a session: `flowchat trash list` shows them"),

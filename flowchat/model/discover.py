@@ -166,11 +166,14 @@ def address(value: str) -> str:
 
 
 def _ollama_address(value: str) -> str:
-    """Ollama's own variable: host and port may be left out, and 0.0.0.0 is where it listens, not where it is."""
+    """Ollama's own variable: host and port may be left out, and 0.0.0.0 or [::] is where it listens, not where it is."""
+    value = value.strip()
     if "://" in value:
         return address(value)
-    host, _, port = value.strip().rpartition(":") if _ENDS_IN_PORT.search(value.strip()) else (value.strip(), "", "")
-    return f"http://{host if host not in ('', '0.0.0.0') else '127.0.0.1'}:{port or OLLAMA_PORT}"
+    if value.count(":") > 1 and not value.startswith("["):
+        value = f"[{value}]"
+    host, _, port = value.rpartition(":") if _ENDS_IN_PORT.search(value) else (value, "", "")
+    return f"http://{host if host not in ('', '0.0.0.0', '[::]') else '127.0.0.1'}:{port or OLLAMA_PORT}"
 
 
 def host_of(base: str) -> str:

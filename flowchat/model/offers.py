@@ -44,9 +44,7 @@ def offers(
     keys = _keys(environ, found, kept)
     every = [*first, *able, *(key for key in keys if key.model), *others, *(key for key in keys if not key.model)]
     if all(offer.model != discover.DEMO for offer in every):
-        every.append(
-            Offer("demo", discover.DEMO, "Built in and offline: it is not a language model, but it really calls the tools.")
-        )
+        every.append(Offer("demo", discover.DEMO, DEMO_SENTENCE))
     return tuple(offer for number, offer in enumerate(every) if not _is_named(offer, every[:number]))
 
 

@@ -1,5 +1,6 @@
 """What model servers on this machine say of their models: Ollama, LM Studio, llama.cpp, vLLM and whatever else lists models."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,7 @@ OLLAMA_WINDOW = 4_096
 """What Ollama runs a model with where nothing else is set, below 24 GiB of video memory (its page on context length)."""
 WIDE_WINDOW = 32_768
 """Tokens from which on a window is not called small."""
+_SIZE = re.compile(r"[1-9][0-9]{0,11}")
 
 
 class ServerSays(Struct, frozen=True, gc=False):
@@ -64,7 +66,7 @@ def ollama_says(model: str, shown: object, running: object) -> ServerSays:
     """
     name = model.partition("/")[2]
     parameters = [line.split() for line in str(path(shown, "parameters") or "").splitlines()]
-    set_there = next((int(words[-1]) for words in parameters if words[:1] == ["num_ctx"] and words[-1].isdecimal()), None)
+    set_there = next((int(words[-1]) for words in parameters if words[:1] == ["num_ctx"] and _SIZE.fullmatch(words[-1])), None)
     info = path(shown, "model_info")
     sizes = cast(Mapping[str, object], info if isinstance(info, dict) else {})
     able = next((count(size) for key, size in sizes.items() if key.endswith(".context_length")), None)

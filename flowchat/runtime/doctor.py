@@ -1,6 +1,7 @@
 """What `flowchat doctor` tells: versions, terminal, tools, paths, models and keys by name; made to be put into a bug report."""
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -73,10 +74,11 @@ async def examine(workspace: "Workspace", environ: Mapping[str, str], asks: bool
     parts.append(Part("models", (*_models(offers), *([await _asked(workspace, offers)] if asks else []))))
     parts.append(Part("keys", tuple(_keys(environ, workspace.choosing.key_places()))))
     redact, home = redactor(environ), environ.get("HOME", "").rstrip("/")
+    in_home = re.compile(rf"(?<![\w./~-]){re.escape(home)}(?![\w.-])")
 
     def shown(fact: Fact) -> Fact:
         value = redact(fact.value)
-        return Fact(fact.name, value.replace(f"{home}/", "~/") if home else value, fact.bad)
+        return Fact(fact.name, in_home.sub("~", value) if home else value, fact.bad)
 
     return Report(tuple(Part(part.title, tuple(map(shown, part.facts))) for part in parts))
 
@@ -147,8 +149,12 @@ def _folders(folders: Folders) -> Iterator[Fact]:
         writable = os.access(folder, os.W_OK | os.X_OK)
         yield Fact(name, f"{folder}, {weigh(folder)}, {'writable' if writable else 'cannot be written'}", bad=not writable)
     sessions = folders.data / "sessions"
-    if sessions.is_dir():
+    try:
         yield Fact("sessions", f"{sum(1 for entry in os.scandir(sessions) if entry.is_dir(follow_symlinks=False)):,}")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        yield Fact("sessions", f"{sessions} cannot be read ({error.strerror})", bad=True)
     for name, file in (("settings", folders.settings_file), ("log", folders.log_file)):
         yield Fact(name, str(file) if file.exists() else f"{file}, not there")
 

@@ -98,6 +98,13 @@ SERVERS: list[tuple[str, str, list[Answer], ServerSays, list[str]]] = [
         ["/v1/models", "/props"],
     ),
     (
+        "Ollama with a num_ctx that is none",
+        "ollama_chat/qwen3",
+        [failing(200, {"parameters": "num_ctx " + "1" * 5000}), NOT_FOUND],
+        ServerSays(),
+        ["/api/show", "/api/ps"],
+    ),
+    (
         "Ollama with num_ctx",
         "ollama_chat/qwen3",
         [

@@ -105,6 +105,9 @@ def test_loopback_is_told_from_elsewhere(base: str | None, local: bool) -> None:
         ("0.0.0.0:9999", "http://127.0.0.1:9999"),
         (":9999", "http://127.0.0.1:9999"),
         ("[::1]:9999", "http://[::1]:9999"),
+        ("::1", "http://[::1]:11434"),
+        ("[::]:9999", "http://127.0.0.1:9999"),
+        ("::", "http://127.0.0.1:11434"),
         (" https://models.example ", "https://models.example"),
     ],
 )

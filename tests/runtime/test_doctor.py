@@ -45,12 +45,17 @@ async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written
     folders = Folders(*(tmp_path / "kept" / name for name in ("data", "config", "cache", "state")))
     folders.data.mkdir(parents=True)
     environ = ELSEWHERE | {"HOME": str(tmp_path), "PATH": "", "OPENAI_API_KEY": "sk-1234567890"}
-    workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ, notices=["sk-1234567890 is odd"])
+    (folders.data / "sessions").touch()
+    home = f"{tmp_path}-2/x, /mnt{tmp_path}/x, '{tmp_path}/x' and {tmp_path}"
+    notices = ["sk-1234567890 is odd", home]
+    workspace = Workspace(project_folder(tmp_path), Settings(), folders, environ=environ, notices=notices)
     report = await examine(workspace, environ)
     parts = {part.title: part.facts for part in report.parts}
-    assert Fact("data", "~/kept/data, 0 B in 0 files, writable") in parts["paths"]
+    assert Fact("data", "~/kept/data, 0 B in 1 file, writable") in parts["paths"]
     assert Fact("config", "~/kept/config, not there yet") in parts["paths"]
     assert Fact("notice", "[redacted] is odd", bad=True) in parts["paths"]
+    assert Fact("notice", f"{tmp_path}-2/x, /mnt{tmp_path}/x, '~/x' and ~", bad=True) in parts["paths"]
+    assert Fact("sessions", "~/kept/data/sessions cannot be read (Not a directory)", bad=True) in parts["paths"]
     assert Fact("git", "not found (not needed, but used)") in parts["tools"]
     assert parts["keys"] == (Fact("environment", "OPENAI_API_KEY"),)
     assert not report.sound
