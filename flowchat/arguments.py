@@ -293,7 +293,8 @@ class _Parser(ArgumentParser):
         self.add_argument("-h", "--help", action="store_true", help="print this help")
 
     def error(self, message: str) -> NoReturn:
-        hint = "; put a prompt that starts with - after --" if message.startswith("unrecognized") else ""
+        is_of_prompt = self.prog == "flowchat" and message.startswith("unrecognized")
+        hint = "; put a prompt that starts with - after --" if is_of_prompt else ""
         raise UsageError(f"{message.removeprefix('argument ')}; `{self.prog} --help` lists the options{hint}")
 
 

@@ -131,6 +131,7 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
             ["sessions", "export", "k3f9", "--json", "--format", "markdown"],
             "--json is --format json, not markdown: use one of them",
         ),
+        (["doctor", "-x"], "unrecognized arguments: -x; `flowchat doctor --help` lists the options"),
         (
             ["config", "set", "theme", "light", "--json"],
             "--json goes with `config path` and `config show`, not with `config set`: leave it out",

@@ -40,8 +40,10 @@ class Standing(Struct, frozen=True):
         if self.unsaved is not None:
             rows.append((f"Not saved: {self.unsaved}", "bad"))
         if self.read_only is not None:
-            why = self.read_only.partition("; ")[0]  # after it comes what can be done about it, here a key
-            way = keymap.hint("reading", "opens a copy", "fork") or "/fork opens a copy"
+            why, _, instead = self.read_only.partition("; ")
+            way = f"{instead[:1].upper()}{instead[1:]}"
+            if not instead or "forked" in instead:  # which a key does here
+                way = keymap.hint("reading", "opens a copy", "fork") or "/fork opens a copy"
             rows.append((f"{why[:1].upper()}{why[1:].rstrip('.')}. {way}", "warn"))
         if self.elsewhere is not None:
             rows.append((f"This session works in {self.elsewhere}", "accent"))
