@@ -125,7 +125,8 @@ async def _export(stage: Stage, session: "Session", argument: str) -> None:
     """Into the session's folder unless another is named; a file that is there is asked about."""
     from flowchat.ui.confirm_screen import ConfirmScreen
 
-    file = argument or f"flowchat-{session.sid}.md"
+    is_quoted = len(argument) > 2 and argument[0] == argument[-1] and argument[0] in "\"'"  # as one writes it for a shell
+    file = (argument[1:-1] if is_quoted else argument) or f"flowchat-{session.sid}.md"
     try:
         path = await stage.workspace.archive.export(session, file)
     except AlreadyExists:

@@ -102,6 +102,8 @@ async def test_a_session_is_exported_while_a_run_goes_on_and_a_file_is_replaced_
             await pilot.press(key)
             await stage.says(pilot, "stays as it is" if kept else "Written to ")
             assert (file.read_text() == "mine") == kept
+        await stage.enter(pilot, '/export "my talk.md"')
+        await until(stage.app, pilot, lambda: (session.workspace_path / "my talk.md").exists())
         await stage.enter(pilot, f"/export {tmp_path}/elsewhere/talk.md")
         await stage.says(pilot, "cannot be written")
         hold.gate.set()
