@@ -14,7 +14,7 @@ from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.one_line_edit import edited, pasted
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import one_line, wrapped
+from flowchat.ui.prose import PREVIEW_CHARS, beginning, one_line, wrapped
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import Piece, cut_front, hint_lines, pieces_width
 from flowchat.ui.working_screen import WorkingScreen
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 LISTED_LIMIT = 200
 """So many of those that match are listed; typing more narrows to the others."""
-ROW_CHARS = 300
-"""Of a text its row shows at most so much."""
 PREVIEW_LINES = 6
-PREVIEW_CHARS = 2_000
 
 
 class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
@@ -123,7 +120,7 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
 
     def _row(self, sent: "Sent") -> Row:
         where = "" if sent.cwd == self._here else f"{clean(sent.cwd.rstrip('/').rpartition('/')[2])}/"
-        return Row(sent, (one_line(clean(sent.text.strip()[:ROW_CHARS])), where, moment(sent.at_ms, self._now_ms)))
+        return Row(sent, (one_line(beginning(sent.text)), where, moment(sent.at_ms, self._now_ms)))
 
     def _head(self, width: int) -> list[list[Piece]]:
         palette, count = self._palette, len(self._found)
@@ -147,8 +144,8 @@ class HistoryScreen(WorkingScreen["str | None"], inherit_bindings=False):
     def _preview(self) -> None:
         palette = self._palette
         if self._found:
-            text = self._found[self.query_one(Listing).chosen_index][1].text.strip()
-            text, mark = clean(text[:PREVIEW_CHARS]), f"{palette.glyphs.user} "
+            text = beginning(self._found[self.query_one(Listing).chosen_index][1].text, PREVIEW_CHARS)
+            mark = f"{palette.glyphs.user} "
         else:
             nothing = "Nothing matches; Backspace widens." if self._all else "Nothing has been written yet."
             text, mark = nothing if self._loaded else self._told, "  "

@@ -8,13 +8,12 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from flowchat.errors import NotFound
-from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
 from flowchat.ui.figures import many, moment
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import wrapped
+from flowchat.ui.prose import PREVIEW_CHARS, beginning, wrapped
 from flowchat.ui.rows import Rows
 from flowchat.ui.strips import hint_lines
 
@@ -120,13 +119,13 @@ class MessagePicker(Screen[Edit | Walk | None], inherit_bindings=False):
             self.dismiss(Walk(to))
 
     def _row(self, said: Said) -> Row:
-        first = clean(said.text.strip().partition("\n")[0])
+        first = beginning(said.text).partition("\n")[0]
         place = f"{said.variants.index(said.seq) + 1} of {len(said.variants)}" if len(said.variants) > 1 else ""
         return Row(said, (f"{said.number:>3}  {first}", place, moment(said.at_ms, self._now_ms)))
 
     def _preview(self) -> None:
         said, palette = self._chosen(), self._palette
-        text = clean(said.text) if said else "No messages yet."
+        text = beginning(said.text, PREVIEW_CHARS) if said else "No messages yet."
         self.query_one(".preview", Rows).show(
             lambda width: [
                 [(palette.glyphs.rule * width, palette.dim)],

@@ -21,6 +21,8 @@ GUTTER = 2
 TEXT_LIMIT_CELLS = 100
 """Prose is no wider than this."""
 TAB_CELLS = 4
+ROW_CHARS, PREVIEW_CHARS = 300, 2_000
+"""Of a text its row in a list shows at most so much, and what is shown beside it."""
 _SINGLE_CELLS = re.compile(
     "[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0377\u037a-\u037f\u0384-\u0482\u2010-\u2027\u2190-\u2193\u2500-\u259f]*"
 )
@@ -70,6 +72,11 @@ def wrapped(text: str, width: int) -> list[str]:
 def one_line(text: str) -> str:
     """A text of unknown origin as one line: clean, every run of blanks one space."""
     return " ".join(clean(text).split())
+
+
+def beginning(text: str, chars: int = ROW_CHARS) -> str:
+    """The first characters of a text, clean and without the blanks around it, for where there is no room for more."""
+    return clean(text.lstrip()[:chars]).rstrip()
 
 
 def row_text(row: Row) -> str:

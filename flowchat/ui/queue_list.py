@@ -8,11 +8,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import QueueItem, text_of
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import GUTTER
+from flowchat.ui.prose import GUTTER, beginning
 from flowchat.ui.strips import Piece, cut_pieces, hint_lines, line
 
 SHOWN_LIMIT = 3
@@ -186,7 +185,7 @@ class QueueList(Widget, can_focus=True):
         left: list[Piece] = [
             (f"{palette.glyphs.folded} " if is_chosen else "  ", palette.accent),
             (f"{head}  ", style),
-            (clean(text_of(item.parts).strip().replace("\n", " ")), palette.text + palette.bold if is_chosen else palette.text),
+            (beginning(text_of(item.parts)).replace("\n", " "), palette.text + palette.bold if is_chosen else palette.text),
         ]
         hint = "" if index or self.has_focus else self._keymap.hint("chat", "edit", "queue")
         right: list[Piece] = [(hint, palette.dim), ("  ", palette.text)] if hint else []

@@ -16,6 +16,7 @@ from flowchat.ui.found_sessions import FoundSessions, Lazily
 from flowchat.ui.listing import Column, Listing, Row
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.palette import DARK
+from flowchat.ui.prose import ROW_CHARS
 from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.rows import Rows
 from flowchat.ui.sessions_screen import SessionsScreen, Shelf
@@ -452,6 +453,19 @@ async def test_three_waiting_messages_are_shown_and_the_rest_counted() -> None:
         app.queue.show(ITEMS[:1], held=True)
         await pilot.pause()
         assert rows(app.queue) == ["  1 held     message a                         Alt+Up edit"]
+
+
+async def test_of_megabytes_a_row_of_the_queue_and_of_the_messages_has_the_beginning() -> None:
+    text = "\n  word " + "漢字 " * 3_000_000
+    app = Queues()
+    async with app.run_test(size=(30, 10)) as pilot:
+        app.queue.show((QueueItem("long", (Text(text),)),), held=False)
+        await pilot.pause()
+        assert rows(app.queue) == ["  1 queued   w…  Alt+Up edit"]
+    picked = Pushed(MessagePicker(DARK, [Said(1, 2, text, NOW, (2,))], NOW))
+    async with picked.run_test(size=(80, 24)):
+        assert len(chosen(picked)) <= ROW_CHARS + 3
+        assert shown(picked, ".preview").startswith("─" * 80 + " ▎ word 漢字 漢字")
 
 
 async def test_a_walked_queue_says_on_which_side_the_others_are_and_keeps_its_margin() -> None:
