@@ -75,9 +75,11 @@ class _Walk:
                 self.commands.append(tuple(_text(child) for child in children))
             elif kind == "test_command":
                 self.plain.append(())
-                if not _text(node).startswith("[ "):
+                text = _text(node)
+                if not text.startswith("[ ") or "$" in text or "`" in text:
                     self.odd = self.odd or "a test"
-                continue
+                else:
+                    continue
             elif kind == "file_redirect":
                 if NULL_REDIRECT.fullmatch(_text(node)) is None:
                     self.odd = self.odd or "a redirection"

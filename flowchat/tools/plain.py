@@ -130,7 +130,7 @@ def _word(token: str) -> Word:
 
 
 def _why_not(word: Word, first: bool) -> str:
-    if first and (_ASSIGNMENT.match(word.written) or word.written in _RESERVED):
+    if first and (_ASSIGNMENT.match(word.written) or word.written in _RESERVED or word.text.startswith("%")):
         return f"{word.written[:40]!r} is shell syntax, not a program"
     if first and word.written != "[" and (word.pattern or word.home):
         return "the program's name is a pattern"

@@ -26,9 +26,9 @@ class Runs(Struct, frozen=True, forbid_unknown_fields=True):
     """What else a program runs, for rules that deny.
 
     `rest`: its arguments, after its own options (`flags`, `values`), `assignments` and `skip` words, are a command; `joined`:
-    a command line. `after`: options whose following words, up to one of `ends`, are a command. `lines`: options whose value
-    is a command line. `config`: an argument `a.b=!line` is one. `murky`: it runs what its words do not show;
-    `murky_without`: it does where it is given none of these.
+    a command line. `anywhere`: any argument may be where a command begins. `after`: options whose following words, up to one
+    of `ends`, are a command. `lines`: options whose value is a command line. `config`: an argument `a.b=!line` is one.
+    `murky`: it runs what its words do not show; `murky_without`: it does where it is given none of these.
     """
 
     flags: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class Runs(Struct, frozen=True, forbid_unknown_fields=True):
     skip: int = 0
     rest: bool = False
     joined: bool = False
+    anywhere: bool = False
     after: tuple[str, ...] = ()
     ends: tuple[str, ...] = (";", "+")
     lines: tuple[str, ...] = ()

@@ -124,19 +124,16 @@ def _run_by(runs: Runs, argv: Argv) -> tuple[list[Argv], list[str], bool]:
     for at, word in enumerate(argv[1:], 1):
         if word in runs.after:
             inner.extend(_up_to(argv[at + 1 :], runs.ends))
-        name, given, value = word.partition("=")
-        if name in runs.lines:
-            lines.extend([value] if given else argv[at + 1 : at + 2])
-        elif _clustered(word, runs.lines):
-            lines.extend(argv[at + 1 : at + 2])
-            lines.append(re.split(r"[a-zA-Z]", word, maxsplit=1)[0])
-        elif runs.config and word.partition("=")[2].startswith("!"):
+        lines.extend(_lines_at(runs, argv, at))
+        if runs.config and word.partition("=")[2].startswith("!"):
             lines.append(word.partition("=")[2][1:])
+    if runs.anywhere:
+        return [*inner, *_suffixes(argv)], [*lines, *_spaced(argv)], runs.murky
     if not runs.rest:
         return inner, [line for line in lines if line], runs.murky or (runs.murky_without and not lines and not inner)
     rest = _behind_options(runs, argv)
     if rest is None:
-        return [*inner, *_suffixes(argv)], [*lines, " ".join(argv[1:])], runs.murky
+        return [*inner, *_suffixes(argv)], [*lines, " ".join(argv[1:]), *_spaced(argv)], runs.murky
     if runs.joined and rest:
         lines.append(" ".join(rest))
     elif rest:
@@ -144,10 +141,21 @@ def _run_by(runs: Runs, argv: Argv) -> tuple[list[Argv], list[str], bool]:
     return inner, lines, runs.murky or (runs.murky_without and not rest and not lines)
 
 
-def _clustered(word: str, names: Iterable[str]) -> bool:
-    """Whether a word of short options, as in `bash -lc`, holds one of these."""
-    short = [name[1] for name in names if len(name) == 2]
-    return re.fullmatch(r"-[a-zA-Z]+", word) is not None and any(letter in word[1:] for letter in short)
+def _lines_at(runs: Runs, argv: Argv, at: int) -> Iterable[str]:
+    """The command lines that an option brings: in its own word, and in those behind it up to the first that is no option."""
+    word = argv[at]
+    name, given, value = word.partition("=")
+    letters = "".join(line[1] for line in runs.lines if len(line) == 2)
+    cluster = re.match(f"-[a-zA-Z]*?[{letters}]", word) if letters else None
+    if given and name in runs.lines:
+        yield value
+    elif name in runs.lines or cluster is not None:
+        if cluster is not None:
+            yield word[cluster.end() :]
+        for behind in argv[at + 1 :]:
+            yield behind
+            if not behind.startswith(("-", "+")):
+                break
 
 
 def _up_to(words: Argv, ends: Sequence[str]) -> list[Argv]:
@@ -181,3 +189,7 @@ def _behind_options(runs: Runs, argv: Argv) -> Argv | None:
 
 def _suffixes(argv: Argv) -> list[Argv]:
     return [argv[at : at + WORDS_OF_A_GUESS] for at in range(1, len(argv))]
+
+
+def _spaced(argv: Argv) -> list[str]:
+    return [word for word in argv[1:] if " " in word]

@@ -7,7 +7,9 @@ import pytest
 
 from flowchat.tools.command import judge_command
 
-CASES: dict[str, str] = {case["id"]: case["command"] for case in json.loads(Path(__file__).with_name("cases.json").read_text())}
+HERE = Path(__file__).parent
+MORE: dict[str, list[str]] = json.loads((HERE / "more_cases.json").read_text())
+CASES: dict[str, str] = {case["id"]: case["command"] for case in json.loads((HERE / "cases.json").read_text())}
 
 
 def named(kind: str) -> list[str]:
@@ -34,3 +36,22 @@ def test_a_denied_program_is_among_what_is_said_or_the_command_is_called_murky(n
     denied = [argv for argv in judged.said if argv[0] == "touch"]
     assert not judged.read_only
     assert denied or judged.murky
+
+
+@pytest.mark.parametrize("command", MORE["not_reading"], ids=repr)
+def test_what_writes_runs_connects_or_is_unknown_is_not_called_reading(command: str) -> None:
+    judged = judge_command(command)
+    assert judged.reason, judged.parts
+
+
+@pytest.mark.parametrize("command", MORE["denied"], ids=repr)
+def test_a_program_is_found_however_it_is_written_or_wrapped(command: str) -> None:
+    judged = judge_command(command)
+    assert not judged.read_only
+    assert [argv for argv in judged.said if argv[0] == "touch"], (judged.said, judged.murky)
+
+
+@pytest.mark.parametrize("command", MORE["reading"], ids=repr)
+def test_what_an_agent_looks_at_all_day_needs_no_prompt(command: str) -> None:
+    judged = judge_command(command)
+    assert (judged.reason, judged.plain) == ("", True)

@@ -1,0 +1,57 @@
+"""How git runs in a command that was judged to only read: by variables around it, so that its text stays what was judged.
+
+A repository's own settings name programs that git would run (an external diff, a text conversion, a monitor, hooks, a
+signature checker) and places that it would connect to. For every git that only reads they are answered here, from outside.
+"""
+
+from collections.abc import Mapping
+
+from flowchat.tools.command import Judged
+
+_SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "core.pager": "cat",
+    "core.sshCommand": "false",
+    "core.askPass": "false",
+    "credential.helper": "",
+    "diff.autoRefreshIndex": "false",
+    "gpg.program": "false",
+    "gpg.openpgp.program": "false",
+    "gpg.ssh.program": "false",
+    "gpg.x509.program": "false",
+    "log.showSignature": "false",
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+}
+_FUNCTION = """() {
+  local -a before=()
+  while case ${1-} in --no-pager|-P|--no-optional-locks|--literal-pathspecs) :;; *) false;; esac; do
+    before+=("$1"); shift
+  done
+  case ${1-} in
+    diff|log|show|diff-tree) set -- "$1" --no-ext-diff --no-textconv "${@:2}";;
+    stash) [ "${2-}" = list ] || [ "${2-}" = show ] && set -- "$1" "$2" --no-ext-diff --no-textconv "${@:3}";;
+    blame|grep) set -- "$1" --no-textconv "${@:2}";;
+  esac
+  command git "${before[@]}" "$@"
+}"""
+"""What no setting can forbid: a function that bash takes from its environment adds it behind the subcommand's name."""
+_VARIABLES = {
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+    **{f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(_SETTINGS)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())},
+    "BASH_FUNC_git%%": _FUNCTION,
+    "__BASH_FUNC<git>()": _FUNCTION,
+}
+"""Settings given by variables outrank those of every file. The last name is how the bash of macOS spells the one before it."""
+
+
+def variables_for(judged: Judged) -> Mapping[str, str]:
+    """What the environment of a judged command is to hold besides: nothing unless it only reads, and reads with git."""
+    if not judged.read_only or not any(part.argv[0] == "git" for part in judged.parts):
+        return {}
+    return _VARIABLES

@@ -1,0 +1,112 @@
+"""A git that only reads obeys none of the programs that a repository's settings name."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flowchat.tools.command import judge_command
+from flowchat.tools.reading_git import variables_for
+
+LOOKS = (
+    *("git status", "git diff", "git diff --cached", "git diff HEAD~1", "git log -p", "git log --oneline -5", "git show HEAD"),
+    *("git show --stat", "git stash list", "git stash show", "git stash show -p", "git blame a.txt", "git grep -n hello"),
+    *("git branch -a", "git tag -l", "git describe --always --tags", "git reflog", "git ls-files -m", "git --no-pager log -p"),
+    *(
+        "git log -1 --format='%h %s'",
+        "git -P diff | cat",
+        "git status && git diff --stat; git log -p -- a.txt",
+        "git shortlog -sn HEAD",
+    ),
+)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"},
+    )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with changes, a stash and settings that name a program wherever git lets them."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "a.txt").write_text("hello\n")
+    (folder / ".gitattributes").write_text("*.txt diff=evil\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "one")
+    (folder / "a.txt").write_text("hello\nthere\n")
+    git(folder, "stash")
+    (folder / "a.txt").write_text("hello\nyou\n")
+    git(folder, "commit", "-qam", "two")
+    (folder / "a.txt").write_text("hello\nall\n")
+    evil = tmp_path / "evil.sh"
+    evil.write_text(f'#!/bin/sh\necho "$0 $*" >>{tmp_path}/PWNED\ncat "$1" 2>/dev/null\n')
+    evil.chmod(0o755)
+    hooks = folder / ".git" / "hooks"
+    for name in ("post-index-change", "fsmonitor-watchman", "query-watchman", "pre-auto-gc"):
+        (hooks / name).write_text(evil.read_text())
+        (hooks / name).chmod(0o755)
+    for name in (
+        *("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external", "diff.evil.command", "diff.evil.textconv"),
+        *("gpg.program", "gpg.ssh.program", "pager.log", "pager.diff", "pager.status", "core.editor", "credential.helper"),
+    ):
+        git(folder, "config", name, str(evil))
+    git(folder, "config", "log.showSignature", "true")
+    return folder
+
+
+def run(command: str, folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), **variables}
+    return subprocess.run(
+        ["/bin/bash", "--noprofile", "--norc", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_a_look_with_git_runs_nothing_that_the_repository_names(command: str, repository: Path) -> None:
+    judged = judge_command(command)
+    assert judged.read_only, judged.reason
+    index = (repository / ".git" / "index").read_bytes()
+    done = run(command, repository, dict(variables_for(judged)))
+    assert not (repository.parent / "PWNED").exists(), (repository.parent / "PWNED").read_text()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (repository / ".git" / "index").read_bytes() == index
+
+
+def test_without_the_variables_the_same_repository_does_run_them(repository: Path) -> None:
+    run("git diff", repository, {})
+    assert (repository.parent / "PWNED").exists()
+
+
+def test_a_diff_shows_the_lines_themselves(repository: Path) -> None:
+    command = "git diff -U0"
+    done = run(command, repository, dict(variables_for(judge_command(command))))
+    assert done.stdout.splitlines()[-2:] == ["-you", "+all"]
+
+
+@pytest.mark.parametrize("command", ["ls", "git commit -m x", "git status && touch x", "git -c a.b=c status"])
+def test_a_command_that_is_no_look_with_git_runs_as_the_user_would_run_it(command: str) -> None:
+    assert variables_for(judge_command(command)) == {}
+
+
+def test_a_repository_without_a_folder_of_its_own_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Files laid out like the inside of `.git` in the workspace itself would bring their own settings."""
+    git(tmp_path, "init", "-q", "--bare", "planted")
+    command = "git log --oneline"
+    done = run(command, tmp_path / "planted", dict(variables_for(judge_command(command))))
+    assert done.returncode == 128
+    assert "safe.bareRepository" in done.stderr
