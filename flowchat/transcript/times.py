@@ -1,4 +1,4 @@
-"""When something was, as a person reads it."""
+"""When something was, in the reader's zone; a log, a card or a folder's name may say a time that no calendar has."""
 
 from datetime import datetime
 
@@ -6,9 +6,15 @@ UNKNOWN = "at unknown time "
 """As long as a time is."""
 
 
-def minute(at_ms: int) -> str:
-    """`2026-11-21 12:55` here, of milliseconds since the epoch; UNKNOWN for what no calendar has."""
+def local(at_ms: int) -> datetime | None:
+    """Of milliseconds since the epoch; None for what no calendar has."""
     try:
-        return datetime.fromtimestamp(at_ms / 1000).strftime("%Y-%m-%d %H:%M")
-    except (OverflowError, OSError, ValueError):  # a log, a card or a folder's name may say anything
-        return UNKNOWN
+        return datetime.fromtimestamp(at_ms / 1000)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def minute(at_ms: int) -> str:
+    """`2026-11-21 12:55`, or UNKNOWN."""
+    at = local(at_ms)
+    return UNKNOWN if at is None else at.strftime("%Y-%m-%d %H:%M")

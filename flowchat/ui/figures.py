@@ -1,7 +1,8 @@
 """How numbers and places are written: sizes as 68k, durations as 31 ms, 6 s, 2 min, moments as today 14:02, paths as ~/work."""
 
-from datetime import datetime
 from pathlib import Path
+
+from flowchat.transcript.times import local
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -30,8 +31,10 @@ def cost(dollars: float) -> str:
 
 
 def moment(at_ms: int, now_ms: int) -> str:
-    """A time in the reader's zone: today 14:02, yesterday 9:40, Tuesday, 3 Nov, 3 Nov 2024."""
-    at, now = datetime.fromtimestamp(at_ms / 1000), datetime.fromtimestamp(now_ms / 1000)
+    """A time in the reader's zone: today 14:02, yesterday 9:40, Tuesday, 3 Nov, 3 Nov 2024; "unknown" for what is none."""
+    at, now = local(at_ms), local(now_ms)
+    if at is None or now is None:
+        return "unknown"
     days = (now.date() - at.date()).days
     clock = f"{at.hour}:{at.minute:02d}"
     if days <= 0:

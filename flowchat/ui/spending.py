@@ -1,11 +1,11 @@
 """What a session's requests took: its attempt_used facts added up by step, run, day and purpose; pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from msgspec import Struct
 
 from flowchat.transcript.entries import AttemptUsed, Record, Seq
+from flowchat.transcript.times import local
 from flowchat.ui.figures import moment
 
 RUNS_LIMIT = 500
@@ -114,5 +114,5 @@ def _run_lines(number: int, began_ms: int, steps: dict[str, Spent], now_ms: int)
 
 
 def _day(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000)
-    return f"{at.day} {at.strftime('%b %Y')}"
+    at = local(at_ms)
+    return "unknown" if at is None else f"{at.day} {at.strftime('%b %Y')}"

@@ -3,7 +3,9 @@
 import pytest
 
 from flowchat.transcript.entries import AnyEntry, AttemptUsed, Forked, Record, RunStarted, Usage, type_name
+from flowchat.transcript.times import UNKNOWN, minute
 from flowchat.ui.cost_screen import CostScreen, cost_lines
+from flowchat.ui.figures import moment
 from flowchat.ui.palette import DARK
 from flowchat.ui.spending import RUNS_LIMIT, Bill, Line, Spent, bill
 from tests.ui.test_pickers import Pushed
@@ -102,3 +104,9 @@ async def test_the_screen_scrolls_and_escape_closes_it() -> None:
     async with app.run_test(size=(80, 12)) as pilot:
         await pilot.press("end", "escape")
         assert app.given == [None]
+
+
+@pytest.mark.parametrize("at_ms", [10**18, -(10**18)])
+def test_a_time_that_no_calendar_has_is_unknown(at_ms: int) -> None:
+    assert moment(at_ms, 0) == moment(0, at_ms) == "unknown"
+    assert minute(at_ms) == UNKNOWN
