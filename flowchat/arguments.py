@@ -85,13 +85,22 @@ class Doctor(NamedTuple):
     as_json: bool = False
 
 
+class Trusting(NamedTuple):
+    """`flowchat trust`, `trust list`, `trust add [DIR]`, `trust remove [DIR]`; `folder` may be gone; `sure`: nothing is asked."""
+
+    action: Literal["show", "list", "add", "remove"]
+    folder: Path
+    as_json: bool = False
+    sure: bool = False
+
+
 class Page(NamedTuple):
     """Something to read, as `--version` and `--help` ask for; it ends with a newline."""
 
     text: str
 
 
-Command: TypeAlias = Chat | Sessions | Trash | Models | Config | Doctor | Page
+Command: TypeAlias = Chat | Sessions | Trash | Models | Config | Doctor | Trusting | Page
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -107,6 +116,8 @@ def parse(words: Sequence[str]) -> Command:
         return _parse_config(words[1:])
     if words[:1] == ["doctor"]:
         return _parse_doctor(words[1:])
+    if words[:1] == ["trust"]:
+        return _parse_trusting(words[1:])
     if words[:1] == ["run"]:
         words[0] = "--print"
     end = words.index("--") if "--" in words else len(words)
@@ -159,6 +170,7 @@ def _chat_parser() -> "_Parser":
         "flowchat config path | show | set KEY VALUE   [--json] the settings\n"
         "flowchat config set-key | forget-key PROVIDER          an API key, read from stdin or a hidden prompt\n"
         "flowchat doctor [--probe] [--json]                     what is here and what is wrong, for a bug report\n"
+        "flowchat trust [list | add DIR | remove DIR] [--json]  the folders whose settings and rules count\n"
         "flowchat run [PROMPT]                                  the same as flowchat -p [PROMPT]\n\n"
         "Exit codes of -p: 0 completed, 1 error, 2 usage, 53 step limit, 130/143/129 signals.",
         formatter_class=RawDescriptionHelpFormatter,
@@ -283,6 +295,29 @@ def _parse_doctor(words: list[str]) -> Doctor | Page:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     said = parser.parse_intermixed_args(words)
     return Page(parser.format_help()) if said.help else Doctor(said.probe, said.json)
+
+
+_TRUSTING = ("list", "add", "remove")
+
+
+def _parse_trusting(words: list[str]) -> Trusting | Page:
+    parser = _Parser(prog="flowchat trust", description="Whether this folder is trusted, and what in it waits for that.")
+    add = parser.add_argument
+    add("action", nargs="?", metavar="|".join(_TRUSTING), help="all trusted folders; trust one, trust one no longer")
+    add("folder", nargs="?", default=HERE, metavar="DIR", help="with add and remove: a folder, else the current one")
+    add("--json", action="store_true", help="one JSON object a line")
+    add("--yes", action="store_true", help="with add: do not ask")
+    said = parser.parse_intermixed_args(words)
+    if said.help:
+        return Page(parser.format_help())
+    if said.action not in (None, *_TRUSTING):
+        raise UsageError(f"`flowchat trust` takes list, add DIR or remove DIR, not {said.action!r}")
+    if said.action in (None, "list") and said.folder != HERE:
+        raise UsageError(f"`trust list` takes no folder, and {said.folder!r} was given: leave it out")
+    if said.yes and said.action != "add":
+        raise UsageError("--yes goes with `trust add`: leave it out")
+    folder = Path(said.folder).expanduser() if said.action == "remove" and said.folder != HERE else _folder(said.folder)
+    return Trusting(said.action or "show", folder, said.json, said.yes)
 
 
 class _Parser(ArgumentParser):

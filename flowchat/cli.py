@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, Trash, here, parse
+from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, Trash, Trusting, here, parse
 from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def _do(command: Command) -> int:
             return _configure(command)
         case Doctor():
             return _examine(command)
+        case Trusting():
+            return _use_trust(command)
         case Chat():
             return _show_screen(command) if command.headless is None else _print_answer(command, command.headless)
 
@@ -202,6 +204,27 @@ def _use_trash(command: Trash) -> int:
             lines = trashing.restore_session(store, command.wanted, command.as_json)
         case "empty":
             lines = trashing.empty_trash(store, command.as_json, command.sure, STDIN, STDERR)
+    return _write(lines)
+
+
+def _use_trust(command: Trusting) -> int:
+    import time
+
+    from flowchat.config import open_folders
+    from flowchat.runtime.trust import Trust
+    from flowchat.serve import trusting
+    from flowchat.store.trusted import TrustFile
+
+    trust = Trust(TrustFile(open_folders(os.environ).data), lambda: time.time_ns() // 1_000_000)
+    match command.action:
+        case "show":
+            lines = trusting.show_folder(trust, command.folder, command.as_json)
+        case "list":
+            lines = trusting.list_folders(trust, command.as_json)
+        case "add":
+            lines = trusting.add_folder(trust, command.folder, command.as_json, command.sure, STDIN, STDERR)
+        case "remove":
+            lines = trusting.remove_folder(trust, command.folder, command.as_json)
     return _write(lines)
 
 

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 
 class Greeting(Struct, frozen=True):
-    """`reason` is a clause, `instructions` are paths, `last` the sessions of the folder, the newest first."""
+    """`reason` is a clause, `instructions` are paths, `last` the sessions of the folder, the newest first.
+
+    `waiting` counts what of the folder waits for trust, or, where it is `trusted`, to be approved.
+    """
 
     branch: str = ""
     reason: str = ""
     instructions: tuple[Path, ...] = ()
     last: "tuple[SessionCard, ...]" = ()
+    trusted: bool = False
+    waiting: int = 0
 
 
 def greet(workspace: "Workspace", model: str) -> Greeting:
@@ -30,7 +35,9 @@ def greet(workspace: "Workspace", model: str) -> Greeting:
     reason = reason_of(model, workspace.environ, workspace.settings, workspace.choosing.key_places())
     config_folder = workspace.folders.config if workspace.folders else None
     instructions = tuple(instruction_files(workspace.path, config_folder))
-    return Greeting(git_branch(workspace.path) or "", reason, instructions, tuple(workspace.cards()))
+    look = workspace.trust.look(workspace.path)
+    branch, cards = git_branch(workspace.path) or "", tuple(workspace.cards())
+    return Greeting(branch, reason, instructions, cards, bool(look.trusted_by), len(look.waiting))
 
 
 def reason_of(model: str, environ: Mapping[str, str], settings: Settings, kept: Collection[str]) -> str:

@@ -24,7 +24,9 @@ from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
+from flowchat.runtime.project_settings import told_of, with_project
 from flowchat.runtime.session import Session
+from flowchat.runtime.trust import Look, Trust
 from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.runtime.writing import Writing
 from flowchat.store.aside import aside
@@ -33,6 +35,7 @@ from flowchat.store.disk import Disk
 from flowchat.store.keys import Keys
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
+from flowchat.store.trusted import TrustFile
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.walk import Walk
@@ -86,11 +89,15 @@ class Workspace:
         disk: Disk | None = None,
         keys: Keys | None = None,
     ) -> None:
-        self.path, self.settings, self.folders = path.resolve(), settings, folders
+        self.path, self.folders = path.resolve(), folders
         self.environ, self._rules, self._attended = environ, tuple(rules), attended
         self._max_steps, self._clock = max_steps, clock or SystemClock()
         self._make_model = make_model
         self._keys = keys or (Keys(folders.config) if folders else None)
+        self.trust = Trust(TrustFile(folders.data) if folders else None, self._clock.now_ms)
+        self.settings, ignored = with_project(settings, self.path, self.trust)
+        waiting = () if attended else self.trust.look(self.path).waiting
+        notices = (*notices, *ignored, *((told_of(len(waiting)),) if waiting else ()))
         self.notices = (*notices, *(self._keys.trouble() if self._keys else ()))
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         self.archive = Archive(self._store, self._clock.now_ms)
@@ -213,7 +220,8 @@ class Workspace:
         path = where or self.path
         blobs = AskedBlobs(opened.blobs.get)
         models = self._models(blobs.get, lambda: session.tell_context())
-        surroundings = Surroundings(path, self.folders.config if self.folders else None, self._clock)
+        config_folder = self.folders.config if self.folders else None
+        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path))
         private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
         permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
         limits = Limits(
@@ -276,6 +284,18 @@ class Workspace:
         for _, models in self._open:
             models.use(self.settings)
         return said
+
+    async def trust_folder(self, look: Look) -> tuple[str, ...]:
+        """Trust a folder and approve what waits in it, as it was when it was looked at; its settings count from now on, in
+        open sessions as far as they are about models' sizes and addresses. Gives what there is to say. Raises StorageFailed.
+        """
+        await aside(lambda: self.trust.add(look))
+        if look.folder == self.path:
+            self.settings, ignored = await aside(lambda: with_project(self.settings, self.path, self.trust))
+            for _, models in self._open:
+                models.use(self.settings)
+            return ignored
+        return ()
 
     async def examine(self, asks: bool = False) -> "Report":
         """What `flowchat doctor` tells; with a test call of the model where it `asks`."""

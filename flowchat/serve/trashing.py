@@ -42,7 +42,7 @@ def empty_trash(store: Sessions, as_json: bool, sure: bool, stdin: int, stderr: 
     if trashed and not sure:
         if not (os.isatty(stdin) and os.isatty(stderr)):
             raise UsageError(f"`trash empty` deletes {what} for good and stdin is not a terminal to ask on: add --yes")
-        if not _agreed(f"Delete {what} for good? This frees {byte_size(frees)}. [y/N] ", stdin, stderr):
+        if not agreed(f"Delete {what} for good? This frees {byte_size(frees)}. [y/N] ", stdin, stderr):
             raise CommandRefused(f"nothing was deleted; {what} stay in the trash" if len(trashed) > 1 else "nothing was deleted")
     gone = store.trashed.empty(trashed)
     if as_json:
@@ -53,7 +53,8 @@ def empty_trash(store: Sessions, as_json: bool, sure: bool, stdin: int, stderr: 
         yield f"{gone:,} session{'' if gone == 1 else 's'} deleted, {byte_size(frees)} freed\n"
 
 
-def _agreed(question: str, stdin: int, stderr: int) -> bool:
+def agreed(question: str, stdin: int, stderr: int) -> bool:
+    """Whether the person at the terminal says yes."""
     with suppress(OSError):
         os.write(stderr, question.encode())
         return os.read(stdin, ANSWER_BYTES).strip().lower() in (b"y", b"yes")

@@ -58,6 +58,12 @@ def choose_model(stage: Stage) -> None:
     stage.order(lambda session: model_choice.pick_model(stage, session))
 
 
+def look_at_trust(stage: Stage) -> None:
+    from flowchat.ui import trust_screen
+
+    stage.errands.run(trust_screen.show_trust(stage), once="Looking at what waits for trust", brief=False)
+
+
 def pick_message(stage: Stage, number: str = "") -> None:
     """Raises NotFound."""
     if stage.session is not None:
@@ -170,6 +176,10 @@ async def _cost(stage: Stage, session: "Session", argument: str) -> None:
     picking.show_cost(stage, session)
 
 
+async def _trust(stage: Stage, session: "Session", argument: str) -> None:
+    look_at_trust(stage)
+
+
 async def _status(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import status
 
@@ -210,6 +220,7 @@ BY_NAME: dict[str, Do] = {
     "fork": _fork,
     "theme": _theme,
     "cost": _cost,
+    "trust": _trust,
     "status": _status,
     "doctor": _doctor,
     "keys": _keys,

@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]", one_word=True),
     Command("cost", "Tokens and cost of this session, by day, run and step"),
+    Command("trust", "What in this folder waits for your trust; trust it, or no longer", once=True),
     Command("status", "Session, model, context, files and versions on one page"),
     Command("doctor", "Check this installation; the page can go into a bug report"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),

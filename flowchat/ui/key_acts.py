@@ -141,6 +141,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "editor": _of(Stage.edit_outside),
     "redraw": _of(lambda stage: stage.app.refresh(repaint=True, layout=True)),
     "model": _of(command_acts.choose_model),
+    "trust": _of(command_acts.look_at_trust),
     "save": _of(_save),
     "menu": lambda acts, _: acts.show_menu(),
     "help": _of(command_acts.show_help),

@@ -44,6 +44,7 @@ CHAT: tuple[Key, ...] = (
     Key("editor", ("ctrl+g",), "Write on in your editor ($VISUAL, $EDITOR)"),
     Key("redraw", ("ctrl+l",), "Redraw"),
     Key("model", ("f2",), "Choose the model; enter an API key"),
+    Key("trust", ("f4",), "What in this folder waits for your trust"),
     Key("save", ("ctrl+s", "alt+s"), "While editing a message: save it in place"),
     Key("menu", ("f1", "ctrl+p", "alt+x"), "All commands and actions with their keys; again: the help"),
     Key("help", (), "Every key and command on one page"),
@@ -149,6 +150,10 @@ QUEUE: tuple[Key, ...] = (
     Key("close", ("escape", "ctrl+c", "alt+down"), "Back to the composer"),
 )
 
+TRUST: tuple[Key, ...] = (
+    Key("trust", ("t",), "Trust the folder, and approve what is shown"),
+    Key("forget", ("r",), "Trust it no longer"),
+)
 
 READING: tuple[Key, ...] = (Key("fork", ("f",), "Go on in a copy, when nothing is written"),)
 
@@ -177,6 +182,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "models": MODELS,
     "sessions": SESSIONS,
     "messages": MESSAGES,
+    "trust": TRUST,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
 PLACES: dict[str, str] = {
@@ -192,6 +198,7 @@ PLACES: dict[str, str] = {
     "models": "among the models",
     "sessions": "among the sessions",
     "messages": "among earlier messages",
+    "trust": "when looking at what waits for trust",
 }
 """What each context is called in sentences."""
 INSIDE_CHAT = ("composer", "conversation", "find", "queue", "approval")

@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from flowchat.transcript.clean import clean
-from flowchat.ui.figures import from_home, moment
+from flowchat.ui.figures import from_home, many, moment
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line, wrapped
@@ -73,7 +73,7 @@ class Welcome(Widget):
         if greeting is not None and greeting.instructions:
             names = ", ".join(one_line(from_home(str(path))) for path in greeting.instructions)
             rows += [[], [("  Instructions   ", dim), (cut(names, max(8, width - 19)), plain)]]
-        return [*rows, *self._last(width)]
+        return [*rows, *self._trust(width), *self._last(width)]
 
     def _ready(self, width: int) -> list[list[Piece]]:
         """What answers, and how another is chosen."""
@@ -97,6 +97,18 @@ class Welcome(Widget):
         if pieces_width(ready) + len(choose) + 5 <= width:
             return [[*ready, (f"   {choose}", dim)]]
         return [ready, [("  ", plain), (choose, dim)]]
+
+    def _trust(self, width: int) -> list[list[Piece]]:
+        """What of the folder does nothing yet, and where that is changed; nothing where nothing waits."""
+        plain, dim, greeting = self._palette.text, self._palette.dim, self._greeting
+        if greeting is None or not greeting.waiting:
+            return []
+        waiting = f"{many(greeting.waiting, 'setting or rule')} of this folder".replace("setting or rules", "settings and rules")
+        verb = "wait" if greeting.waiting > 1 else "waits"
+        until = "to be approved" if greeting.trusted else "until you trust it"
+        looks = self._keymap.hint("chat", "looks at them" if greeting.waiting > 1 else "looks at it", "trust")
+        told = wrapped(f"{waiting} {verb} {until}. {looks or '/trust looks at them'}", width - 4)
+        return [[], *([("  ", plain), (part, plain if index == 0 else dim)] for index, part in enumerate(told))]
 
     def _last(self, width: int) -> list[list[Piece]]:
         plain, dim = self._palette.text, self._palette.dim

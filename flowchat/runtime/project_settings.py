@@ -1,0 +1,49 @@
+"""What the settings of a folder change: they may be stricter than the user's at once, and all else only once it is trusted."""
+
+from pathlib import Path
+from typing import cast, get_args
+
+from flowchat.config import Settings, shown
+from flowchat.errors import UsageError
+from flowchat.runtime.trust import PERSONAL, SETTINGS_FILE, Trust, digest_of, is_steering, project_settings
+from flowchat.store.setting import fit_setting, with_setting
+from flowchat.transcript.entries import Mode
+
+STRICTEST_FIRST: tuple[Mode, ...] = ("plan", "default", "accept-edits", "auto", "bypass")
+assert set(STRICTEST_FIRST) == set(get_args(Mode))
+
+
+def with_project(settings: Settings, folder: Path, trust: Trust) -> tuple[Settings, tuple[str, ...]]:
+    """The user's settings with those of a folder that count, and a sentence for each thing that never will. Blocks."""
+    try:
+        said = project_settings(folder)
+    except (OSError, ValueError) as error:
+        return settings, (str(error),)
+    notices: list[str] = []
+    trusted, approved = bool(said) and trust.trusted(folder), trust.approved(folder) if said else frozenset[str]()
+    for key, value in said.items():
+        try:
+            _, fitting = fit_setting(key, value)
+            if key == "permission_mode":
+                if _is_stricter(cast(Mode, fitting), settings.permission_mode):
+                    settings = with_setting(settings, key, value)
+                elif fitting != settings.permission_mode:
+                    yours = f"a project can only be stricter than your own setting ({settings.permission_mode})"
+                    notices.append(f"{SETTINGS_FILE}: permission_mode = {shown(value)} is ignored: {yours}")
+            elif key in PERSONAL:
+                notices.append(f"{SETTINGS_FILE}: {key} is ignored: a project cannot set it")
+            elif digest_of(folder, key, value) in approved if is_steering(key) else trusted:
+                settings = with_setting(settings, key, value)
+        except UsageError as error:
+            notices.append(f"{SETTINGS_FILE}: {str(error).removesuffix('; nothing was changed')}")
+    return settings, tuple(notices)
+
+
+def told_of(waiting: int) -> str:
+    """What waits for trust, where no screen says so."""
+    things = "1 setting or rule" if waiting == 1 else f"{waiting:,} settings and rules"
+    return f"{things} of this folder's .flowchat wait for your trust and are not used; `flowchat trust` shows them"
+
+
+def _is_stricter(mode: Mode, than: Mode) -> bool:
+    return STRICTEST_FIRST.index(mode) < STRICTEST_FIRST.index(than)

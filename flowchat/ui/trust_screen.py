@@ -1,0 +1,123 @@
+"""Whether this folder is trusted and what in it waits for that, to the letter; one key trusts it, one takes that back."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Literal
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from flowchat.transcript.clean import clean
+from flowchat.ui.figures import from_home
+from flowchat.ui.keymap import DEFAULT, Keymap
+from flowchat.ui.palette import Palette
+from flowchat.ui.prose import one_line, wrapped
+from flowchat.ui.rows import Rows, foot_lines
+from flowchat.ui.strips import Piece
+
+if TYPE_CHECKING:
+    from flowchat.runtime.trust import Look
+    from flowchat.ui.stage import Stage
+
+GUARD_SECONDS = 0.3
+"""A key decides only so long after the page was painted: what was being written never does."""
+NOT_TRUSTED = (
+    "Its files are read as text, AGENTS.md too, and the model is told that they do not speak for you. Chatting works as ever;"
+    " nothing below does anything until you trust the folder."
+)
+CHANGED = "What is below is new or has changed since you trusted the folder, and is not used until you approve it."
+SENDS = "decides where keys and messages go"
+Decision = Literal["trust", "forget"]
+
+
+async def show_trust(stage: "Stage") -> None:
+    """Look at the folder, let the user decide, and do it. Raises StorageFailed."""
+    workspace = stage.workspace
+    look = await asyncio.to_thread(workspace.trust.look, workspace.path)
+    decision = await stage.app.push_screen_wait(TrustScreen(stage.palette, look, stage.keymap))
+    if decision == "trust":
+        notices = await workspace.trust_folder(look)
+        stage.say(notices[0] if notices else "This folder is trusted", "warning" if notices else "info")
+    elif decision == "forget":
+        await asyncio.to_thread(workspace.trust.remove, workspace.path)
+        stage.say("This folder is no longer trusted; settings it changed are yours again from the next start on")
+    if decision is not None:
+        await stage.greet()
+
+
+class TrustScreen(Screen[Decision | None], inherit_bindings=False):
+    """Gives what was decided; None: nothing."""
+
+    def __init__(self, palette: Palette, look: "Look", keymap: Keymap = DEFAULT) -> None:
+        super().__init__()
+        self._palette, self._look, self._keymap = palette, look, keymap
+        self._scrolls, self._acts = keymap.acts("list"), keymap.acts("trust")
+        self._painted: float | None = None
+
+    def compose(self) -> ComposeResult:
+        palette = self._palette
+        yield Rows(palette, lambda width: [[("  Trust", palette.text + palette.bold)], []])
+        yield Rows(palette, self._lines).add_class("fills")
+        yield Rows(palette, lambda width: foot_lines(width, self._hints(), palette))
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._note_painted)
+
+    def _note_painted(self) -> None:
+        self._painted = time.monotonic()
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        act = self._acts.get(event.key)
+        if act in ("trust", "forget"):
+            is_settled = self._painted is not None and event.time - self._painted >= GUARD_SECONDS
+            if is_settled and self._can(act):
+                self.dismiss("trust" if act == "trust" else "forget")
+        elif self._scrolls.get(event.key) == "close" or event.key == "q":
+            self.dismiss(None)
+        elif (scroll := self._scrolls.get(event.key)) is not None:
+            self.query_one(".fills", Rows).act(scroll)
+
+    def _can(self, act: str) -> bool:
+        by = self._look.trusted_by
+        return (not by or bool(self._look.waiting)) if act == "trust" else by == str(self._look.folder)
+
+    def _hints(self) -> list[str]:
+        hint, by = self._keymap.hint, self._look.trusted_by
+        hints = [hint("trust", "approves it" if by else "trusts the folder", "trust")] if self._can("trust") else []
+        hints += [hint("trust", "trusts it no longer", "forget")] if self._can("forget") else []
+        return [*hints, hint("list", "closes", "close")]
+
+    def _lines(self, width: int) -> list[list[Piece]]:
+        palette, look = self._palette, self._look
+        lines: list[list[Piece]] = []
+
+        def say(text: str, style: Style, inset: str = "  ") -> None:
+            for part in wrapped(text, max(8, width - len(inset) - 2)):
+                lines.append([(inset, palette.text), (part, style)])
+
+        where = from_home(str(look.folder))
+        if look.trusted_by:
+            inside = "" if look.trusted_by == str(look.folder) else f", as part of {from_home(look.trusted_by)}"
+            say(f"{one_line(where)} is trusted{one_line(inside)}.", palette.text)
+        else:
+            say(f"{one_line(where)} is not trusted.", palette.text)
+        if look.problem:
+            say(one_line(look.problem), palette.warn)
+        lines.append([])
+        if look.waiting:
+            say(CHANGED if look.trusted_by else NOT_TRUSTED, palette.dim)
+        elif not look.trusted_by:
+            say("Nothing in it waits for that.", palette.dim)
+        file = ""
+        for waits in look.waiting:
+            if waits.file != file:
+                lines.append([])
+                say(waits.file, palette.dim)
+                file = waits.file
+            say(clean(waits.text), palette.text, "    ")
+            if waits.digest:
+                say(SENDS, palette.warn, "      ")
+        return lines
