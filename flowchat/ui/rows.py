@@ -50,6 +50,11 @@ class Rows(Widget):
         self.refresh()
         return True
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing is hidden below."""
+        return self._top + self.size.height >= len(self._lines(self.size.width))
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 GUARD_SECONDS = 0.3
 """A key decides only so long after the page was painted: what was being written never does."""
 NOT_TRUSTED = (
-    "Its files are read as text, AGENTS.md too, and the model is told that they do not speak for you. Chatting works as ever;"
-    " nothing below does anything until you trust the folder."
+    "None of this does anything until you trust the folder. Its files are read as text, AGENTS.md too, and the model is told that"
+    " they do not speak for you. Chatting works as ever."
 )
-CHANGED = "What is below is new or has changed since you trusted the folder, and is not used until you approve it."
+CHANGED = "This is new or has changed since you trusted the folder, and is not used until you approve it."
 SENDS = "decides where keys and messages go"
 Decision = Literal["trust", "forget"]
 
@@ -60,25 +60,42 @@ class TrustScreen(Screen[Decision | None], inherit_bindings=False):
         palette = self._palette
         yield Rows(palette, lambda width: [[("  Trust", palette.text + palette.bold)], []])
         yield Rows(palette, self._lines).add_class("fills")
-        yield Rows(palette, lambda width: foot_lines(width, self._hints(), palette))
+        foot = Rows(palette, lambda width: foot_lines(width, self._hints(), palette))
+        foot.id = "foot"
+        yield foot
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._note_painted)
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.query_one("#foot", Rows).draw_again)
+
     def _note_painted(self) -> None:
         self._painted = time.monotonic()
+        self.query_one("#foot", Rows).draw_again()
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
         act = self._acts.get(event.key)
         if act in ("trust", "forget"):
-            is_settled = self._painted is not None and event.time - self._painted >= GUARD_SECONDS
-            if is_settled and self._can(act):
-                self.dismiss("trust" if act == "trust" else "forget")
+            self._decide("trust" if act == "trust" else "forget", event.time)
         elif self._scrolls.get(event.key) == "close" or event.key == "q":
             self.dismiss(None)
         elif (scroll := self._scrolls.get(event.key)) is not None:
-            self.query_one(".fills", Rows).act(scroll)
+            self._scroll(scroll)
+
+    def _decide(self, decision: Decision, at: float) -> None:
+        """What has not been seen is not approved: first its rest is shown."""
+        if self._painted is None or at - self._painted < GUARD_SECONDS or not self._can(decision):
+            return
+        if decision == "trust" and not self.query_one(".fills", Rows).is_at_end:
+            self._scroll("page_down")
+        else:
+            self.dismiss(decision)
+
+    def _scroll(self, act: str) -> None:
+        self.query_one(".fills", Rows).act(act)
+        self.query_one("#foot", Rows).draw_again()
 
     def _can(self, act: str) -> bool:
         by = self._look.trusted_by
@@ -86,7 +103,10 @@ class TrustScreen(Screen[Decision | None], inherit_bindings=False):
 
     def _hints(self) -> list[str]:
         hint, by = self._keymap.hint, self._look.trusted_by
-        hints = [hint("trust", "approves it" if by else "trusts the folder", "trust")] if self._can("trust") else []
+        does = "approves it" if by else "trusts the folder"
+        if self._painted is not None and not self.query_one(".fills", Rows).is_at_end:
+            does = f"shows more, then {does}"
+        hints = [hint("trust", does, "trust")] if self._can("trust") else []
         hints += [hint("trust", "trusts it no longer", "forget")] if self._can("forget") else []
         return [*hints, hint("list", "closes", "close")]
 
@@ -106,11 +126,6 @@ class TrustScreen(Screen[Decision | None], inherit_bindings=False):
             say(f"{one_line(where)} is not trusted.", palette.text)
         if look.problem:
             say(one_line(look.problem), palette.warn)
-        lines.append([])
-        if look.waiting:
-            say(CHANGED if look.trusted_by else NOT_TRUSTED, palette.dim)
-        elif not look.trusted_by:
-            say("Nothing in it waits for that.", palette.dim)
         file = ""
         for waits in look.waiting:
             if waits.file != file:
@@ -120,4 +135,9 @@ class TrustScreen(Screen[Decision | None], inherit_bindings=False):
             say(clean(waits.text), palette.text, "    ")
             if waits.digest:
                 say(SENDS, palette.warn, "      ")
+        lines.append([])
+        if look.waiting:
+            say(CHANGED if look.trusted_by else NOT_TRUSTED, palette.dim)
+        elif not look.trusted_by:
+            say("Nothing in it waits for that.", palette.dim)
         return lines

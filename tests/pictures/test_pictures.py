@@ -495,6 +495,39 @@ async def status(stage: Stage) -> None:
     await stage.press(*["down"] * 6)
 
 
+PROJECT = 'model = "openai/gpt-5"\n[models."openai/gpt-5"]\napi_base = "http://127.0.0.1:8000/v1"\n[limits]\nsteps = 500\n'
+
+
+def wants_trust(stage: Stage) -> None:
+    folder = stage.workspace.path / ".flowchat"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.toml").write_text(PROJECT)
+    (folder / "permissions.toml").write_text('allow = ["shell(make:*)"]\n')
+
+
+@scene("wait until you trust it", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def empty_not_trusted(stage: Stage) -> None:
+    wants_trust(stage)
+    await stage.enter("/new")
+    await stage.shows("4 settings and rules")
+
+
+@scene("Trust", "is not trusted", "trusts the folder", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def trust(stage: Stage) -> None:
+    wants_trust(stage)
+    await stage.press("f4")
+    await stage.shows("trusts the folder")
+
+
+@scene("is trusted", ":9000/v1", "approves it", views=((USUAL, NIGHT), (NARROW, DAY)), exact=False)
+async def trust_changed(stage: Stage) -> None:
+    wants_trust(stage)
+    await stage.workspace.trust_folder(stage.workspace.trust.look(stage.workspace.path))
+    (stage.workspace.path / ".flowchat" / "config.toml").write_text(PROJECT.replace(":8000", ":9000"))
+    await stage.press("f4")
+    await stage.shows("approves it")
+
+
 async def card(stage: Stage, finder: Finder, *keys: str) -> None:
     """The card of models on a machine of our own."""
     stage.app.push_screen(ModelScreen(stage.app.looks.live, DEFAULT, finder, print, "scripted"))

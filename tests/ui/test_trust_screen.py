@@ -29,6 +29,12 @@ async def struck(app: Any, pilot: Pilot[Any], key: str, after: float) -> None:
     await pilot.pause()
 
 
+class Low(Pushed):
+    """Where what does not fit scrolls."""
+
+    CSS = "Screen { layout: vertical; } .fills { height: 1fr; }"
+
+
 async def test_it_shows_to_the_letter_what_waits_and_that_it_decides_where_keys_go() -> None:
     look = Look(FOLDER, waiting=(BASE, Waiting(".flowchat/permissions.toml", "allow shell(\x1b[2Jmake)")))
     app = Pushed(TrustScreen(DARK, look))
@@ -62,6 +68,19 @@ async def test_a_key_decides_what_can_be_decided(look: Look, key: str, given: li
         await pilot.pause()
         await struck(app, pilot, key, after=1.0)
         assert app.given == given
+
+
+async def test_what_has_not_been_seen_is_not_approved() -> None:
+    look = Look(FOLDER, waiting=tuple(Waiting(".flowchat/permissions.toml", f"allow shell(make {n})") for n in range(30)))
+    app = Low(TrustScreen(DARK, look))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "t shows more, then trusts the folder" in shown(app, "#foot")
+        await struck(app, pilot, "t", after=1.0)
+        assert (app.given, "allow shell(make 29)" in shown(app, ".fills")) == ([], True)
+        assert "t trusts the folder" in shown(app, "#foot")
+        await struck(app, pilot, "t", after=2.0)
+        assert app.given == ["trust"]
 
 
 async def test_a_key_that_was_on_its_way_when_the_page_came_decides_nothing() -> None:
