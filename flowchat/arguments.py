@@ -1,12 +1,13 @@
 """The command line, parsed into one command."""
 
 import os
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from flowchat import __version__
+from flowchat.argument_parser import Parser
 from flowchat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -159,8 +160,8 @@ def _check_together(said: dict[str, object]) -> None:
         raise UsageError("-r with -p needs the id or the title of a session: `flowchat sessions list` shows them")
 
 
-def _chat_parser() -> "_Parser":
-    parser = _Parser(
+def _chat_parser() -> "Parser":
+    parser = Parser(
         prog="flowchat",
         description="A terminal chat for developers. Without -p it opens the screen; with -p it prints one answer.",
         epilog="flowchat sessions list | show ID | path ID   [--json]      saved sessions\n"
@@ -197,7 +198,7 @@ _SESSIONS = ("list", "show", "path", "delete", "export")
 
 
 def _parse_sessions(words: list[str]) -> Sessions | Page:
-    parser = _Parser(prog="flowchat sessions", description="Saved sessions.")
+    parser = Parser(prog="flowchat sessions", description="Saved sessions.")
     add = parser.add_argument
     add("action", nargs="?", metavar="|".join(_SESSIONS), help="list all; show one, print its folder, trash it, write it out")
     add("wanted", nargs="?", default="", metavar="ID", help="an id, the start of an id, or a title")
@@ -234,7 +235,7 @@ _TRASH = ("list", "restore", "empty")
 
 
 def _parse_trash(words: list[str]) -> Trash | Page:
-    parser = _Parser(prog="flowchat trash", description="Deleted sessions; they stay until the trash is emptied.")
+    parser = Parser(prog="flowchat trash", description="Deleted sessions; they stay until the trash is emptied.")
     add = parser.add_argument
     add("action", nargs="?", metavar="|".join(_TRASH), help="list all, put one back, or delete all for good")
     add("wanted", nargs="?", default="", metavar="ID", help="with restore: an id, the start of an id, or a title")
@@ -256,7 +257,7 @@ def _parse_trash(words: list[str]) -> Trash | Page:
 
 
 def _parse_models(words: list[str]) -> Models | Page:
-    parser = _Parser(prog="flowchat models", description="What could answer here: models on this machine, keys, the demo.")
+    parser = Parser(prog="flowchat models", description="What could answer here: models on this machine, keys, the demo.")
     parser.add_argument("provider", nargs="?", default="", metavar="PROVIDER", help="the models litellm's table has of it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     said = parser.parse_intermixed_args(words)
@@ -268,7 +269,7 @@ _CONFIG = {"path": 0, "show": 0, "set": 2, "set-key": 1, "forget-key": 1}
 
 
 def _parse_config(words: list[str]) -> Config | Page:
-    parser = _Parser(prog="flowchat config", description="The settings, and the API keys flowchat keeps.")
+    parser = Parser(prog="flowchat config", description="The settings, and the API keys flowchat keeps.")
     parser.add_argument("action", nargs="?", metavar="path|show|set|set-key|forget-key",
         help="where the settings are, what counts, change one; keep an API key, let go of it")  # fmt: skip
     parser.add_argument("words", nargs="*", metavar="KEY VALUE | PROVIDER", help="such as `theme light`, or `openai`")
@@ -290,7 +291,7 @@ def _parse_config(words: list[str]) -> Config | Page:
 
 
 def _parse_doctor(words: list[str]) -> Doctor | Page:
-    parser = _Parser(prog="flowchat doctor", description="What is here and what is wrong. No key is in it; 1 where something is.")
+    parser = Parser(prog="flowchat doctor", description="What is here and what is wrong. No key is in it; 1 where something is.")
     parser.add_argument("--probe", action="store_true", help="call the model once")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     said = parser.parse_intermixed_args(words)
@@ -301,7 +302,7 @@ _TRUSTING = ("list", "add", "remove")
 
 
 def _parse_trusting(words: list[str]) -> Trusting | Page:
-    parser = _Parser(prog="flowchat trust", description="Whether this folder is trusted, and what in it waits for that.")
+    parser = Parser(prog="flowchat trust", description="Whether this folder is trusted, and what in it waits for that.")
     add = parser.add_argument
     add("action", nargs="?", metavar="|".join(_TRUSTING), help="all trusted folders; trust one, trust one no longer")
     add("folder", nargs="?", default=HERE, metavar="DIR", help="with add and remove: a folder, else the current one")
@@ -318,19 +319,6 @@ def _parse_trusting(words: list[str]) -> Trusting | Page:
         raise UsageError("--yes goes with `trust add`: leave it out")
     folder = Path(said.folder).expanduser() if said.action == "remove" and said.folder != HERE else _folder(said.folder)
     return Trusting(said.action or "show", folder, said.json, said.yes)
-
-
-class _Parser(ArgumentParser):
-    """Refuses with UsageError; abbreviates nothing; takes -h and --help as flags like any other."""
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given, allow_abbrev=False, add_help=False)
-        self.add_argument("-h", "--help", action="store_true", help="print this help")
-
-    def error(self, message: str) -> NoReturn:
-        is_of_prompt = self.prog == "flowchat" and message.startswith("unrecognized")
-        hint = "; put a prompt that starts with - after --" if is_of_prompt else ""
-        raise UsageError(f"{message.removeprefix('argument ')}; `{self.prog} --help` lists the options{hint}")
 
 
 def _readable(word: str) -> str:
