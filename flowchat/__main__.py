@@ -1,4 +1,4 @@
-"""The entry point of `flowchat` and `python -m flowchat`; nothing is imported from the current folder."""
+"""The entry point of `flowchat` and `python -m flowchat`; nothing is imported from the current folder, no program run."""
 
 import gc
 import os
@@ -18,6 +18,7 @@ def main() -> int:
     except FileNotFoundError:
         here = ""
     sys.path[:] = [entry for entry in sys.path if entry not in ("", here)]
+    _look_for_programs_at_fixed_places()
     try:
         from flowchat import cli
 
@@ -27,6 +28,13 @@ def main() -> int:
     gc.freeze()  # a last collection over all that litellm loads would cost half a second
     _give_up_what_cannot_be_printed()
     return code
+
+
+def _look_for_programs_at_fixed_places() -> None:
+    """Take out of PATH what means another folder wherever we stand: libraries start programs, too (platform runs uname)."""
+    if path := os.environ.get("PATH"):
+        entries = [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]
+        os.environ["PATH"] = os.pathsep.join(entries) or os.defpath
 
 
 def _fill_closed_descriptors() -> None:

@@ -12,6 +12,9 @@ from flowchat.transcript.entries import Mode
 STRICTEST_FIRST: tuple[Mode, ...] = ("plan", "default", "accept-edits", "auto", "bypass")
 assert set(STRICTEST_FIRST) == set(get_args(Mode))
 
+NOTICES_LIMIT = 3
+"""What a folder may have told of its mistakes, one by one."""
+
 
 def with_project(settings: Settings, folder: Path, trust: Trust) -> tuple[Settings, tuple[str, ...]]:
     """The user's settings with those of a folder that count, and a sentence for each thing that never will. Blocks."""
@@ -35,8 +38,13 @@ def with_project(settings: Settings, folder: Path, trust: Trust) -> tuple[Settin
             elif digest_of(folder, key, value) in approved if is_steering(key) else trusted:
                 settings = with_setting(settings, key, value)
         except UsageError as error:
-            notices.append(f"{SETTINGS_FILE}: {str(error).removesuffix('; nothing was changed')}")
-    return settings, tuple(notices)
+            why = str(error).partition("; known settings")[0].removesuffix("; nothing was changed")
+            notices.append(f"{SETTINGS_FILE}: {why}, so it is ignored")
+    more = len(notices) - NOTICES_LIMIT
+    return settings, (
+        *notices[:NOTICES_LIMIT],
+        *((f"{SETTINGS_FILE}: {more:,} more things in it are ignored",) if more > 0 else ()),
+    )
 
 
 def told_of(waiting: int) -> str:
