@@ -18,7 +18,7 @@ _PLAIN_NODES = frozenset(
     }
 )
 _PLAIN_TOKENS = frozenset(("&&", "||", "|", ";", "\n", '"', "$", ">", ">>", "<", "&>", "&>>", ">&", "[", "]", ""))
-_WORDS = frozenset(("word", "number", "concatenation", "string", "raw_string", "command_name"))
+_LEAVES = frozenset(("word", "number", "raw_string", "string_content", "comment"))
 _NOT_LITERAL = re.compile(r"[$`*?\[{~]|[<>]\(")
 
 
@@ -65,28 +65,30 @@ class _Walk:
             kind = node.type
             if not node.is_named:
                 self._token(node, kind)
-                continue
-            if kind not in _PLAIN_NODES or node.is_missing:
-                self.odd = self.odd or kind.replace("_", " ")
-            children = node.children
-            if kind == "command":
-                self._command(children)
-            elif kind in ("declaration_command", "unset_command"):
-                self.commands.append(tuple(_text(child) for child in children))
-            elif kind == "test_command":
-                self.plain.append(())
-                text = _text(node)
-                if not text.startswith("[ ") or "$" in text or "`" in text:
-                    self.odd = self.odd or "a test"
-                else:
-                    continue
-            elif kind == "file_redirect":
-                if NULL_REDIRECT.fullmatch(_text(node)) is None:
-                    self.odd = self.odd or "a redirection"
-                if not self.odd:
-                    continue
-            if kind not in ("word", "number", "raw_string", "string_content"):
-                waiting.extend(reversed(children))
+            elif kind not in _LEAVES:
+                if kind not in _PLAIN_NODES:
+                    self.odd = self.odd or kind.replace("_", " ")
+                children = node.children
+                if self._enter(node, kind, children):
+                    waiting.extend(reversed(children))
+
+    def _enter(self, node: "Node", kind: str, children: "list[Node]") -> bool:
+        """Whether what lies below a node matters, too."""
+        if kind == "command":
+            self._command(children)
+        elif kind in ("declaration_command", "unset_command"):
+            self.commands.append(tuple(_text(child) for child in children))
+        elif kind == "test_command":
+            self.plain.append(())
+            text = _text(node)
+            if text.startswith("[ ") and "$" not in text and "`" not in text:
+                return False
+            self.odd = self.odd or "a test"
+        elif kind == "file_redirect":
+            if NULL_REDIRECT.fullmatch(_text(node)):
+                return False
+            self.odd = self.odd or "a redirection"
+        return True
 
     def _token(self, node: "Node", kind: str) -> None:
         if kind in ("&&", "||", "|"):

@@ -19,8 +19,8 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     one, in the same word only. `numbers`: -5 is an option. `first`: the kind of the first operand, unless an option of
     `instead` was given. `operands_with`: operands need one of these options. `needs`: one of these options must be there.
     `globs`: a file whose name looks like an option does no harm. `words`: options are whole words, as find has them.
-    `anything`: every argument is an operand. `general`: a rule that names no more than the program means all that it does.
-    `obeys`: the folder's own settings have a say in what it does.
+    `ordered`: no option follows an operand. `anything`: every argument is an operand. `general`: a rule that names no more
+    than the program means all that it does. `obeys`: the folder's own settings have a say in what it does.
     """
 
     flags: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     globs: bool = False
     words: bool = False
+    ordered: bool = False
     anything: bool = False
     general: bool = False
     obeys: bool = False
@@ -133,7 +134,7 @@ def _read_options(use: _Use, rest: Iterator[Word]) -> Word | None:
         if text == "--":
             use.operands.extend(rest)
         elif text.startswith("-") and text != "-":
-            if use.operands and usage.at_most is not None:
+            if use.operands and (usage.ordered or usage.at_most is not None):
                 raise _Refused("an option stands behind an argument")  # where getopt does not sort, it is one more argument
             _read_option(use, word, rest)
         elif usage.commands and not use.operands:

@@ -17,9 +17,9 @@ from flowchat.tools.plain import NotPlain, Word, read
 
 _FOLDER = Path(__file__).with_name("programs")
 _SIGNS = {"[": "test", ":": "true"}
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
 _AT_LINE = re.compile(r"at line (\d+)")
-_FIELD = re.compile(r"`(?:\$\.)?(?:[\w-]+\.)*([\w-]+)")
+_FIELD = re.compile(r"`\$[^`]*?([\w-]+)`|unknown field `([\w-]+)`")
 
 
 class Runs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,10 +117,10 @@ def read_table(program: str, text: str) -> Table:
         source = convert(tomllib.loads(text), _Source)
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
-        raise BadTable(int(at[1]) if at else 0, str(error)) from None
+        raise BadTable(int(at[1]) if at else len(text.splitlines()), str(error)) from None
     except ValidationError as error:
         field = _FIELD.search(str(error))
-        raise BadTable(_line(text, field[1]) if field else 0, str(error)) from None
+        raise BadTable(_line(text, field[1] or field[2]) if field else 0, str(error)) from None
     if source.same_as:
         return _same(program, source)
     table = Table(program, source, source.never, source.runs)

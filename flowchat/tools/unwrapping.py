@@ -57,21 +57,22 @@ class Said:
 
     def add(self, argv: Argv) -> list[str]:
         """One command, and those it would run; gives the command lines among its arguments."""
-        waiting, texts = [argv], list[str]()
+        waiting, texts = [(argv, False)], list[str]()
         while waiting:
-            argv = waiting.pop()
+            argv, guessed = waiting.pop()
             if not argv or argv in self._argvs:
                 continue
             self._argvs[argv] = None
             if _UNKNOWN.search(argv[0]):
                 self.murky = self.murky or "which program it runs does not show"
             program = argv[0].rpartition("/")[2]
-            waiting.extend((name, *argv[1:]) for name in (program, program.casefold()) if name != argv[0])
+            waiting.extend(((name, *argv[1:]), guessed) for name in (program, program.casefold()) if name != argv[0])
             table = self._lookup(program.casefold())
             if table is None or table.runs is None:
                 continue
-            inner, lines, murky = _run_by(table.runs, argv)
-            waiting.extend(inner)
+            inner, guesses, lines, murky = _run_by(table.runs, argv, guessed)
+            waiting.extend((one, guessed) for one in inner)
+            waiting.extend((one, True) for one in guesses)
             texts.extend(lines)
             if murky:
                 self.murky = self.murky or f"what {program} runs does not show"
@@ -117,34 +118,31 @@ def _character(found: re.Match[str]) -> str:
     return {"n": "\n", "t": "\t", "a": "", "e": "", "r": "\r"}.get(found[5], found[5])
 
 
-def _run_by(runs: Runs, argv: Argv) -> tuple[list[Argv], list[str], bool]:
-    """What a wrapper runs: commands, command lines, and whether there may be more."""
-    inner: list[Argv] = []
-    lines: list[str] = []
-    for at, word in enumerate(argv[1:], 1):
-        if word in runs.after:
-            inner.extend(_up_to(argv[at + 1 :], runs.ends))
-        lines.extend(_lines_at(runs, argv, at))
-        if runs.config and word.partition("=")[2].startswith("!"):
-            lines.append(word.partition("=")[2][1:])
-    if runs.anywhere:
-        return [*inner, *_suffixes(argv)], [*lines, *_spaced(argv)], runs.murky
-    if not runs.rest:
-        return inner, [line for line in lines if line], runs.murky or (runs.murky_without and not lines and not inner)
-    rest = _behind_options(runs, argv)
-    if rest is None:
-        return [*inner, *_suffixes(argv)], [*lines, " ".join(argv[1:]), *_spaced(argv)], runs.murky
+def _run_by(runs: Runs, argv: Argv, guessed: bool) -> tuple[list[Argv], list[Argv], list[str], bool]:
+    """What a wrapper runs: commands, words that may begin one, command lines, and whether there may be more.
+
+    What could be guessed in a wrapper that was `guessed` itself was guessed with it.
+    """
+    rest = _behind_options(runs, argv) if runs.rest else ()
+    own = len(argv) - len(rest or ())
+    tried = () if guessed or not runs.after else range(1, own)
+    after = [one for at in tried if argv[at] in runs.after for one in _up_to(argv[at + 1 :], runs.ends)]
+    lines = [line for at in range(1, own) if runs.lines or runs.config for line in _lines_at(runs, argv, at) if line]
+    if runs.anywhere or rest is None:
+        lines.extend((" ".join(argv[1:]), *(word for word in argv if " " in word)) if runs.joined else ())
+        return [], [*after, *(() if guessed else _suffixes(argv))], lines, runs.murky
     if runs.joined and rest:
         lines.append(" ".join(rest))
-    elif rest:
-        inner.append(rest)
-    return inner, lines, runs.murky or (runs.murky_without and not rest and not lines)
+    inner = [rest] if rest and not runs.joined else []
+    return inner, after, lines, runs.murky or (runs.murky_without and not lines)
 
 
 def _lines_at(runs: Runs, argv: Argv, at: int) -> Iterable[str]:
     """The command lines that an option brings: in its own word, and in those behind it up to the first that is no option."""
     word = argv[at]
     name, given, value = word.partition("=")
+    if runs.config and value.startswith("!"):
+        yield value[1:]
     letters = "".join(line[1] for line in runs.lines if len(line) == 2)
     cluster = re.match(f"-[a-zA-Z]*?[{letters}]", word) if letters else None
     if given and name in runs.lines:
@@ -165,7 +163,7 @@ def _up_to(words: Argv, ends: Sequence[str]) -> list[Argv]:
 
 def _behind_options(runs: Runs, argv: Argv) -> Argv | None:
     """The command behind a wrapper's own options and arguments; None where an option is not known."""
-    at, skip = 1, runs.skip
+    at = 1
     while at < len(argv):
         word = argv[at]
         name, given, _ = word.partition("=")
@@ -184,12 +182,9 @@ def _behind_options(runs: Runs, argv: Argv) -> Argv | None:
             at += 1
         else:
             break
-    return argv[at + skip :]
+    rest = argv[at + runs.skip :]
+    return None if rest and rest[0].startswith("-") else rest
 
 
 def _suffixes(argv: Argv) -> list[Argv]:
     return [argv[at : at + WORDS_OF_A_GUESS] for at in range(1, len(argv))]
-
-
-def _spaced(argv: Argv) -> list[str]:
-    return [word for word in argv[1:] if " " in word]
