@@ -13,7 +13,7 @@ from flowchat.errors import ModelError
 from flowchat.model.model import EmptyResponse, Model, WireError
 from flowchat.tools.policy import Rule, Verdict
 from flowchat.tools.registry import Registry
-from flowchat.tools.tool import Reach
+from flowchat.tools.tool import Beyond, Reach, Walled
 from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record
 from flowchat.transcript.events import AnyDelta
 
@@ -63,6 +63,14 @@ class Permits(Protocol):
 
     def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed; gives the rule that says so."""
+        ...
+
+    def beyond(self, reach: Reach, walled: Walled) -> Verdict:
+        """Whether a call that its sandbox made fail may run with less of it."""
+        ...
+
+    def let_out(self, reach: Reach, beyond: Beyond) -> None:
+        """Let this very call, and no other, have that until the session is closed."""
         ...
 
 

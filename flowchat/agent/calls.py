@@ -8,6 +8,7 @@ from itertools import groupby
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.inbox import Decision, Inbox
 from flowchat.agent.step import StepInFlight
+from flowchat.agent.widening import Widening
 from flowchat.errors import ToolError
 from flowchat.tools.policy import Verdict
 from flowchat.tools.registry import bound
@@ -119,7 +120,7 @@ class _Bench:
     async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> ToolAnswered:
         started = self._agent.clock.seconds()
         try:
-            outcome = await tool.run(args, desk)
+            outcome = await Widening(self._agent.permits, self._ask, self._transcript.append).run(call_id, tool, args, desk)
         except ToolError as error:
             outcome = Outcome(_line(str(error)), str(error), "error")
         except asyncio.CancelledError:
@@ -143,9 +144,7 @@ class _Bench:
         if verdict.decision == "ask":
             preview = await asyncio.to_thread(tool.preview, args, desk)
             asked = ApprovalAsked(call_id, preview, verdict.reason or "", self._agent.permits.frees(name, reach))
-            decision = await self._inbox.decision(asked, self._announce)
-            self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
-            return await self._decided(call_id, name, reach, decision)
+            return await self._decided(call_id, name, reach, await self._ask(asked))
         denied = verdict.decision == "deny"
         if denied or verdict.rule is not None:
             await self._transcript.append(_by_policy(call_id, verdict))
@@ -159,6 +158,11 @@ class _Bench:
         rule = self._agent.permits.grant(name, reach) if decision.choice == "session" else None
         await self._transcript.append(ApprovalDecided(call_id, "allow", "user", rule=str(rule) if rule else None))
         return None
+
+    async def _ask(self, asked: ApprovalAsked) -> Decision:
+        decision = await self._inbox.decision(asked, self._announce)
+        self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
+        return decision
 
     def _announce(self, asked: AnyDelta) -> None:
         self._emit(StateDelta("running", "awaiting_approval", self._flight.run, self._flight.step))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from flowchat.tools.policy import Rule, Verdict, grant_for, judge, unasked
-from flowchat.tools.tool import Reach
+from flowchat.tools.tool import Beyond, Reach, Walled
 from flowchat.transcript.entries import Mode
 
 
@@ -25,6 +25,7 @@ class SessionPermits:
         self._mode, self._rules, self._workspace = mode, tuple(rules), workspace
         self._attended, self._private = attended, tuple(private)
         self._grants: tuple[Rule, ...] = ()
+        self._let_out: set[tuple[str | None, Beyond]] = set()
 
     @property
     def mode(self) -> Mode:
@@ -45,3 +46,15 @@ class SessionPermits:
         rule, _ = grant_for(reach, tool, self._workspace, self._private)
         self._grants = (*self._grants, rule)
         return rule
+
+    def beyond(self, reach: Reach, walled: Walled) -> Verdict:
+        """Whether a call that its sandbox made fail may run with less of it: no rule says so, only the user."""
+        if (reach.command, walled.beyond) in self._let_out:
+            return Verdict("allow", "session")
+        if self._attended:
+            return Verdict("ask", "mode", reason=walled.reason)
+        return Verdict("deny", "headless", reason=f"the sandbox made this fail: {walled.reason}; there is no one here to ask")
+
+    def let_out(self, reach: Reach, beyond: Beyond) -> None:
+        """Let this very command have that until the session is closed."""
+        self._let_out.add((reach.command, beyond))

@@ -38,6 +38,7 @@ from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.trusted import TrustFile
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
+from flowchat.tools.sandbox import Confinement
 from flowchat.tools.walk import Walk
 from flowchat.transcript.entries import (
     ContextAdded,
@@ -70,7 +71,7 @@ class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
     `rules` are those of the command line; `attended`: someone is there to be asked; `notices` say which settings do not count,
-    and a new session begins with them. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
+    and a new session begins with them. `sandboxed`: commands run in a sandbox, as far as there is one. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
     `keys` that of the keys kept in the config dir.
     """
 
@@ -88,6 +89,7 @@ class Workspace:
         make_model: Callable[[str], Model] | None = None,
         disk: Disk | None = None,
         keys: Keys | None = None,
+        sandboxed: bool = False,
     ) -> None:
         self.path, self.folders = path.resolve(), folders
         self.environ, self._rules, self._attended = environ, tuple(rules), attended
@@ -106,7 +108,9 @@ class Workspace:
             Unsent(draft, True, self._clock, self._tell), folders, disk or Disk(), self.path, environ, self._clock
         )
         self.choosing = Choosing(lambda: self.settings, environ, self._keys, self._models)
-        self._tools = standard_tools(settings.tools.shell_timeout_seconds)
+        private = (folders.data, folders.config, folders.state) if folders else ()
+        self.confinement = Confinement(environ, private) if sandboxed else None
+        self._tools = standard_tools(settings.tools.shell_timeout_seconds, self.confinement)
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
         self._warm = False
@@ -322,8 +326,10 @@ class Workspace:
             session.tell(toast)
 
     def warm(self) -> None:
-        """Begin to load what the sessions' models need, in a thread. Call it after the first paint."""
+        """Begin to load what the sessions' models need, in a thread, and to try the sandbox. Call it after the first paint."""
         self._warm = True
+        if self.confinement is not None:
+            self.confinement.begin()
         for session, models in self._open:
             models.warm(session.model)
 
@@ -331,6 +337,8 @@ class Workspace:
         """Close what is open: an error while one thing is closed keeps no other from it."""
         closing = [self.archive.settled(), self.writing.put_away(), *(thing.close() for pair in self._open for thing in pair)]
         results = await asyncio.gather(*closing, return_exceptions=True)
+        if self.confinement is not None:
+            await self.confinement.close()
         if self._store is not None:
             self._store.close()
         await known_models.close()

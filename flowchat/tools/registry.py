@@ -9,6 +9,7 @@ from flowchat.tools.glob import Glob
 from flowchat.tools.grep import Grep
 from flowchat.tools.list_dir import ListDir
 from flowchat.tools.read_file import ReadFile
+from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
 from flowchat.tools.tool import Tool
 from flowchat.tools.write_file import WRITE_FILE
@@ -38,7 +39,7 @@ class Registry:
         return parse(tool.schema, raw)
 
 
-def standard_tools(shell_timeout_seconds: float = TIMEOUT_SECONDS) -> Registry:
-    """The tools every session has."""
+def standard_tools(shell_timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None) -> Registry:
+    """The tools every session has; commands run within `confinement`."""
     reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep()]
-    return Registry([*reading, WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds)])
+    return Registry([*reading, WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement)])

@@ -8,15 +8,22 @@ from msgspec import Struct
 from flowchat.errors import StorageFailed
 from flowchat.tools.arguments import fill, integer, schema, string
 from flowchat.tools.bounds import cut, named, unkept
-from flowchat.tools.process import Ended, find_program, run
+from flowchat.tools.confining import run_confined, told_of
+from flowchat.tools.process import Ended, find_program
 from flowchat.tools.recording import WHOLE_LIMIT_BYTES, Recording
-from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach
+from flowchat.tools.sandbox import Confinement
+from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach, Unprotectable, Walled
 from flowchat.transcript.entries import BlobRef
 from flowchat.transcript.events import Preview
 
 TIMEOUT_SECONDS = 120.0
 LONGEST_TIMEOUT_SECONDS = 600
 _NAMES_SHOWN = 5
+_TITLES = {
+    None: "Run this command?",
+    "network": "Run this again with the network on?",
+    "outside": "Run this again outside the sandbox?",
+}
 
 
 class _Args(Struct):
@@ -34,9 +41,10 @@ class Shell:
         {"timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}")},
     )
 
-    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """`timeout_seconds` holds for calls that name none."""
+    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None) -> None:
+        """`timeout_seconds` holds for calls that name none. Commands run within `confinement` where there are walls."""
         self._timeout_seconds = timeout_seconds
+        self._confinement = confinement
 
     def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
         return Reach("run", command=self._given(args).command)
@@ -44,19 +52,23 @@ class Shell:
     def preview(self, args: Mapping[str, object], desk: Desk) -> Preview:
         given = self._given(args)
         lines = (("in", str(desk.workspace)), ("for at most", f"{self._seconds(given):g} s"))
-        return Preview("Run this command?", lines, given.command)
+        walls = (("sandbox", told),) if (told := told_of(self._confinement, desk.beyond)) else ()
+        return Preview(_TITLES[desk.beyond], (*lines, *walls), given.command)
 
     async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
         given = self._given(args)
         seconds = self._seconds(given)
-        ended = await run([*_shell(), given.command], desk.workspace, seconds, desk.output)
+        try:
+            ended, walled = await run_confined([*_shell(), given.command], desk, seconds, self._confinement)
+        except Unprotectable as error:
+            return Outcome("not run", f"not run: {error}", "error", walled=Walled("outside", str(error)))
         try:
             printed, blob = await _printed(ended.recording, desk)
         finally:
             ended.recording.close()
         notes = _notes(ended, seconds)
         content = "\n".join(part for part in (printed.removesuffix("\n"), *notes) if part) or "[no output]"
-        return Outcome(_summary(ended, seconds), content, "ok" if ended.status == 0 else "error", blob=blob)
+        return Outcome(_summary(ended, seconds), content, "ok" if ended.status == 0 else "error", blob=blob, walled=walled)
 
     def _seconds(self, given: _Args) -> float:
         return float(given.timeout_seconds) if given.timeout_seconds else self._timeout_seconds

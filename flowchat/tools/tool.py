@@ -3,6 +3,7 @@
 ToolError
 ├── BadArguments   the model's arguments do not fit the schema: said back to it in one sentence
 ├── Refused        the tool will not do that (unread file, changed since, protected path)
+├── Unprotectable  something must not change, and a sandbox cannot keep it from that
 └── NotDone        the operating system refused (missing, unreadable, no such program)
 """
 
@@ -30,6 +31,10 @@ class Refused(ToolError):
     code = "refused"
 
 
+class Unprotectable(ToolError):
+    code = "unprotectable"
+
+
 class NotDone(ToolError):
     code = "not_done"
 
@@ -38,11 +43,22 @@ Keep: TypeAlias = Callable[[bytes, str], Awaitable[BlobRef]]
 """Stores bytes of a MIME type as a blob and gives its reference."""
 
 
+Beyond: TypeAlias = Literal["network", "outside"]
+"""What a call may have that a sandbox denies: the network, or everything."""
+
+
+class Walled(Struct, frozen=True):
+    """A sandbox made a call fail: `beyond` is what would have let it, `reason` a sentence part."""
+
+    beyond: Beyond
+    reason: str
+
+
 class Outcome(Struct, frozen=True):
     """What came of a call.
 
     `content` is the whole output, not yet cut; or, where `blob` is set, already cut by the tool, which has kept the whole
-    (or as much of it as it keeps) there itself. `summary` is one line for the folded panel.
+    (or as much of it as it keeps) there itself. `summary` is one line for the folded panel. `walled`: a sandbox is in the way.
     """
 
     summary: str
@@ -51,6 +67,7 @@ class Outcome(Struct, frozen=True):
     diff: str | None = None
     files: tuple[FileTouched, ...] = ()
     blob: BlobRef | None = None
+    walled: Walled | None = None
 
 
 class Reach(Struct, frozen=True):
@@ -70,7 +87,8 @@ class Desk(Struct, frozen=True):
 
     `seen` maps a resolved path to the sha256 of the bytes the branch last saw there; `output` takes live text;
     `keep` stores bytes as a blob (file snapshots before a write); `blob` reads one by its sha256. `reach` is what was judged:
-    a call whose path leads somewhere else by the time it runs is refused. None: not judged.
+    a call whose path leads somewhere else by the time it runs is refused. None: not judged. `beyond` is what the call was allowed
+    that its sandbox would deny.
     """
 
     workspace: Path
@@ -79,6 +97,7 @@ class Desk(Struct, frozen=True):
     keep: Keep
     blob: Callable[[str], Awaitable[bytes | None]]
     reach: Reach | None = None
+    beyond: Beyond | None = None
 
 
 class Tool(Protocol):

@@ -1,0 +1,44 @@
+"""A command of the shell tool within its walls, if it has any: how it is run, and what the person is told of them."""
+
+from collections.abc import Sequence
+
+from flowchat.tools.process import Ended, run
+from flowchat.tools.sandbox import Confinement
+from flowchat.tools.tool import Beyond, Desk, Walled
+from flowchat.tools.walled import walled
+
+_TOLD = {
+    "full": "writes only in the workspace, no network",
+    "partial": "writes only in the workspace, no network; settings and hooks in it are not protected",
+    "none": "there is none here, nothing confines it",
+}
+_BEYOND: dict[Beyond, str] = {
+    "network": "writes only in the workspace; the network is on",
+    "outside": "none: nothing confines it",
+}
+
+
+def told_of(confinement: Confinement | None, beyond: Beyond | None) -> str:
+    """What confines a command, for the decision bar; empty where it is not known yet."""
+    if confinement is None:
+        return ""
+    if beyond is not None:
+        return _BEYOND[beyond]
+    sandbox = confinement.known
+    return "" if sandbox is None else _TOLD[sandbox.tier]
+
+
+async def run_confined(
+    argv: Sequence[str], desk: Desk, timeout_seconds: float, confinement: Confinement | None
+) -> tuple[Ended, Walled | None]:
+    """Run a command as far within walls as there are any and `desk.beyond` leaves, as `process.run` does.
+
+    The second value says that the walls are what made it fail. Raises Unprotectable where they cannot be built round something.
+    """
+    sandbox = await confinement.probe() if confinement is not None else None
+    if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
+        return await run(argv, desk.workspace, timeout_seconds, desk.output), None
+    async with confinement.around(argv, desk.workspace, network=desk.beyond == "network") as (spawn, guard):
+        ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
+    text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
+    return ended, walled(sandbox.tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")

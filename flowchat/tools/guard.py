@@ -1,0 +1,236 @@
+"""What in folders a confined program may write stays as it is: settings and scripts that others run later.
+
+Nothing here changes anything. Git's part follows gitrepository-layout(5) and gitdir files (git-worktree(1)).
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from flowchat.tools.tool import Unprotectable
+
+NAMES_ALWAYS = (".flowchat", ".vscode", ".idea", ".cursor", ".claude", ".envrc", ".mcp.json", ".gitmodules")
+"""At the top of a folder that may be written and of every repository in it: not even made where they are missing."""
+NAMES_IF_THERE = (
+    *(".husky", ".githooks", ".devcontainer", ".zed", ".windsurf", ".codex", ".gemini", ".lefthook.yml", "lefthook.yml"),
+    *(".gitconfig", ".netrc", ".ssh", ".gnupg", ".aws", ".direnvrc", ".tool-versions", ".mise.toml"),
+)
+SHELL_START_FILES = (
+    *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".inputrc"),
+    *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
+)
+"""In a home folder not even made where they are missing."""
+HOME_FOLDERS = (".config", ".local", ".ssh", ".gnupg", ".aws")
+FOLDERS_LIMIT = 20_000
+"""So many folders are searched for repositories."""
+REPOSITORIES_LIMIT = 64
+_NOT_SEARCHED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".git"})
+_POINTS_TO_ITSELF = b".\n"
+"""In a repository's `commondir`: what git would find without the file."""
+_PLACES = r"(?im)^\s*(?:hookspath|path)\s*=\s*\"?(.*?)\"?\s*$"
+"""Folders of hooks and files of settings that a git config names."""
+_WORK_TREE = r"(?im)^\s*worktree\s*=\s*\"?(.*?)\"?\s*$"
+_FILE_LIMIT_BYTES = 256 * 1024
+
+
+class Guard(Struct, frozen=True):
+    """Absolute paths. `pinned` folders can be written but not moved, outer ones first; `read_only` things exist and stay as they
+    are; `masked` ones are missing and are not made: each with what a file in its place has to say, None for a folder.
+
+    `writable`: folders beyond those asked for, in which git keeps a worktree's commits. `note` says what was not looked at.
+    """
+
+    pinned: tuple[Path, ...] = ()
+    read_only: tuple[Path, ...] = ()
+    masked: tuple[tuple[Path, bytes | None], ...] = ()
+    writable: tuple[Path, ...] = ()
+    note: str = ""
+
+    def why(self, text: str) -> str:
+        """Which protected thing a message is about: a sentence part, empty where it is none."""
+        paths = (*self.read_only, *(path for path, _ in self.masked), *self.pinned)
+        found = max((path for path in paths if _is_named(path, text)), key=lambda path: len(path.parts), default=None)
+        return f"{found} is protected" if found is not None else ""
+
+
+class Found(Struct, frozen=True):
+    """Repositories, worktrees and submodules below a folder. `note` says what was not looked at."""
+
+    folders: tuple[Path, ...] = ()
+    note: str = ""
+
+
+def find_repositories(root: Path) -> Found:
+    """Look for them; in a large folder that takes tenths of a second."""
+    folders = 0
+    found: list[Path] = []
+    for where, below, files in os.walk(root):
+        folders += 1
+        if folders > FOLDERS_LIMIT or len(found) > REPOSITORIES_LIMIT:
+            what = f"{FOLDERS_LIMIT:,} folders" if folders > FOLDERS_LIMIT else f"{REPOSITORIES_LIMIT} repositories"
+            return Found(tuple(found), f"only the first {what} of {root} were searched for repositories to protect")
+        is_bare = "HEAD" in files and "objects" in below and "refs" in below
+        if (is_bare or ".git" in below or ".git" in files) and where != str(root):
+            found.append(Path(where))
+        below[:] = [] if is_bare and where != str(root) else [name for name in below if name not in _NOT_SEARCHED]
+    return Found(tuple(found))
+
+
+def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], bool]) -> Guard:
+    """What to protect of folders that may be written, by what was found in each; costs a millisecond.
+
+    `is_mask`: whether a thing stands there only to keep a place taken. Raises Unprotectable.
+    """
+    draft = _Draft(is_mask)
+    for folder, found in folders.items():
+        if folder in (Path("/"), *home.parents):
+            raise Unprotectable(f"{folder} holds everything else")
+        if os.geteuid() == 0 and (owner := folder.stat().st_uid) != 0:
+            raise Unprotectable(f"{folder} belongs to user {owner}, and root has no power over other users' files in a sandbox")
+        for top in (folder, *(repository for repository in found.folders if repository.is_dir())):
+            draft.names(top, folder, home)
+    return draft.guard(" and ".join(found.note for found in folders.values() if found.note))
+
+
+class _Draft:
+    """A Guard in the making."""
+
+    def __init__(self, is_mask: Callable[[Path], bool]) -> None:
+        self._is_mask = is_mask
+        self._pinned: dict[Path, None] = {}
+        self._read_only: dict[Path, None] = {}
+        self._masked: dict[Path, bytes | None] = {}
+        self._writable: dict[Path, None] = {}
+
+    def guard(self, note: str) -> Guard:
+        pinned = sorted(self._pinned, key=lambda path: len(path.parts))
+        return Guard(tuple(pinned), tuple(self._read_only), tuple(self._masked.items()), tuple(self._writable), note)
+
+    def names(self, top: Path, root: Path, home: Path) -> None:
+        """What is protected by its name at the top of a folder or repository, and the repository's own."""
+        for parent in (top, *top.parents):
+            if not parent.is_relative_to(root) or parent == root:
+                break
+            self._pinned[parent] = None
+        for name in NAMES_ALWAYS:
+            self._keep(top / name, None, masks=True)  # a folder, whatever the name: git passes over an empty one
+        for name in (*NAMES_IF_THERE, *SHELL_START_FILES):
+            self._keep(top / name, None, masks=top == home and name in SHELL_START_FILES)
+        if top == home:
+            for name in HOME_FOLDERS:
+                self._keep(top / name, None)
+        self._git(top)
+
+    def _git(self, top: Path) -> None:
+        if all(os.path.lexists(top / name) for name in ("HEAD", "objects", "refs")):
+            self._repository(top, top)
+        kind = _kind(git := top / ".git")
+        if kind == stat.S_IFDIR and not self._is_mask(git):
+            self._pinned[git] = None
+            self._repository(git, top)
+        else:
+            self._keep(git, None, masks=True)
+            if kind == stat.S_IFREG and (common := _common_folder(git, top)) is not None:
+                self._writable[common] = None
+                self._repository(common, top)
+
+    def _repository(self, git: Path, top: Path) -> None:
+        """What others run or follow in git's own folder."""
+        self._settings(git, top)
+        self._keep(git / "commondir", _POINTS_TO_ITSELF, masks=True)
+        for part in ("modules", "worktrees"):
+            if _kind(git / part) != stat.S_IFDIR:
+                self._keep(git / part, None)
+                continue
+            self._pinned[git / part] = None
+            for folder in _git_folders(git / part):
+                self._pinned.update(dict.fromkeys(p for p in (folder, *folder.parents) if p.is_relative_to(git / part)))
+                self._settings(folder, top)
+                for name in ("commondir", "gitdir"):
+                    self._keep(folder / name, _POINTS_TO_ITSELF, masks=part == "modules" and name == "commondir")
+
+    def _settings(self, git: Path, top: Path) -> None:
+        linked = (git / "gitdir").exists()  # a worktree's folder: hooks and config are those of the repository
+        self._keep(git / "config", b"", masks=not linked)
+        self._keep(git / "config.worktree", b"", masks=True)
+        self._keep(git / "hooks", None, masks=not linked)
+        for place in re.findall(_PLACES, _text(git / "config") + _text(git / "config.worktree")):
+            named = Path(os.path.expanduser(place))
+            for base in (top, git):
+                if (base / named).is_relative_to(top) and os.path.lexists(base / named):
+                    self._keep(base / named, None)
+        for hook in _entries(git / "hooks"):
+            if hook.is_symlink() and (target := hook.resolve()).is_relative_to(top) and target.exists():
+                self._keep(target, b"")
+
+    def _keep(self, path: Path, missing: bytes | None, masks: bool = False) -> None:
+        """Protect what is there; where nothing is and `masks`, its place: by a file that says `missing`, None: a folder."""
+        kind = _kind(path)
+        if kind == stat.S_IFLNK:
+            raise Unprotectable(f"{path} is a symbolic link, which a sandbox cannot keep from being replaced")
+        if kind is None or self._is_mask(path):
+            if masks:
+                self._masked[path] = missing
+        else:
+            self._read_only[path] = None
+
+
+def _git_folders(modules: Path) -> Iterator[Path]:
+    """Folders of git's own below `modules` or `worktrees`: a submodule's name may have slashes in it."""
+    for where, below, files in os.walk(modules):
+        if "HEAD" in files:
+            yield Path(where)
+            below[:] = [name for name in below if name == "modules"]
+
+
+def _common_folder(git: Path, top: Path) -> Path | None:
+    """Where git keeps the commits of a folder whose `.git` is a file; None if that is inside of it, or does not point back.
+
+    Only what points back is believed: anyone could have written the file.
+    """
+    named = _text(git).removeprefix("gitdir:").strip()
+    folder = (top / named).resolve() if named else top
+    if folder.is_relative_to(top) or not (folder / "HEAD").is_file():
+        return None
+    if back := _text(folder / "gitdir").strip():
+        common = (folder / _text(folder / "commondir").strip()).resolve()
+        points_back = (folder / back).resolve() == git.resolve() and folder.parent == common / "worktrees"
+    else:
+        common, tree = folder, re.search(_WORK_TREE, _text(folder / "config"))
+        points_back = tree is not None and (folder / tree[1]).resolve() == top.resolve() and "modules" in folder.parts
+    return common if points_back else None
+
+
+def _kind(path: Path) -> int | None:
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except OSError:
+        return None
+
+
+def _text(path: Path) -> str:
+    """A small file's text; empty where there is none."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return ""
+        with path.open("rb") as file:
+            return file.read(_FILE_LIMIT_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder)]
+    except OSError:
+        return []
+
+
+def _is_named(path: Path, text: str) -> bool:
+    """Whether a message names a path, whole or by its last part, with its parent's where it has one in .git."""
+    short = f"{path.parent.name}/{path.name}" if ".git" in path.parent.parts else path.name
+    return str(path) in text or re.search(rf"(?<![\w.-]){re.escape(short)}(?![\w-])", text) is not None

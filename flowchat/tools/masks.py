@@ -1,0 +1,79 @@
+"""Places that are kept taken while confined programs run: where nothing is, a mount needs something to stand on.
+
+A mask is an empty folder or file (or one that says what a reader needs) with a time of its own, by which one that was left
+behind by a crash is known and taken away the next time.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_TIME_NS = 1_000_000_000_000_000_000
+_LARGEST_BYTES = 8
+
+
+class Masks:
+    """Counts who needs which mask; the last one to go takes it away."""
+
+    def __init__(self) -> None:
+        self._users: dict[Path, int] = {}
+
+    def lay(self, masked: Mapping[Path, bytes | None]) -> None:
+        """Take the places, None by a folder. What cannot be made (the folder cannot be written) cannot be made by others."""
+        for path, content in masked.items():
+            self._users[path] = self._users.get(path, 0) + 1
+            with suppress(OSError):
+                _make(path, content)
+
+    def lift(self, masked: Iterable[Path]) -> None:
+        """Give up places; those that nobody needs any more are free again, unless a sandbox of another flowchat uses them."""
+        free = [path for path in masked if self._release(path)]
+        if not free:
+            return
+        used = "\n".join(_mounts_of_sandboxes())
+        for path in free:
+            if is_mask(path) and str(path) not in used:
+                with suppress(OSError):
+                    path.rmdir() if path.is_dir() else path.unlink()
+
+    def _release(self, path: Path) -> bool:
+        left = self._users.get(path, 1) - 1
+        if left:
+            self._users[path] = left
+        else:
+            self._users.pop(path, None)
+        return not left
+
+
+def is_mask(path: Path) -> bool:
+    """Whether a thing is a mask: nothing was put into it since it was made."""
+    try:
+        found = path.lstat()
+        if found.st_mtime_ns != _TIME_NS:
+            return False
+        return not os.listdir(path) if stat.S_ISDIR(found.st_mode) else found.st_size <= _LARGEST_BYTES
+    except OSError:
+        return False
+
+
+def _make(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.mkdir(mode=0o755)
+    else:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+    os.utime(path, ns=(_TIME_NS, _TIME_NS), follow_symlinks=False)
+
+
+def _mounts_of_sandboxes() -> Iterator[str]:
+    """The mounts of each sandbox that runs on this machine, as far as they may be read."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                if Path(entry.path, "comm").read_text() == "bwrap\n":
+                    yield Path(entry.path, "mountinfo").read_text()
