@@ -158,6 +158,7 @@ def _workspace(chat: Chat) -> "Workspace":
         attended=chat.headless is None,
         max_steps=headless.max_steps,
         notices=(*notices, *more),
+        sandboxed=True,
     )
 
 

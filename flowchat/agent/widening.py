@@ -41,9 +41,7 @@ class Widening:
             outcome = replace(outcome, content=f"{outcome.content}\n[run {WIDER[walled.beyond]}, as the user allows]")
         return outcome
 
-    async def _refusal(
-        self, call_id: CallId, tool: Tool, args: Mapping[str, object], wider: Desk, walled: Walled
-    ) -> str | None:
+    async def _refusal(self, call_id: CallId, tool: Tool, args: Mapping[str, object], wider: Desk, walled: Walled) -> str | None:
         """Why the call may not have more, or None; a question is asked where the user has not said."""
         assert wider.reach is not None
         how = WIDER[walled.beyond]

@@ -17,6 +17,7 @@ from flowchat.model import discover
 from flowchat.model.offers import Offer
 from flowchat.store.aside import aside
 from flowchat.store.sizes import byte_size
+from flowchat.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from flowchat.runtime.workspace import Workspace
@@ -69,6 +70,8 @@ async def examine(workspace: "Workspace", environ: Mapping[str, str], asks: bool
     """Look at everything. Leaves this machine only where the model is asked, `asks`, and that is not on it; raises nothing."""
     parts = [Part("versions", tuple(_versions())), Part("terminal", tuple(_terminal(environ)))]
     parts.append(Part("tools", tuple(_tools(environ))))
+    if workspace.confinement is not None:
+        parts.append(Part("sandbox", tuple(_sandbox(await workspace.confinement.probe()))))
     parts.append(Part("paths", tuple(await aside(lambda: list(_paths(workspace))))))
     offers = workspace.choosing.offers(await workspace.choosing.look_around())
     parts.append(Part("models", (*_models(offers), *([await _asked(workspace, offers)] if asks else []))))
@@ -117,6 +120,14 @@ def _tools(environ: Mapping[str, str]) -> Iterator[Fact]:
     if sys.platform == "linux":
         version = _landlock_version()
         yield Fact("landlock", f"version {version}" if version > 0 else "not in this kernel, or switched off")
+
+
+def _sandbox(sandbox: Sandbox) -> Iterator[Fact]:
+    yield Fact("tier", f"{sandbox.tier}: {sandbox.why}", bad=sandbox.tier == "none")
+    if sandbox.advice:
+        yield Fact("for more", sandbox.advice)
+    if sandbox.tier == "none":
+        yield Fact("until then", "nothing confines a command, so every one that is not proved to only read is asked about")
 
 
 def _landlock_version() -> int:

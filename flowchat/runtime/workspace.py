@@ -38,7 +38,7 @@ from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.trusted import TrustFile
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
-from flowchat.tools.sandbox import Confinement
+from flowchat.tools.sandbox import Confinement, Sandbox
 from flowchat.tools.walk import Walk
 from flowchat.transcript.entries import (
     ContextAdded,
@@ -71,7 +71,8 @@ class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
     `rules` are those of the command line; `attended`: someone is there to be asked; `notices` say which settings do not count,
-    and a new session begins with them. `sandboxed`: commands run in a sandbox, as far as there is one. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
+    and a new session begins with them. `sandboxed`: commands run in a sandbox, as far as there is one.
+    `make_model` takes the wire's place, `disk` that of the file system below the data dir,
     `keys` that of the keys kept in the config dir.
     """
 
@@ -306,6 +307,11 @@ class Workspace:
         from flowchat.runtime.doctor import examine
 
         return await examine(self, self.environ, asks)
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """How strong the walls around commands are; None where that is not known yet, or there are to be none."""
+        return self.confinement.known if self.confinement is not None else None
 
     def cards(self, everywhere: bool = False) -> list[SessionCard]:
         """The sessions of this workspace, or all, newest first. Blocks for a few microseconds a session."""

@@ -60,8 +60,9 @@ def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
     for path in (*view.guard.read_only, *taken):
         words += ["--ro-bind", str(path), str(path)]
     words += _hide([path for path in view.hidden if _within(path, view.writable)])
-    closed = [path for path in view.hidden if path.is_dir() and (_within(path, view.writable) or not _within(path, [Path("/tmp")]))]
-    words += [word for path in closed for word in ("--remount-ro", str(path))]
+    for path in view.hidden:
+        if path.is_dir() and (_within(path, view.writable) or not _within(path, [Path("/tmp")])):
+            words += ["--remount-ro", str(path)]
     return [*words, "--chdir", str(view.workspace), "--seccomp", str(seccomp_fd), "--"]
 
 

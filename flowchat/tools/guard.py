@@ -66,10 +66,8 @@ class Found(Struct, frozen=True):
 
 def find_repositories(root: Path) -> Found:
     """Look for them; in a large folder that takes tenths of a second."""
-    folders = 0
     found: list[Path] = []
-    for where, below, files in os.walk(root):
-        folders += 1
+    for folders, (where, below, files) in enumerate(os.walk(root), 1):
         if folders > FOLDERS_LIMIT or len(found) > REPOSITORIES_LIMIT:
             what = f"{FOLDERS_LIMIT:,} folders" if folders > FOLDERS_LIMIT else f"{REPOSITORIES_LIMIT} repositories"
             return Found(tuple(found), f"only the first {what} of {root} were searched for repositories to protect")

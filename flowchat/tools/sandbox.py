@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -37,10 +37,10 @@ class Sandbox(Struct, frozen=True):
 
 
 class Confinement:
-    """Runs commands within walls, if `probe` finds that there are any: writes only in the workspace, in `more` folders and in a temporary folder of its own.
+    """Runs commands within walls, if `probe` finds any: they write only in the workspace, `more` folders and a temporary one.
 
-    `hidden` are folders no command may read, beside those where keys usually lie. `places`: where bubblewrap may be; `landlock`:
-    whether to try that. Close it.
+    `hidden` are folders no command may read, beside those where keys usually lie. `places`: where bubblewrap may be; `landlock` and
+    user `namespaces`: whether to try those. Close it.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class Confinement:
         more: Sequence[Path] = (),
         places: Sequence[str] = bubblewrap.PLACES,
         landlock: bool = True,
+        namespaces: bool = True,
     ) -> None:
         self._environ, self._more, self._places, self._landlock = environ, tuple(more), places, landlock
+        self._namespaces = namespaces
         self._home = Path(environ.get("HOME") or "/nonexistent").resolve()
         self.hidden = hidden_of(self._home, hidden)
         self._masks = Masks()
@@ -77,7 +79,7 @@ class Confinement:
         return self._trial
 
     @asynccontextmanager
-    async def around(self, argv: Sequence[str], workspace: Path, network: bool = False) -> AsyncIterator[tuple[Spawn, Guard]]:
+    async def around(self, argv: Sequence[str], workspace: Path, network: bool = False) -> AsyncGenerator[tuple[Spawn, Guard]]:
         """How to start a command within the walls, and what they guard; the command must have ended, or been told to, by the end.
 
         Raises Unprotectable where something in the workspace cannot be guarded, NotDone where there are no walls.
@@ -102,8 +104,9 @@ class Confinement:
 
     async def close(self) -> None:
         """Once no command runs any more."""
-        tasks = [*self._lifting, *self._searches.values(), *([self._trial] if self._trial else [])]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._lifting, *self._searches.values(), return_exceptions=True)
+        if self._trial is not None:
+            await asyncio.wait({self._trial})
         if self._temporary is not None:
             import shutil
 
@@ -115,7 +118,9 @@ class Confinement:
         try:
             self._temporary = _temporary_folder()
         except OSError as error:
-            return Sandbox("none", f"no temporary folder can be made: {error.strerror}", "make /tmp, or what TMPDIR names, writable")
+            return Sandbox(
+                "none", f"no temporary folder can be made: {error.strerror}", "make /tmp, or what TMPDIR names, writable"
+            )
         if sys.platform == "darwin":
             return await self._try_macos()
         full = await self._try_bubblewrap()
@@ -140,7 +145,7 @@ class Confinement:
         if bubblewrap.find(self._places) is None:
             return Sandbox("none", "bubblewrap is not installed", _INSTALL)
         said = ""
-        for self._own_users in (True, False) if os.geteuid() == 0 else (True,):
+        for self._own_users in (*([True] if self._namespaces else []), *([False] if os.geteuid() == 0 else [])):
             said = said_now if (said_now := await self._holds("full")) else ""
             if not said:
                 return Sandbox("full", "bubblewrap, and a filter of system calls")

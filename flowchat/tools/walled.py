@@ -13,12 +13,15 @@ TEXT_LIMIT_CHARS = 64 * 1024
 _KEYS = r"(?i)Permission denied \(publickey|Host key verification failed|gpg failed to sign|gpg: .*(?:agent|secret key)"
 _DAEMON = (
     r"(?i)Cannot connect to the Docker daemon|docker\.sock|Could not open a connection to your authentication agent"
-    r"|Failed to connect to (?:session|user|system)[ \w]*bus|System has not been booted with systemd")
+    r"|Failed to connect to (?:session|user|system)[ \w]*bus|System has not been booted with systemd"
+)
 _NETWORK = (
-    r"(?i)Network is unreachable|ENETUNREACH|Could not resolve host|Temporary failure in name resolution|Name or service not known"
-    r"|EAI_AGAIN|ENOTFOUND|failed to lookup address|nodename nor servname|No address associated with hostname"
+    r"(?i)Network is unreachable|ENETUNREACH|Could not resolve host|Temporary failure in name resolution"
+    r"|Name or service not known|EAI_AGAIN|ENOTFOUND"
+    r"|failed to lookup address|nodename nor servname|No address associated with hostname"
     r"|unable to resolve host|Temporary failure resolving|dial (?:tcp|udp)[^\n]*: (?:lookup|connect)|No route to host"
-    r"|\[Errno 101\]|error sending request for url|spurious network error|Failed to fetch|dns error")
+    r"|\[Errno 101\]|error sending request for url|spurious network error|Failed to fetch|dns error"
+)
 _READ_ONLY = r"(?i)Read-only file system|EROFS|\[Errno 30\]|\(os error 30\)"
 _BUSY = r"(?i)Device or resource busy|EBUSY|\[Errno 16\]|Invalid cross-device link|Is a directory|File exists"
 _REFUSED = r"(?i)Operation not permitted|EPERM|\[Errno 1\]"

@@ -76,6 +76,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     async def _look_about(self) -> None:
         """What the screen can do without for a while."""
         await self._stage.greet()
+        if self._workspace.confinement is not None:
+            await self._workspace.confinement.probe()
+            self._stage.show_standing()
         await asyncio.to_thread(markdown.warm)
 
     async def close(self) -> None:

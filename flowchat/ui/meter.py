@@ -70,6 +70,8 @@ class Reading(Struct, frozen=True):
     retry_at: float = 0.0
     run_began: float = 0.0
     limits: Limits = Limits()
+    sandbox: str | None = None
+    """full, partial or none; None: not known yet."""
 
     @property
     def percent(self) -> int | None:
@@ -96,6 +98,7 @@ class _Yields(IntEnum):
 
     STOP = 1
     PERCENT = auto()
+    NO_SANDBOX = auto()
     COMPACTION_OFF = auto()
     TRY = auto()
     REASON = auto()
@@ -107,6 +110,7 @@ class _Yields(IntEnum):
     BAR = auto()
     COST = auto()
     QUEUE = auto()
+    SANDBOX = auto()
 
 
 _STEPS_ASIDE = {_Yields.SIZES, _Yields.BAR, _Yields.COST}
@@ -228,6 +232,8 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
     if reading.used is not None and reading.used.cost is not None and not waits:
         words.append(_Word(((cost(reading.used.cost), palette.dim),), yields=_Yields.COST))
     words.append(_Word(((reading.mode, _mode_style(reading.mode, palette)),)))
+    if reading.sandbox is not None:
+        words.append(_sandbox_word(reading, palette))
     if reading.read_only:
         words.append(_Word((("read-only", palette.warn),)))
     if reading.state.unsaved or not reading.saved:
@@ -298,6 +304,15 @@ def _compaction_word(reading: Reading) -> str:
 
 def _mode_style(mode: Mode, palette: Palette) -> Style:
     return {"bypass": palette.bad, "plan": palette.accent, "accept-edits": palette.accent}.get(mode, palette.dim)
+
+
+def _sandbox_word(reading: Reading, palette: Palette) -> _Word:
+    """How commands are confined: quiet where they are, loud where not."""
+    if reading.sandbox == "none" or reading.mode == "bypass":
+        return _Word((("no sandbox", palette.bad),), yields=_Yields.NO_SANDBOX)
+    if reading.sandbox == "partial":
+        return _Word((("weak sandbox", palette.warn),), yields=_Yields.NO_SANDBOX)
+    return _Word((("sandbox", palette.dim),), yields=_Yields.SANDBOX)
 
 
 def _hints(reading: Reading, palette: Palette, keymap: Keymap) -> list[_Word]:

@@ -180,6 +180,7 @@ class Panes(Vertical):
             held=now.held,
             limits=now.limits,
             unanswered=now.unanswered,
+            sandbox=now.sandbox,
         )
         self.queue.show(now.queue, now.held)
         self.edge.entitle(now.title)

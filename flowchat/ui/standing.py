@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class Standing(Struct, frozen=True):
     """`read_only` and `unsaved` are sentences, `elsewhere` is the session's folder if it is not `here`, `editing` the number of
-    the message that is being edited, `unanswered`: the last message can be taken back."""
+    the message that is being edited, `unanswered`: the last message can be taken back, `sandbox` its tier, once it is known."""
 
     model: str
     mode: Mode
@@ -33,6 +33,7 @@ class Standing(Struct, frozen=True):
     elsewhere: Path | None = None
     editing: int | None = None
     unanswered: bool = False
+    sandbox: str | None = None
 
     def sentences(self, keymap: Keymap = DEFAULT) -> list[tuple[str, Role]]:
         """What is not as usual, the worst first."""
@@ -72,4 +73,5 @@ def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing
         elsewhere=None if session.workspace_path == workspace.path else session.workspace_path,
         editing=editing,
         unanswered=session.can_take_back,
+        sandbox=workspace.sandbox.tier if workspace.sandbox is not None else None,
     )

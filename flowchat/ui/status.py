@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from flowchat.config import Folders
     from flowchat.runtime.greeting import Greeting
     from flowchat.runtime.session import Session
+    from flowchat.tools.sandbox import Sandbox
     from flowchat.ui.stage import Stage
 
 
 async def show_status(stage: "Stage", session: "Session") -> None:
     greeting = await asyncio.to_thread(stage.workspace.greeting, session.model)
-    sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None)
+    sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None, stage.workspace.sandbox)
     _show(stage, "Status", Told(sections, as_text(sections)))
 
 
@@ -40,7 +41,9 @@ def _show(stage: "Stage", title: str, told: Told | Callable[[], Awaitable[Told]]
     stage.app.push_screen(FactsScreen(stage.palette, title, told, copy, stage.keymap))
 
 
-def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None") -> list[Section]:
+def status_of(
+    session: "Session", greeting: "Greeting", folders: "Folders | None", sandbox: "Sandbox | None" = None
+) -> list[Section]:
     """What there is to know of a session now; `folders` None: it is kept in memory only."""
     facts = session.transcript.facts
     reason = f", {greeting.reason}" if greeting.reason else ""
@@ -51,6 +54,7 @@ def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None
         Known("folder", from_home(str(session.workspace_path)) + (f", branch {greeting.branch}" if greeting.branch else "")),
         Known("model", f"{session.model}{reason}" if session.model else "none is chosen; /model chooses one", not session.model),
         Known("mode", session.mode),
+        *_sandbox(session, sandbox),
         Known("state", session.state.state),
         Known("your messages", f"{said:,} on this branch" + (f", {len(session.queue)} queued" if session.queue else "")),
     ]
@@ -71,3 +75,12 @@ def status_of(session: "Session", greeting: "Greeting", folders: "Folders | None
     versions = (Known("flowchat", __version__), Known("python", sys.version.split()[0]))
     below = (("context", spent), ("files", files), ("versions", versions))
     return [Section("", tuple(first)), *(Section(title, tuple(rows)) for title, rows in below)]
+
+
+def _sandbox(session: "Session", sandbox: "Sandbox | None") -> list[Known]:
+    if sandbox is None:
+        return []
+    if session.mode == "bypass":
+        return [Known("sandbox", "not used in bypass mode", bad=True)]
+    advice = f"; {sandbox.advice}" if sandbox.advice else ""
+    return [Known("sandbox", f"{sandbox.tier}: {sandbox.why}{advice}", bad=sandbox.tier == "none")]
