@@ -123,7 +123,7 @@ def _tools(environ: Mapping[str, str]) -> Iterator[Fact]:
 
 
 def _sandbox(sandbox: Sandbox) -> Iterator[Fact]:
-    yield Fact("tier", f"{sandbox.tier}: {sandbox.why}", bad=sandbox.tier == "none")
+    yield Fact("tier", f"{sandbox.tier}: {sandbox.why}")
     if sandbox.advice:
         yield Fact("for more", sandbox.advice)
     if sandbox.tier == "none":

@@ -1,5 +1,4 @@
-"""How bubblewrap (bwrap(1)) is asked for a sandbox: what a confined program sees of the machine, as arguments. Pure but for a
-look at what is there."""
+"""How bubblewrap (bwrap(1)) is asked for a sandbox: what a confined program sees of the machine, as arguments."""
 
 import os
 import stat

@@ -39,8 +39,8 @@ class Sandbox(Struct, frozen=True):
 class Confinement:
     """Runs commands within walls, if `probe` finds any: they write only in the workspace, `more` folders and a temporary one.
 
-    `hidden` are folders no command may read, beside those where keys usually lie. `places`: where bubblewrap may be; `landlock` and
-    user `namespaces`: whether to try those. Close it.
+    `hidden` are folders no command may read, beside those where keys usually lie. `places`: where bubblewrap may be;
+    `landlock` and user `namespaces`: whether to try those. Close it.
     """
 
     def __init__(
@@ -144,10 +144,10 @@ class Confinement:
             return Sandbox("none", f"no filter of system calls is known for {machine}")
         if bubblewrap.find(self._places) is None:
             return Sandbox("none", "bubblewrap is not installed", _INSTALL)
-        said = ""
-        for self._own_users in (*([True] if self._namespaces else []), *([False] if os.geteuid() == 0 else [])):
-            said = said_now if (said_now := await self._holds("full")) else ""
-            if not said:
+        said = "user namespaces are off"
+        for own_users in (*([True] if self._namespaces else []), *([False] if os.geteuid() == 0 else [])):
+            self._own_users = own_users
+            if not (said := await self._holds("full")):
                 return Sandbox("full", "bubblewrap, and a filter of system calls")
         advice = _DOCKER if "proc" in said or os.geteuid() == 0 else _USERS
         return Sandbox("none", f"bubblewrap does not work here ({said})", advice)

@@ -1,4 +1,4 @@
-"""The profile that macOS's sandbox-exec(1) is given, as text. It has never been tried on a real Mac; the text is what is tested.
+"""The profile that macOS's sandbox-exec(1) is given, as text; nobody has tried it on a real Mac.
 
 The kernel goes by the last rule that fits, and compares paths as the file system does.
 """

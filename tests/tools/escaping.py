@@ -1,4 +1,4 @@
-"""Tries to get out of a sandbox, case by case, as the user named: python -m tests.tools.escaping TIER [UID]; JSON of what got out."""
+"""Tries to get out of a sandbox, case by case: python -m tests.tools.escaping TIER [UID]; prints JSON of what got out."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ class Place:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        self.work, self.out, self.home, self.data = (base / name for name in ("work", "out", "home", "data"))
+        self.work, self.out, self.home, self.data = (base / name for name in ("work", "out", "person", "data"))
         self._template = base / "template"
         for folder in (self.out, self.home / ".ssh", self.home / ".aws", self.home / ".gnupg", self.data, self._template):
             folder.mkdir(parents=True)
@@ -221,7 +221,7 @@ def main() -> None:
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
         os.environ["PATH"] = "/usr/local/bin:/usr/bin:/bin"
-    os.environ["HOME"] = str(base / "home")
+    os.environ["HOME"] = str(base / "person")
     place = Place(base)
     try:
         print(json.dumps(asyncio.run(try_all(place, kind))))
