@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import asking, figures, finding, listing, resting, starting, streaming
+from tests.benchmarks import asking, figures, finding, judging, listing, resting, starting, streaming
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "prompt": asking.prompt,
@@ -15,6 +15,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "find": finding.find,
     "stream": streaming.streaming,
     "sessions": listing.many_sessions,
+    "judging": judging.judging,
     "idle": resting.idle,
 }
 
