@@ -1,9 +1,14 @@
 """A command of the shell tool within its walls, if it has any: how it is run, and what the person is told of them."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
+from flowchat.tools.environment import child_environment
 from flowchat.tools.process import Ended, run
 from flowchat.tools.sandbox import Confinement
+from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import Beyond, Desk, Walled
 from flowchat.tools.walled import walled
 
@@ -29,16 +34,23 @@ def told_of(confinement: Confinement | None, beyond: Beyond | None) -> str:
 
 
 async def run_confined(
-    argv: Sequence[str], desk: Desk, timeout_seconds: float, confinement: Confinement | None
+    argv: Sequence[str],
+    desk: Desk,
+    timeout_seconds: float,
+    confinement: Confinement | None,
+    variables: Mapping[str, str],
 ) -> tuple[Ended, Walled | None]:
     """Run a command as far within walls as there are any and `desk.beyond` leaves, as `process.run` does.
 
+    `variables` are ours that it gets beside the usual ones.
     The second value says that the walls are what made it fail. Raises Unprotectable where they cannot be built round something.
     """
     sandbox = await confinement.probe() if confinement is not None else None
     if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
-        return await run(argv, desk.workspace, timeout_seconds, desk.output), None
+        bare = Spawn(tuple(argv), {**child_environment(os.environ), **variables})
+        return await run(bare, desk.workspace, timeout_seconds, desk.output), None
     async with confinement.around(argv, desk.workspace, network=desk.beyond == "network") as (spawn, guard):
+        spawn = replace(spawn, env={**(spawn.env or child_environment(os.environ)), **variables})
         ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
     text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
     return ended, walled(sandbox.tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")

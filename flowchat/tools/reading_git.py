@@ -30,13 +30,19 @@ _FUNCTION = """() {
     before+=("$1"); shift
   done
   case ${1-} in
-    diff|log|show|diff-tree) set -- "$1" --no-ext-diff --no-textconv "${@:2}";;
+    status) set -- "$1" --ignore-submodules=dirty "${@:2}";;
+    diff) set -- "$1" --no-ext-diff --no-textconv --ignore-submodules=dirty "${@:2}";;
+    log|show|diff-tree) set -- "$1" --no-ext-diff --no-textconv "${@:2}";;
     stash) [ "${2-}" = list ] || [ "${2-}" = show ] && set -- "$1" "$2" --no-ext-diff --no-textconv "${@:3}";;
     blame|grep) set -- "$1" --no-textconv "${@:2}";;
   esac
   command git "${before[@]}" "$@"
 }"""
-"""What no setting can forbid: a function that bash takes from its environment adds it behind the subcommand's name."""
+"""What no setting can forbid: a function that bash takes from its environment adds it behind the subcommand's name.
+
+In a submodule that has changed git would start another git, which obeys the settings there and none of these: whether its
+files have changed is not looked at, whether its commit has is.
+"""
 _VARIABLES = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",

@@ -59,7 +59,8 @@ class Shell:
         given = self._given(args)
         seconds = self._seconds(given)
         try:
-            ended, walled = await run_confined([*_shell(), given.command], desk, seconds, self._confinement)
+            variables = _variables(given.command, desk.workspace)
+            ended, walled = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables)
         except Unprotectable as error:
             return Outcome("not run", f"not run: {error}", "error", walled=Walled("outside", str(error)))
         try:
@@ -88,6 +89,14 @@ def _shell() -> list[str]:
     if program is None:
         raise NotDone("there is no bash on this machine")
     return [program, "--noprofile", "--norc", "-c"]
+
+
+def _variables(command: str, workspace: Path) -> Mapping[str, str]:
+    """What keeps a git that only reads from running what a repository names; loaded with the first command."""
+    from flowchat.tools.command import judge_command
+    from flowchat.tools.reading_git import variables_for
+
+    return variables_for(judge_command(command, str(workspace)))
 
 
 async def _printed(recording: Recording, desk: Desk) -> tuple[str, BlobRef | None]:

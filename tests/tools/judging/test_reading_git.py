@@ -8,6 +8,9 @@ import pytest
 
 from flowchat.tools.command import judge_command
 from flowchat.tools.reading_git import variables_for
+from flowchat.tools.shell import Shell
+from flowchat.tools.tool import Desk
+from flowchat.transcript.entries import BlobRef
 
 LOOKS = (
     *("git status", "git diff", "git diff --cached", "git diff HEAD~1", "git log -p", "git log --oneline -5", "git show HEAD"),
@@ -110,3 +113,32 @@ def test_a_repository_without_a_folder_of_its_own_is_not_taken_for_one(tmp_path:
     done = run(command, tmp_path / "planted", dict(variables_for(judge_command(command))))
     assert done.returncode == 128
     assert "safe.bareRepository" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["git status", "git diff", "git status --porcelain"])
+def test_a_repository_within_the_repository_is_not_entered(command: str, repository: Path) -> None:
+    inner = repository / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q", "-b", "main")
+    (inner / "a.txt").write_text("a\n")
+    git(inner, "add", ".")
+    git(inner, "commit", "-qm", "one")
+    git(repository, "add", "inner")
+    (inner / "a.txt").write_text("b\n")
+    git(inner, "config", "core.fsmonitor", str(repository.parent / "evil.sh"))
+    (repository / ".gitmodules").write_text('[submodule "inner"]\n\tpath = inner\n\turl = x\n\tignore = none\n')
+    run(command, repository, dict(variables_for(judge_command(command))))
+    assert not (repository.parent / "PWNED").exists()
+
+
+async def test_the_shell_tool_gives_it_to_git_where_it_only_reads(repository: Path) -> None:
+    desk = Desk(repository, {}, lambda _: None, no_blob, lambda _: b"", None)
+    outcome = await Shell().run({"command": "git diff -U0"}, desk)
+    assert outcome.content.splitlines()[-2:] == ["-you", "+all"]
+    assert not (repository.parent / "PWNED").exists()
+    await Shell().run({"command": "git diff -U0 > shown"}, desk)
+    assert (repository.parent / "PWNED").exists()
+
+
+async def no_blob(content: bytes, media: str) -> BlobRef:
+    raise AssertionError((content, media))
