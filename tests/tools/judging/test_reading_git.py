@@ -127,8 +127,12 @@ def test_a_repository_within_the_repository_is_not_entered(command: str, reposit
     (inner / "a.txt").write_text("b\n")
     git(inner, "config", "core.fsmonitor", str(repository.parent / "evil.sh"))
     (repository / ".gitmodules").write_text('[submodule "inner"]\n\tpath = inner\n\turl = x\n\tignore = none\n')
+    pwned = repository.parent / "PWNED"
+    pwned.unlink(missing_ok=True)  # what set it up has run it
     run(command, repository, dict(variables_for(judge_command(command))))
-    assert not (repository.parent / "PWNED").exists()
+    assert not pwned.exists()
+    run(command, repository, {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": "false"})
+    assert pwned.exists()
 
 
 async def test_the_shell_tool_gives_it_to_git_where_it_only_reads(repository: Path) -> None:
