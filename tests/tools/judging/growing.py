@@ -187,3 +187,36 @@ def _escaped(chance: random.Random, sign: str) -> str:
         return f'"{sign}"'
     bare = sign.isalnum() or sign in "-_./,:%+@"
     return chance.choice((sign,) * 6 + (f"'{sign}'", f"\\{sign}")) if bare else chance.choice((f"'{sign}'", f"\\{sign}"))
+
+
+_SCRIBBLED = (
+    *("a", "b", "aa", "b1", "1", "2", " ", " ", " ", "\t", "\n", "'", "'", '"', '"', "\\", "\\\n", "#", ";", "&&", "&", "<", ">"),
+    *(
+        "2>&1",
+        ">/dev/null",
+        "2>/dev/null",
+        "&>/dev/null",
+        "{",
+        "}",
+        "@",
+        "{}",
+        "@{a}",
+        "=",
+        "!",
+        "-",
+        "*",
+        "?",
+        "[",
+        "]",
+        "$",
+        "(",
+    ),
+    *(")", "`", "é", "%", "^", ",", "..", "a=", "\\ ", "\\'", "$'", '"$"', ">&2", "</dev/null", "a ", "b "),
+)
+
+
+def scribbles(seed: int) -> Iterator[str]:
+    """Signs that mean something to a shell, thrown together, without end; no `|` and no `/` among them."""
+    chance = random.Random(seed)
+    while True:
+        yield "a " + "".join(chance.choice(_SCRIBBLED) for _ in range(chance.randint(2, 14)))

@@ -12,7 +12,7 @@ import pytest
 
 from flowchat.tools.command import Judged, judge_command
 from flowchat.tools.plain import NotPlain, Simple, read, refused_text
-from tests.tools.judging.growing import commands
+from tests.tools.judging.growing import commands, scribbles
 
 HERE = Path(__file__).parent
 CORPUS = [case["command"] for case in json.loads((HERE / "cases.json").read_text())]
@@ -62,6 +62,16 @@ def test_bash_runs_the_parts_of_a_plain_text_and_nothing_else(builtins: set[str]
         assert words_by_bash(text, tmp_path) == [list(part.argv) for part in judged.parts], text
         compared += 1
     assert compared > 100
+
+
+def test_bash_reads_what_is_scribbled_as_it_was_judged(builtins: set[str], tmp_path: Path) -> None:
+    compared = 0
+    for text in islice(scribbles(seed=11), 4_000):
+        parts = [part.argv for part in judge_command(text).parts]
+        if parts and not any(argv[0] in builtins or argv[0] == "" or "/" in argv[0] for argv in parts):
+            assert words_by_bash(text, tmp_path) == [list(argv) for argv in parts], text
+            compared += 1
+    assert compared > 200
 
 
 def test_bash_accepts_what_is_called_plain() -> None:
