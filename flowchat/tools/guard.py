@@ -64,6 +64,14 @@ class Found(Struct, frozen=True):
     note: str = ""
 
 
+def check(folder: Path, home: Path) -> None:
+    """Raises Unprotectable for a folder that cannot be given to confined programs at all."""
+    if folder in (Path("/"), *home.parents):
+        raise Unprotectable(f"{folder} holds everything else")
+    if os.geteuid() == 0 and (owner := folder.stat().st_uid) != 0:
+        raise Unprotectable(f"{folder} belongs to user {owner}, and root has no power over other users' files in a sandbox")
+
+
 def find_repositories(root: Path) -> Found:
     """Look for them; in a large folder that takes tenths of a second."""
     found: list[Path] = []
@@ -85,10 +93,6 @@ def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], 
     """
     draft = _Draft(is_mask)
     for folder, found in folders.items():
-        if folder in (Path("/"), *home.parents):
-            raise Unprotectable(f"{folder} holds everything else")
-        if os.geteuid() == 0 and (owner := folder.stat().st_uid) != 0:
-            raise Unprotectable(f"{folder} belongs to user {owner}, and root has no power over other users' files in a sandbox")
         for top in (folder, *(repository for repository in found.folders if repository.is_dir())):
             draft.names(top, folder, home)
     return draft.guard(" and ".join(found.note for found in folders.values() if found.note))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from flowchat.tools import bubblewrap, seatbelt
 from flowchat.tools.bubblewrap import View
 from flowchat.tools.environment import child_environment
-from flowchat.tools.guard import Found, Guard, find_repositories, survey
+from flowchat.tools.guard import Found, Guard, check, find_repositories, survey
 from flowchat.tools.masks import Masks, is_mask
 from flowchat.tools.process import run, settled
 from flowchat.tools.secrets import hidden_of
@@ -88,6 +88,8 @@ class Confinement:
         if sandbox.tier == "none":
             raise NotDone(f"there is no sandbox here: {sandbox.why}")
         folders = (workspace, *(folder for folder in self._more if not folder.is_relative_to(workspace)))
+        for folder in folders:
+            check(folder, self._home)
         guard = survey({folder: await self._found(folder) for folder in folders}, self._home, is_mask)
         masked = dict(guard.masked) if sandbox.tier == "full" else {}
         self._masks.lay(masked)
