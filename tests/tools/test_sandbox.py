@@ -121,7 +121,7 @@ async def bash(confinement: Confinement, work: Path, command: str, network: bool
 
 
 WORKS = [
-    ("git status --short && git add -A && git commit -qm two && git log --oneline | wc -l", "2\n"),
+    ("echo n > new && git add -A && git commit -qm two && git log --oneline | wc -l", "2\n"),
     ("git checkout -qb other && echo b > b && git add b && git stash -q && git stash pop -q && git status --short", "A  b\n"),
     ("git rebase -q HEAD && git gc -q && git fsck --no-progress && echo sound", "sound\n"),
     ("git status --short; ls -A | grep -v '^[.]'", "a.txt\n"),
