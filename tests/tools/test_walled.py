@@ -8,13 +8,13 @@ from flowchat.tools.guard import Guard
 from flowchat.tools.tool import Walled
 from flowchat.tools.walled import walled
 
-WORK = Path("/work")
+WORK = Path("/project")
 GUARD = Guard(
     pinned=(WORK / ".git",),
     read_only=(WORK / ".git/config", WORK / ".git/hooks"),
     masked=((WORK / ".vscode", None), (WORK / ".envrc", None)),
 )
-HIDDEN = (Path("/home_of/ann/.ssh"),)
+HIDDEN = (Path("/persons/ann/.ssh"),)
 NETWORK = Walled("network", "the network is off in the sandbox")
 OUTSIDE = Walled("outside", "outside the workspace nothing can be written")
 KEYS = Walled("outside", "it needs your keys, which are hidden from it")
@@ -35,15 +35,15 @@ REFUSED = Walled("outside", "it does what the sandbox does not permit")
         ("error: gpg failed to sign the data", KEYS),
         ("touch: cannot touch '/etc/x': Read-only file system", OUTSIDE),
         ("OSError: [Errno 30] Read-only file system: '/usr/x'", OUTSIDE),
-        ("sh: .git/hooks/pre-commit: Read-only file system", Walled("outside", "/work/.git/hooks is protected")),
+        ("sh: .git/hooks/pre-commit: Read-only file system", Walled("outside", "/project/.git/hooks is protected")),
         (
             "error: could not write config file .git/config: Device or resource busy",
-            Walled("outside", "/work/.git/config is protected"),
+            Walled("outside", "/project/.git/config is protected"),
         ),
-        ("mv: cannot move '.git' to 'x': Device or resource busy", Walled("outside", "/work/.git is protected")),
-        ("mkdir: cannot create directory '.vscode': File exists", Walled("outside", "/work/.vscode is protected")),
-        ("bash: .envrc: Is a directory", Walled("outside", "/work/.envrc is protected")),
-        ("cat: /home_of/ann/.ssh/id: Permission denied", Walled("outside", "it reads what is hidden from it")),
+        ("mv: cannot move '.git' to 'x': Device or resource busy", Walled("outside", "/project/.git is protected")),
+        ("mkdir: cannot create directory '.vscode': File exists", Walled("outside", "/project/.vscode is protected")),
+        ("bash: .envrc: Is a directory", Walled("outside", "/project/.envrc is protected")),
+        ("cat: /persons/ann/.ssh/id: Permission denied", Walled("outside", "it reads what is hidden from it")),
         (
             "Cannot connect to the Docker daemon at unix:///x",
             Walled("outside", "it talks to another program (Cannot connect to the Docker daemon)"),
