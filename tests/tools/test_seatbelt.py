@@ -8,7 +8,7 @@ from flowchat.tools.bubblewrap import View
 from flowchat.tools.guard import Guard
 from flowchat.tools.seatbelt import profile
 
-WORK = Path("/persons/ann/work")
+WORK = Path("/persons/ann/project")
 VIEW = View(
     WORK,
     (WORK,),
@@ -32,7 +32,7 @@ def test_everything_is_denied_but_reading_and_writing_in_its_folders() -> None:
     assert said[:2] == ["(version 1)", "(deny default)"]
     assert [line for line in said if line.startswith("(allow file-write* (subpath")] == [
         '(allow file-write* (subpath "/private/tmp/own"))',
-        '(allow file-write* (subpath "/persons/ann/work"))',
+        '(allow file-write* (subpath "/persons/ann/project"))',
         '(allow file-write* (subpath "/persons/ann/repository/.git"))',
     ]
 
@@ -41,7 +41,7 @@ def test_what_is_protected_comes_after_what_is_allowed_and_so_do_the_folders_on_
     said = rules(VIEW)
     last_allowed = max(index for index, line in enumerate(said) if line.startswith("(allow file-write*"))
     for name in (".git/config", ".git/hooks", ".envrc", ".vscode", ".bashrc"):
-        assert said.index(f'(deny file-write* (subpath "/persons/ann/work/{name}"))') > last_allowed
+        assert said.index(f'(deny file-write* (subpath "/persons/ann/project/{name}"))') > last_allowed
     for folder in (WORK, WORK / ".git", WORK / ".git/hooks"):
         assert said.index(f'(deny file-write-unlink (literal "{folder}"))') > last_allowed
 
