@@ -13,6 +13,7 @@ from flowchat.tools.unwrapping import Said
 
 FOLDERS_LIMIT = 8
 """In how many folders a command may turn out to run before it is not followed further."""
+_MOVING = ("cd", "pushd", "popd")
 
 
 class Part(Struct, frozen=True):
@@ -109,6 +110,7 @@ def _disagreement(command: str, commands: tuple[Simple, ...]) -> str:
 def _part(simple: Simple, argv: tuple[str, ...], table: Table | None, places: "_Places") -> Part:
     places.pass_joint(simple.joint)
     if table is None:
+        places.lost = places.lost or argv[0] in _MOVING
         return Part(argv, simple.source, f"{argv[0][:40]!r} is not known to only read")
     proof = only_reads(table, simple.words)
     why = proof.why or places.why_not(table, proof)
@@ -118,6 +120,7 @@ def _part(simple: Simple, argv: tuple[str, ...], table: Table | None, places: "_
     patterns = tuple(path for word in proof.paths if word.pattern for path in places.lead(_shown(word, word.pattern)))
     if argv[0] == "cd" and not why:
         why = places.move(_shown(simple.words[-1], simple.words[-1].text), simple.joint)
+    places.lost = places.lost or bool(why and argv[0] in _MOVING)
     return Part(argv, simple.source, why, paths, patterns, named, strict, proof.obeys)
 
 
@@ -143,14 +146,15 @@ class _Places:
         self._workspace = posixpath.normpath(workspace) if workspace else ""
         self._now = {""}
         self._before: set[str] = set()
+        self.lost = False
 
     def pass_joint(self, joint: str) -> None:
         if joint in (";", "||", "|"):
             self._now |= self._before
 
     def why_not(self, table: Table, proof: Proof) -> str:
-        if len(self._now) > FOLDERS_LIMIT:
-            return "it changes its folder too often to be followed"
+        if self.lost:
+            return "the folder it runs in does not show"
         if proof.obeys and table.program == "git" and self._now != {""}:
             return "git obeys the settings of the folder that cd leads to"
         return ""
@@ -165,8 +169,8 @@ class _Places:
     def move(self, target: str, joint: str) -> str:
         if posixpath.normpath(target) in (".", self._workspace) and self._now == {""}:
             return ""
-        if joint == "|" or target == "-":
+        if joint == "|" or target == "-" or len(self._now) > FOLDERS_LIMIT:
             return "where cd leads to does not show"
         self._before |= self._now
-        self._now = {place for path in [target] for place in self.lead(path)}
+        self._now = set(self.lead(target))
         return ""

@@ -20,7 +20,8 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     `instead` was given. `operands_with`: operands need one of these options. `needs`: one of these options must be there.
     `globs`: a file whose name looks like an option does no harm. `words`: options are whole words, as find has them.
     `ordered`: no option follows an operand. `anything`: every argument is an operand. `general`: a rule that names no more
-    than the program means all that it does. `obeys`: the folder's own settings have a say in what it does.
+    than the program means all that it does. `obeys`: the folder's own settings have a say in what it does. `like`: it is used
+    as that subcommand of the program, with what is added here.
     """
 
     flags: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     anything: bool = False
     general: bool = False
     obeys: bool = False
+    like: str = ""
     commands: dict[str, "Usage"] = {}
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct, ValidationError, convert
+from msgspec.structs import replace
 
 from flowchat.tools.options import Proof, Usage, kind_pattern, prove
 from flowchat.tools.plain import NotPlain, Word, read
@@ -123,7 +124,7 @@ def read_table(program: str, text: str) -> Table:
         raise BadTable(_line(text, field[1] or field[2]) if field else 0, str(error)) from None
     if source.same_as:
         return _same(program, source)
-    table = Table(program, source, source.never, source.runs)
+    table = Table(program, _resolved(source, source, text), source.never, source.runs)
     _check(table, source, text)
     return table
 
@@ -149,6 +150,22 @@ def _same(program: str, source: _Source) -> Table:
     if other is None:
         raise BadTable(0, f"there is no table for {source.same_as!r}")
     return Table(program, other.usage, other.never, other.runs)
+
+
+def _resolved(usage: Usage, whole: Usage, text: str) -> Usage:
+    """A usage with those that its subcommands are `like` filled in."""
+    commands = {name: _resolved(below, whole, text) for name, below in usage.commands.items()}
+    if not usage.like:
+        return replace(usage, commands=commands)
+    other = whole.commands.get(usage.like)
+    if other is None or other.like:
+        raise BadTable(_line(text, usage.like), f"there is no subcommand {usage.like!r} to be like")
+    return replace(
+        other,
+        flags=(*other.flags, *usage.flags),
+        values={**other.values, **usage.values},
+        attached={**other.attached, **usage.attached},
+    )
 
 
 def _check(table: Table, source: _Source, text: str) -> None:

@@ -87,6 +87,9 @@ def test_files_behind_a_cd_are_told_where_it_leads(command: str, paths: tuple[st
         ("cd src && cd /w && git status", False),
         ("git status && cd src", True),
         ("cd src && ls", True),
+        ("cd && ls", False),
+        ("pushd /etc && ls", False),
+        ("cd a; cd b; cd c; cd d; cd e; ls", False),
         ("ls | cd src", False),
     ],
 )
@@ -149,6 +152,12 @@ def test_a_wrapped_command_is_not_denied_for_its_arguments() -> None:
     )
 
 
+@pytest.mark.parametrize("command", ["cd && cat a", "cd -; cat a", "pushd /etc && cat a", "cd a | cat; cd - && cat a"])
+def test_where_the_folder_does_not_show_nothing_is_known_to_only_read(command: str) -> None:
+    """Even if a rule frees the part that moves."""
+    assert judge_command(command).parts[-1].why == "the folder it runs in does not show"
+
+
 def test_no_number_of_parts_is_too_many() -> None:
     many = judge_command("\n".join(["ls"] * 3_000))
     assert (len(many.parts), many.read_only) == (3_000, True)
@@ -171,6 +180,8 @@ def test_no_number_of_parts_is_too_many() -> None:
         "find . -exec ",
         "npx ",
         "flock x ",
+        "cd a\n",
+        "cd a;",
         "sudo -x ",
         "bash -c '",
         "${a:-",

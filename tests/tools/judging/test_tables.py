@@ -42,6 +42,7 @@ def test_every_program_that_agents_look_with_has_a_table() -> None:
         (GOOD.replace("'text'", "'words'"), 7, "'words' is no kind of value: text, path, number, none or /pattern/"),
         (GOOD.replace("'text'", "'/(/'"), 7, "'/(/' is no pattern"),
         (GOOD + "nonsense\n", 8, "line 8"),
+        (GOOD + "[commands.lines]\nlike = 'words'\n", 9, "there is no subcommand 'words' to be like"),
         ("same_as = 'nothing'\n", 0, "there is no table for 'nothing'"),
     ],
 )
