@@ -12,11 +12,13 @@ from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.errors import NoModel
 from flowchat.model.scripted import ScriptedModel, Step
+from flowchat.runtime.background import next_number
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.session import Session
 from flowchat.store.memory import MemoryBlobs, MemoryLog
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.registry import standard_tools
 from flowchat.transcript.entries import ContextAdded, Entry, Mode, Noticed, Record, UserSaid
 from flowchat.transcript.events import Event, Heard
@@ -155,7 +157,8 @@ class Desk:
         self.sessions: list[Session] = []
 
     def open(self, *script: Step, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
-        """A new session whose model plays `script`; keywords: others, facts, limits, rules, tools, log, blobs, missed."""
+        """A new session whose model plays `script`; keywords: others, facts, limits, rules, tools, jobs, log, blobs,
+        missed."""
         model = ScriptedModel(*script, others=given.get("others"), facts=given.get("facts"))
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
         return self.seat(model, transcript, mode=mode, attended=attended, **given)
@@ -163,7 +166,9 @@ class Desk:
     def seat(
         self, model: ScriptedModel, transcript: Transcript, mode: Mode = "default", attended: bool = True, **given: Any
     ) -> "Sitting":
-        tools = given.get("tools") or standard_tools()
+        numbered = lambda: next_number(transcript.records())
+        jobs = Jobs(self.clock.now_ms, given.get("shelf_of_jobs"), numbered) if given.get("jobs") else None
+        tools = given.get("tools") or standard_tools(jobs=jobs)
         surroundings = Surroundings(self.folder, None, self.clock)
         permits = SessionPermits(lambda: session.mode, given.get("rules", ()), self.folder, attended)
 
@@ -190,7 +195,9 @@ class Desk:
             given.get("system", "You are a test."),
             tools.schemas,
         )
-        session = Session(beginning, transcript, given.get("shelf") or self.shelf, self.clock, agent, given.get("read_only"))
+        session = Session(
+            beginning, transcript, given.get("shelf") or self.shelf, self.clock, agent, given.get("read_only"), jobs
+        )
         self.sessions.append(session)
         return Sitting(session, model, Ear(session.watch))
 

@@ -42,7 +42,7 @@ def newest_leaf(records: Sequence[Record], node: Seq) -> Seq:
 def retried_from(branch: Sequence[Record]) -> Seq | None:
     """Where a retry puts the head: before the failed or interrupted step, or None to go on from the head.
 
-    A step whose calls were answered stays, and so does what a command of the user added since: what they said is gone on from.
+    A step whose calls were answered stays, and so does what a command of the user or a job added since: they are gone on from.
     Raises NotFound where the last run came to its end.
     """
     if branch and branch[-1].type == "user_said":
@@ -73,7 +73,7 @@ def unanswered(branch: Sequence[Record]) -> Record | None:
             return record
         if record.type in ("assistant_said", "tool_answered"):
             return None
-        if isinstance(record.entry, ContextAdded) and record.entry.source == "command":
+        if isinstance(record.entry, ContextAdded) and record.entry.source in ("command", "job"):
             return None
         if isinstance(record.entry, RunEnded) and record.entry.outcome == "completed":
             return None

@@ -12,6 +12,7 @@ from flowchat.transcript.events import (
     CallDelta,
     CompactionDelta,
     ContextUsed,
+    JobsChanged,
     OutputDelta,
     QueueChanged,
     RetryScheduled,
@@ -48,7 +49,9 @@ class Drafting:
             case AttemptWithdrawn():  # what is on disk of it the loop itself clears
                 self._streamed.clear()
                 return
-            case StateDelta() | RetryScheduled() | ApprovalAsked() | CompactionDelta() | ContextUsed() | QueueChanged() | Toast():
+            case StateDelta() | RetryScheduled() | ApprovalAsked() | CompactionDelta() | ContextUsed():
+                return
+            case QueueChanged() | JobsChanged() | Toast():
                 return
             case _:
                 assert_never(delta)

@@ -14,7 +14,9 @@ from flowchat.agent.inbox import Decision, Inbox, Queue, joined
 from flowchat.errors import Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
 from flowchat.runtime.activity import Activity, Stop
+from flowchat.runtime.background import Background
 from flowchat.runtime.beginning import Beginning
+from flowchat.runtime.boundary import Boundary
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
 from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.keeping import Keeping
@@ -25,6 +27,7 @@ from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf
 from flowchat.runtime.user_commands import UserCommands
 from flowchat.runtime.waiting import Waiting
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
     CallId,
@@ -61,14 +64,17 @@ class Session:
         clock: Clock,
         agent: "Callable[[Session], Agent]",
         read_only: str | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
-        """`agent` builds a run's means from the session's model and mode, or raises NoModel."""
+        """`agent` builds a run's means from the session's model and mode, or raises NoModel; `jobs` are those of its tools."""
         self.transcript = transcript
         self.read_only = read_only
         self._beginning = beginning
-        self.commands = UserCommands(transcript, beginning, self._may_write, lambda: self._activity.busy)
-        self._make_agent: Callable[[], Agent] = lambda: self.commands.joining(agent(self))
+        self._boundary = Boundary(transcript, lambda: self._activity.busy)
+        self.commands = UserCommands(transcript, beginning, self._boundary, self._may_write)
+        self._make_agent: Callable[[], Agent] = lambda: self._boundary.joining(agent(self))
         self._hearing = Hearing(clock)
+        self.background = Background(jobs, transcript, self._boundary, self._hearing.emit)
         self._inbox = Inbox()
         self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
         self._titling = Titling(transcript)
@@ -307,6 +313,7 @@ class Session:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.commands.close()
                 await self._activity.close()
+                await self.background.close()
         except TimeoutError:
             self._activity.abandon()
         await self._titling.stop()
@@ -321,7 +328,7 @@ class Session:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
         self._keeping.drafting.take(delta)
         self._hearing.emit(delta)
-        self.commands.settle()
+        self._boundary.settle()
 
     def _may_write(self, while_busy: bool = True) -> None:
         if self.read_only is not None or self._closing is not None:
@@ -339,7 +346,8 @@ class Session:
 
     def _published(self, record: Record) -> None:
         self._keeping.drafting.settle(record)
-        self.commands.published(record.entry)
+        self._boundary.published(record.entry)
+        self.background.published(record.entry)
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))

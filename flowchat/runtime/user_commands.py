@@ -1,17 +1,15 @@
 """Commands the user runs: at once and beside any run; what they print joins the conversation, for the model or without it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from msgspec import structs
-
-from flowchat.agent.agent import Agent
 from flowchat.errors import Busy, CommandRefused
 from flowchat.runtime.beginning import Beginning
+from flowchat.runtime.boundary import Boundary
 from flowchat.tools.bounds import bound
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, Desk, Outcome
-from flowchat.transcript.entries import COMMAND_END, ContextAdded, Noticed, Record, Text
+from flowchat.transcript.entries import COMMAND_END, ContextAdded, Noticed, Text
 from flowchat.transcript.transcript import Transcript
 
 LONGEST_SECONDS = 24 * 3600.0
@@ -22,20 +20,13 @@ SOURCE = "command"
 class UserCommands:
     """At most one command at a time. What it printed has its place at once while nothing runs, else before the next step."""
 
-    def __init__(
-        self,
-        transcript: Transcript,
-        beginning: Beginning,
-        may_write: Callable[[], None],
-        busy: Callable[[], bool],
-    ) -> None:
+    def __init__(self, transcript: Transcript, beginning: Beginning, boundary: Boundary, may_write: Callable[[], None]) -> None:
         """`may_write` raises ReadOnly."""
         self._transcript, self._beginning = transcript, beginning
-        self._may_write, self._busy = may_write, busy
+        self._boundary, self._may_write = boundary, may_write
         self._shell = Shell(LONGEST_SECONDS)
         self._program: asyncio.Task[Outcome] | None = None
         self._job: asyncio.Task[None] | None = None
-        self._waiting: list[ContextAdded | Noticed] = []
 
     @property
     def running(self) -> bool:
@@ -44,7 +35,7 @@ class UserCommands:
     @property
     def waiting(self) -> bool:
         """Whether something that was printed has no place in the conversation yet."""
-        return bool(self._waiting)
+        return self._boundary.holds(SOURCE)
 
     async def run(self, command: str, output: Callable[[str], None], for_model: bool = True) -> None:
         """Run a command line with bash; `output` gets what it prints as it comes. Done when it has ended.
@@ -77,30 +68,8 @@ class UserCommands:
         await asyncio.wait({self._program})
         content = await self._content(self._program, printed)
         told = ContextAdded(SOURCE, command, (Text(content),))
-        self._waiting.append(told if for_model else Noticed("info", SOURCE, f"{command}{COMMAND_END}{content}"))
-        self.settle()
-
-    # --- the conversation --------------------------------------------------------------------------------------------
-    def joining(self, agent: Agent) -> Agent:
-        """An agent whose news are also what commands printed since the last step."""
-
-        async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
-            return [*await agent.news(branch, first), *self._waiting]
-
-        return structs.replace(agent, news=news)
-
-    def published(self, entry: object) -> None:
-        """An entry is in the log."""
-        self._waiting = [waiting for waiting in self._waiting if waiting is not entry]
-
-    def settle(self) -> None:
-        """While nothing runs, what waits for the next step has its place now."""
-        if self._waiting and not self._busy():
-            waiting, self._waiting = self._waiting, []
-            first = waiting[0]
-            words = first.origin if isinstance(first, ContextAdded) else first.text.partition(COMMAND_END)[0]
-            opening = () if self._transcript.head else self._beginning.entries(f"!{words}")
-            self._transcript.place(*opening, *waiting)
+        noticed = Noticed("info", SOURCE, f"{command}{COMMAND_END}{content}")
+        self._boundary.add(told if for_model else noticed, lambda: self._beginning.entries(f"!{command}"))
 
     async def _content(self, ran: "asyncio.Task[Outcome]", printed: "_End") -> str:
         """What it printed, cut in the middle where it was long, and in the last line how it ended."""

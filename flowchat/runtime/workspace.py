@@ -18,8 +18,10 @@ from flowchat.errors import CommandRefused, NotFound
 from flowchat.model.model import Model
 from flowchat.runtime import models as known_models
 from flowchat.runtime.archive import Archive
+from flowchat.runtime.background import next_number
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.choosing import Choosing
+from flowchat.runtime.left_jobs import put_away
 from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
 from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
@@ -36,6 +38,7 @@ from flowchat.store.keys import Keys
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.trusted import TrustFile
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.sandbox import Confinement, Sandbox
@@ -111,7 +114,6 @@ class Workspace:
         self.choosing = Choosing(lambda: self.settings, environ, self._keys, self._models)
         private = (folders.data, folders.config, folders.state) if folders else ()
         self.confinement = Confinement(environ, private) if sandboxed else None
-        self._tools = standard_tools(settings.tools.shell_timeout_seconds, self.confinement)
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
         self._warm = False
@@ -186,6 +188,8 @@ class Workspace:
             if entries:
                 await transcript.append(*entries)
             transcript.clear_draft()
+            if opened.jobs is not None:
+                await put_away(opened.jobs, transcript)
             chosen = await self._restore_model(transcript, model)
             if begun != facts.mode:
                 await transcript.append(ModeSet(begun))
@@ -237,6 +241,8 @@ class Workspace:
             titles=self._attended,
         )
 
+        jobs = Jobs(self._clock.now_ms, opened.jobs, lambda: next_number(transcript.records()))
+        tools = standard_tools(self.settings.tools.shell_timeout_seconds, self.confinement, jobs)
         projection, known = Projection(), Known()
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
@@ -247,14 +253,14 @@ class Workspace:
             summariser = models.named(self.settings.compact.model) if self.settings.compact.model else own
             effort = asking.transcript.facts.effort
             return Agent(
-                own, summariser, self._tools, permits, limits, news, path, self._clock, effort, projection, known, blobs.missed
+                own, summariser, tools, permits, limits, news, path, self._clock, effort, projection, known, blobs.missed
             )  # fmt: skip
 
         beginning = Beginning(
-            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, self._tools.schemas, "", tuple(notices), weight
+            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, tools.schemas, "", tuple(notices), weight
         )  # fmt: skip
         shelf: Shelf = opened.shelf
-        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only)
+        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs)
         self._open = [pair for pair in self._open if pair[0].state.state != "closed" or pair[1].learning]
         self._open.append((session, models))
         if self._warm:

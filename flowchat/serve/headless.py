@@ -238,6 +238,7 @@ class _Printer:
                 | events.CompactionDelta()
                 | events.ContextUsed()
                 | events.QueueChanged()
+                | events.JobsChanged()
             ):
                 pass  # only in the stream
             case _:

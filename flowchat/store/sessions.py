@@ -17,6 +17,7 @@ from flowchat.store.disk import UNFINISHED, Disk, read_file
 from flowchat.store.draftfile import DRAFT, READ_LIMIT_BYTES
 from flowchat.store.drafts import DraftSlot
 from flowchat.store.forks import copy_session
+from flowchat.store.jobs import JobFiles
 from flowchat.store.lock import holder, is_held, take_lock
 from flowchat.store.log import FileLog
 from flowchat.store.logfile import LOG
@@ -47,6 +48,7 @@ class Opened:
     read_only: str | None = None
     torn: str | None = None
     damaged: tuple[Seq, ...] = ()
+    jobs: JobFiles | None = None
 
 
 class Sessions:
@@ -68,7 +70,7 @@ class Sessions:
         log = self._log(folder)
         slot = None if draft is None else self._slot(draft)
         shelf = FileShelf(folder, self._disk, self._recent, slot, lambda: log.begun)
-        return Opened(sid, log, FileBlobs(folder, self._disk), shelf)
+        return Opened(sid, log, FileBlobs(folder, self._disk), shelf, jobs=JobFiles(folder, self._disk))
 
     def open(self, sid: str) -> Opened:
         """Raises NotFound, and StorageFailed where its log cannot even be read. Only the lock's holder repairs a damaged end."""
@@ -162,7 +164,8 @@ class Sessions:
     def _opened(self, folder: Path, scanned: Scanned, torn: str | None, reason: str | None) -> Opened:
         blobs, shelf = FileBlobs(folder, self._disk), FileShelf(folder, self._disk, self._recent)
         draft = _draft_in(folder) if reason is None else ()
-        return Opened(folder.name, MemoryLog(), blobs, shelf, scanned.records, draft, reason, torn, tuple(scanned.damaged))
+        damaged, jobs = tuple(scanned.damaged), JobFiles(folder, self._disk)
+        return Opened(folder.name, MemoryLog(), blobs, shelf, scanned.records, draft, reason, torn, damaged, jobs)
 
     # --- lists -------------------------------------------------------------------------------------------------------
     def cards(self, cwd: Path | None = None) -> list[SessionCard]:

@@ -1,13 +1,15 @@
 """A command of the shell tool within its walls, if it has any: how it is run, and what the person is told of them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
 from flowchat.tools.environment import child_environment
+from flowchat.tools.guard import Guard
 from flowchat.tools.process import Ended, run
-from flowchat.tools.sandbox import Confinement
+from flowchat.tools.sandbox import Confinement, Tier
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import Beyond, Desk, Walled
 from flowchat.tools.walled import walled
@@ -33,6 +35,18 @@ def told_of(confinement: Confinement | None, beyond: Beyond | None) -> str:
     return "" if sandbox is None else _TOLD[sandbox.tier]
 
 
+@asynccontextmanager
+async def confined(
+    argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
+) -> AsyncIterator[Spawn]:
+    """How to start a command as far within walls as there are any and `desk.beyond` leaves; left when it has ended.
+
+    `variables` are ours that it gets beside the usual ones. Raises Unprotectable where walls cannot be built round something.
+    """
+    async with _walls(argv, desk, confinement, variables) as (spawn, _):
+        yield spawn
+
+
 async def run_confined(
     argv: Sequence[str],
     desk: Desk,
@@ -40,17 +54,23 @@ async def run_confined(
     confinement: Confinement | None,
     variables: Mapping[str, str],
 ) -> tuple[Ended, Walled | None]:
-    """Run a command as far within walls as there are any and `desk.beyond` leaves, as `process.run` does.
+    """Run a command so, as `process.run` does. The second value says that the walls are what made it fail."""
+    async with _walls(argv, desk, confinement, variables) as (spawn, walls):
+        ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
+    if confinement is None or walls is None:
+        return ended, None
+    tier, guard = walls
+    text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
+    return ended, walled(tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")
 
-    `variables` are ours that it gets beside the usual ones.
-    The second value says that the walls are what made it fail. Raises Unprotectable where they cannot be built round something.
-    """
+
+@asynccontextmanager
+async def _walls(
+    argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
+) -> AsyncIterator[tuple[Spawn, tuple[Tier, Guard] | None]]:
     sandbox = await confinement.probe() if confinement is not None else None
     if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
-        bare = Spawn(tuple(argv), {**child_environment(os.environ), **variables})
-        return await run(bare, desk.workspace, timeout_seconds, desk.output), None
+        yield Spawn(tuple(argv), {**child_environment(os.environ), **variables}), None
+        return
     async with confinement.around(argv, desk.workspace, network=desk.beyond == "network") as (spawn, guard):
-        spawn = replace(spawn, env={**(spawn.env or child_environment(os.environ)), **variables})
-        ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
-    text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
-    return ended, walled(sandbox.tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")
+        yield replace(spawn, env={**(spawn.env or child_environment(os.environ)), **variables}), (sandbox.tier, guard)

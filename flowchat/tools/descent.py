@@ -8,18 +8,24 @@ A program runs in a session of its own and carries MARK in its environment. We a
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 MARK = "FLOWCHAT_CALL"
+KEPT = f"kept-{os.urandom(8).hex()}"
+"""The mark of what shall go on without us."""
+PROCESS_LIMIT = 1_000
+"""Processes one program may have at a time. A builder with a process for each core has fewer; a fork bomb has no end."""
 TERM_GRACE_SECONDS = 2.0
 """How long a process may take over SIGTERM before SIGKILL."""
 _KILL_GRACE_SECONDS = 1.0
-_KILL_ROUNDS = 20
+_ROUNDS = 20
 _PR_SET_CHILD_SUBREAPER = 36
 _leaders: set[int] = set()
 """Children we started ourselves and have not reaped yet: no orphans."""
+_others = {KEPT}
+"""Marks that keep a process from being anyone's orphan; a mark it made up does not."""
 
 
 class _Process(NamedTuple):
@@ -40,11 +46,13 @@ class Descent:
 
     def __init__(self, leader: int, mark: str, wrapped: bool = False) -> None:
         self.leader, self._wrapped = leader, wrapped
-        self._mark = f"{MARK}={mark}".encode()
+        self._mark = mark
         process = _process(leader)
         self._started = process.started if process is not None else 0
         self._beyond_us: set[int] = set()
+        self._threads = _threads()
         _leaders.add(leader)
+        _others.add(mark)
 
     def gone(self) -> bool:
         """Whether nothing of an ended leader is left; a cheap look that may say no where `living` finds nothing."""
@@ -61,48 +69,72 @@ class Descent:
             grown = bool(below)
         return [table[pid] for pid in sorted(ours - self._beyond_us) if table[pid].state not in "ZX"]
 
+    def count_beyond(self, limit: int) -> bool:
+        """Whether there are more processes than this; a cheap look as long as the whole machine has not got that many more."""
+        return _threads() - self._threads >= limit and len(self.living()) > limit
+
     async def end(self, leader_exit: "asyncio.Future[None]") -> None:
         """SIGTERM to all, two seconds, SIGKILL to whatever is left until nothing is."""
         found = self.living()
         asked = self._asked(found)
         if asked == found:
             _send_group(self.leader, signal.SIGTERM)
-        await self._signal(asked, signal.SIGTERM, TERM_GRACE_SECONDS)
+            _send_group(self.leader, signal.SIGCONT)  # who is stopped hears nothing
+        await self._signal(asked, (signal.SIGTERM, signal.SIGCONT), TERM_GRACE_SECONDS)
         if not found:
             await asyncio.wait({leader_exit}, timeout=TERM_GRACE_SECONDS)
-        for _ in range(_KILL_ROUNDS):
-            if not (left := self.living()):
+        for _ in range(_ROUNDS):
+            if not (left := self.freeze()):
                 break
             _send_group(self.leader, signal.SIGKILL)
-            await self._signal(left, signal.SIGKILL, _KILL_GRACE_SECONDS)
+            await self._signal(left, (signal.SIGKILL,), _KILL_GRACE_SECONDS)
         self.kill()
 
     def kill(self) -> None:
         """SIGKILL to all there is now, without waiting."""
+        found = self.freeze()
         _send_group(self.leader, signal.SIGKILL)
-        for process in self.living():
+        for process in found:
             _send(process.pid, signal.SIGKILL)
+
+    def freeze(self) -> list[_Process]:
+        """Stop all there is, so that none can start another while they are being killed; gives them."""
+        frozen: set[int] = set()
+        found = self.living()
+        for _ in range(_ROUNDS):
+            moving = [process.pid for process in found if process.pid not in frozen]
+            if not moving:
+                break
+            _send_group(self.leader, signal.SIGSTOP)
+            for pid in moving:
+                _send(pid, signal.SIGSTOP)
+            frozen.update(moving)
+            found = self.living()
+        return found
 
     def forget(self) -> None:
         """The leader is reaped: its number means nothing any more."""
         is_gone(self.leader)
+        _others.discard(self._mark)
 
     def _asked(self, found: list[_Process]) -> list[_Process]:
         """Of a wrapped program those below its leader; all where there are none."""
         below = [process for process in found if process.pid != self.leader]
         return below if self._wrapped and below else found
 
-    async def _signal(self, processes: Iterable[_Process], number: signal.Signals, seconds: float) -> None:
+    async def _signal(self, processes: Iterable[_Process], numbers: Sequence[signal.Signals], seconds: float) -> None:
         waited: list[int] = []
         for process in processes:
             try:
                 waited.append(os.pidfd_open(process.pid))
-                signal.pidfd_send_signal(waited[-1], number)
+                for number in numbers:
+                    signal.pidfd_send_signal(waited[-1], number)
             except PermissionError:
                 self._beyond_us.add(process.pid)
                 os.close(waited.pop())
             except (OSError, AttributeError):
-                _send(process.pid, number)
+                for number in numbers:
+                    _send(process.pid, number)
         try:
             await _all_readable(waited, seconds)
         finally:
@@ -121,11 +153,26 @@ class Descent:
             return True
         if process.started < self._started:
             return False
-        variables = _environment(process.pid)
-        if self._mark in variables:
-            return True
-        unmarked = not any(variable.startswith(MARK.encode() + b"=") for variable in variables)
-        return unmarked and process.parent == os.getpid()
+        mark = _mark_of(process.pid)
+        return mark == self._mark or (mark not in _others and process.parent == os.getpid())
+
+
+def end_marked(mark: str) -> list[str]:
+    """SIGKILL to whatever carries a mark, of whichever flowchat it was, and what is below it; gives their names. Blocks."""
+    names: list[str] = []
+    for _ in range(_ROUNDS):
+        table = _processes()
+        found = {pid for pid in table if pid not in _leaders and _mark_of(pid) == mark}
+        while grown := {pid for pid, process in table.items() if process.parent in found} - found:
+            found |= grown
+        living = [table[pid] for pid in sorted(found - {os.getpid()}) if table[pid].state not in "ZX"]
+        if not living:
+            break
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in living:
+                _send(process.pid, number)
+        names += [process.name for process in living]
+    return names
 
 
 @cache
@@ -169,12 +216,25 @@ def _process(pid: int) -> _Process | None:
     return _Process(pid, before.partition("(")[2], fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
 
 
-def _environment(pid: int) -> list[bytes]:
+def _mark_of(pid: int) -> str | None:
+    """The last mark in a process's environment; None where it has none, or is not ours to read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+            variables = file.read().split(b"\0")
     except OSError:
-        return []
+        return None
+    start = f"{MARK}=".encode()
+    marks = [variable.removeprefix(start) for variable in variables if variable.startswith(start)]
+    return marks[-1].decode("utf-8", "replace") if marks else None
+
+
+def _threads() -> int:
+    """Of the whole machine; 0 where that cannot be seen."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[3].partition(b"/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _children() -> set[int]:

@@ -11,31 +11,30 @@ from msgspec import Struct
 
 from flowchat.tools.attended import Attended
 from flowchat.tools.concealing import conceal
-from flowchat.tools.descent import MARK, Descent, adopt_orphans, is_gone, is_no_orphan
+from flowchat.tools.descent import KEPT, MARK, adopt_orphans, is_gone, is_no_orphan
 from flowchat.tools.environment import attended_environment, child_environment, search_path, shown
-from flowchat.tools.recording import Live, Recording
+from flowchat.tools.program import PIPE_GRACE_SECONDS, Program, Started
+from flowchat.tools.program import settled as settled
+from flowchat.tools.recording import Recording
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import BadArguments, NotDone
 
-PIPE_GRACE_SECONDS = 0.1
-"""How long to read on after the program itself has exited: something it left behind may hold the pipe for ever."""
-LIVE_PACE_SECONDS = 0.05
 ATTENDED_GRACE_SECONDS = 1.0
 """How long a program that had the terminal may take over SIGHUP before SIGKILL."""
-_CHUNK_BYTES = 64 * 1024
 
 
 class Ended(Struct, frozen=True):
     """How a program ended: its exit status (minus the signal's number if one killed it), or None where we ended it.
 
     `recording` is what it printed, stdout and stderr as they came; close it. `left` names processes it had left running,
-    which were ended too.
+    which were ended too; `crowded`: we ended it for having started more than PROCESS_LIMIT processes.
     """
 
     status: int | None
     recording: Recording
     left: tuple[str, ...] = ()
     timed_out: bool = False
+    crowded: bool = False
 
 
 async def run(
@@ -51,7 +50,7 @@ async def run(
     BadArguments if its words cannot be given to a program. Cancelled, it is back within 100 ms; whatever does not end by then
     is ended in the background.
     """
-    program = _Program(command, cwd, show, enough_bytes)
+    program = Program(_start(_spawn(command), cwd), Recording(), show, enough_bytes)
     try:
         timed_out = await program.leader_over(timeout_seconds)
         if not timed_out:
@@ -64,7 +63,16 @@ async def run(
         raise
     finally:
         program.close_output()
-    return Ended(None if timed_out else status, program.recording, left if status is not None else (), timed_out)
+    ended = None if timed_out or program.crowded else status
+    return Ended(ended, program.recording, left if status is not None else (), timed_out, program.crowded)
+
+
+def start(command: Sequence[str] | Spawn, cwd: Path, recording: Recording, show: Callable[[str], None]) -> Program:
+    """Start a program that goes on beside everything else, with a stdin to be written to; `show` and what is raised as in `run`.
+
+    Whoever starts it ends it: `Program.end`, then `Program.close_output`.
+    """
+    return Program(_start(_spawn(command), cwd, reads=True), recording, show)
 
 
 async def hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str], timeout_seconds: float) -> bool:
@@ -98,12 +106,6 @@ async def attend(command: Sequence[str], cwd: Path) -> int:
         program.take_terminal_back()
 
 
-async def settled() -> None:
-    """Until nothing started here and then given up (cancelled, left behind) is running any more; 2 to 3 s at most."""
-    while _ending:
-        await asyncio.wait(set(_ending))
-
-
 def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     """The absolute path of a program on our PATH, or on that of `environ`, never in the current directory by chance."""
     import shutil
@@ -111,137 +113,12 @@ def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | N
     return shutil.which(name, path=search_path(os.environ if environ is None else environ))
 
 
-_ending: set["asyncio.Task[None]"] = set()
-"""Programs being ended in the background; `settled` awaits them."""
-
-
-class _Program:
-    """One running program: its process, its pipe and what came out of it."""
-
-    def __init__(
-        self, command: Sequence[str] | Spawn, cwd: Path, show: Callable[[str], None] | None, enough_bytes: int | None
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.recording = Recording()
-        self.pipe_closed: asyncio.Future[None] = self._loop.create_future()
-        self._left: tuple[str, ...] = ()
-        self._ending: asyncio.Task[None] | None = None
-        self._exited: asyncio.Future[None] = self._loop.create_future()
-        self._enough: asyncio.Future[None] = self._loop.create_future()
-        self._enough_bytes = enough_bytes
-        self._live = Live(show) if show is not None else None
-        self._flush: asyncio.TimerHandle | None = None
-        mark = _watchdog.new_mark()
-        spawn = command if isinstance(command, Spawn) else Spawn(tuple(command))
-        self._process, self._pipe = _start(spawn, cwd, mark)
-        _watchdog.watch(self._process.pid)
-        self._descent = Descent(self._process.pid, mark, spawn.wrapped)
-        self._loop.add_reader(self._pipe, self._read)
-        self._watch_exit()
-
-    async def leader_over(self, timeout_seconds: float | None) -> bool:
-        """Until the program has exited or printed enough; True when the time was over first."""
-        over = {self._exited, self._enough}
-        done, _ = await asyncio.wait(over, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-        return not done
-
-    def status(self) -> int | None:
-        """The exit status, without reaping; None while it runs."""
-        if self._process.returncode is not None:
-            return self._process.returncode
-        if not hasattr(os, "waitid"):
-            return self._process.poll()
-        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-        if found is None:
-            return None
-        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-
-    async def end(self, wait_for_all: bool) -> tuple[str, ...]:
-        """End every process that is left and give their names: all of them before this returns, or those that take longer
-        than the grace time in the background, where `settled` awaits them. Asked again, it joins the end under way."""
-        if self._ending is None and self.status() is not None and self._descent.gone():
-            self._reap()
-            return ()
-        if self._ending is None:
-            self._left = tuple(process.name for process in self._descent.living())
-            self._ending = self._loop.create_task(self._end_all())
-            _ending.add(self._ending)
-            self._ending.add_done_callback(_ending.discard)
-        await asyncio.wait({self._ending}, timeout=None if wait_for_all else PIPE_GRACE_SECONDS)
-        return self._left
-
-    def close_output(self) -> None:
-        """Show what has come and take no more."""
-        self._close_pipe()
-        if self._flush is not None:
-            self._flush.cancel()
-        if self._live is not None:
-            self._live.flush()
-            self._live = None
-
-    async def _end_all(self) -> None:
-        try:
-            await self._descent.end(self._exited)
-        except asyncio.CancelledError:
-            self._descent.kill()
-            raise
-        finally:
-            self._reap()
-
-    def _reap(self) -> None:
-        self._process.poll()
-        self._descent.forget()
-        _watchdog.forget(self._process.pid)
-
-    def _watch_exit(self) -> None:
-        try:
-            pidfd = os.pidfd_open(self._process.pid)
-        except (OSError, AttributeError):
-            waiting = self._loop.run_in_executor(None, self._process.wait)
-            waiting.add_done_callback(lambda _: _set(self._exited))
-            return
-        self._loop.add_reader(pidfd, self._has_exited, pidfd)
-
-    def _has_exited(self, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-        os.close(pidfd)
-        _set(self._exited)
-
-    def _read(self) -> None:
-        try:
-            chunk = os.read(self._pipe, _CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._close_pipe()
-            return
-        self.recording.add(chunk)
-        if self._enough_bytes is not None and self.recording.total_bytes >= self._enough_bytes:
-            _set(self._enough)
-        if self._live is not None:
-            self._live.add(chunk, self.recording.binary)
-            self._flush = self._flush or self._loop.call_later(LIVE_PACE_SECONDS, self._show)
-
-    def _show(self) -> None:
-        self._flush = None
-        if self._live is not None:
-            self._live.flush()
-
-    def _close_pipe(self) -> None:
-        if not self.pipe_closed.done():
-            self._loop.remove_reader(self._pipe)
-            os.close(self._pipe)
-            self.pipe_closed.set_result(None)
-
-
 def _hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str], timeout_seconds: float) -> bool:
     try:
         process = subprocess.Popen(
             command,
             cwd="/",
-            env={**child_environment(os.environ), **variables, MARK: "handed over"},  # a mark of no call: nobody's to end
+            env={**child_environment(os.environ), **variables, MARK: KEPT},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -269,29 +146,31 @@ def _start_attended(command: Sequence[str], cwd: Path) -> "subprocess.Popen[byte
     return process
 
 
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+def _spawn(command: Sequence[str] | Spawn) -> Spawn:
+    return command if isinstance(command, Spawn) else Spawn(tuple(command))
 
 
-def _start(spawn: Spawn, cwd: Path, mark: str) -> tuple["subprocess.Popen[bytes]", int]:
-    """The process in a session of its own, and our non-blocking end of the pipe it prints to."""
+def _start(spawn: Spawn, cwd: Path, reads: bool = False) -> Started:
+    """The process in a session of its own; `reads`: with a pipe for its stdin, else at its end from the start."""
     adopt_orphans()
     ours, theirs = os.pipe()
     try:
+        mark = _watchdog.new_mark()
         process = subprocess.Popen(
             spawn.argv,
             cwd=cwd,
             env={**(child_environment(os.environ) if spawn.env is None else spawn.env), MARK: mark},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
             pass_fds=spawn.pass_fds,
             preexec_fn=spawn.preexec,
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError, NotDone) as error:
         os.close(ours)
+        if isinstance(error, NotDone):
+            raise
         if isinstance(error, ValueError):
             raise BadArguments(f"{spawn.argv[0]} cannot be run with these arguments: {error}") from None
         raise NotDone(f"{spawn.argv[0]} could not be started in {cwd}: {getattr(error, 'strerror', None) or error}") from None
@@ -299,7 +178,13 @@ def _start(spawn: Spawn, cwd: Path, mark: str) -> tuple["subprocess.Popen[bytes]
         for descriptor in (theirs, *spawn.pass_fds):
             os.close(descriptor)
     os.set_blocking(ours, False)
-    return process, ours
+    stdin = None
+    if process.stdin is not None:
+        stdin = os.dup(process.stdin.fileno())
+        process.stdin.close()
+        os.set_blocking(stdin, False)
+    _watchdog.watch(process.pid)
+    return Started(process, ours, stdin, mark, spawn.wrapped, _watchdog.forget)
 
 
 # --- if we are killed ------------------------------------------------------------------------------------------------

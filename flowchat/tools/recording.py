@@ -28,9 +28,12 @@ def looks_binary(sample: bytes) -> bool:
 
 
 class Recording:
-    """Takes chunks; memory stays under 2 MiB whatever comes."""
+    """Takes chunks; memory stays under 2 MiB whatever comes.
 
-    def __init__(self) -> None:
+    `file`: where the whole is to lie from the start, readable too; without one a temporary file is made once memory is full.
+    """
+
+    def __init__(self, file: IO[bytes] | None = None) -> None:
         self.total_bytes = 0
         self.lines = 0
         """Newlines seen."""
@@ -38,7 +41,7 @@ class Recording:
         """Set by the first chunk that is not text: from there on bytes are only counted."""
         self._head = bytearray()
         self._tail = bytearray()
-        self._file: IO[bytes] | None = None
+        self._file = file
         self._kept_bytes = 0
         self._disk_failed = False
 
@@ -59,6 +62,27 @@ class Recording:
         """The end of the text, from a character's first byte on."""
         tail = bytes(self._tail[-END_LIMIT_BYTES:])
         return tail[_split_character(tail) :].decode("utf-8", "replace")
+
+    def since(self, offset: int, whole: bool) -> tuple[str, int, int]:
+        """The text from byte `offset` on, how many bytes of it are no longer held, and where it ends.
+
+        A character that is not all there yet is left for the next time, unless this is the `whole`.
+        """
+        if self.binary:
+            return "", 0, self.total_bytes
+        held = self._head + self._tail if self.complete else self._tail
+        begins = self.total_bytes - len(held)
+        skipped = max(0, begins - offset)
+        piece = bytes(held[max(0, offset - begins) :])
+        dropped = _split_character(piece) if skipped else 0
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = decoder.decode(piece[dropped:], final=whole)
+        return text, skipped + dropped, self.total_bytes - len(decoder.getstate()[0])
+
+    def end(self, limit: int) -> str:
+        """The last text there is, of at most `limit` bytes."""
+        held = self._tail[-limit:] or self._head[-limit:]
+        return bytes(held).decode("utf-8", "replace")
 
     def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
@@ -82,10 +106,12 @@ class Recording:
 
     def whole(self) -> bytes | None:
         """The first WHOLE_LIMIT_BYTES bytes as they came; None where they are binary or the disk would not take them."""
-        if self.binary or self._disk_failed:
+        if self.binary:
             return None
-        if self._file is None:
+        if self.complete:
             return bytes(self._head + self._tail)
+        if self._file is None or self._disk_failed:
+            return None
         self._file.seek(0)
         return self._file.read()
 

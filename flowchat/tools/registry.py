@@ -7,6 +7,8 @@ from flowchat.tools.bounds import bound as bound
 from flowchat.tools.edit_file import EDIT_FILE
 from flowchat.tools.glob import Glob
 from flowchat.tools.grep import Grep
+from flowchat.tools.job_tools import JobInput, JobKill, JobOutput
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.list_dir import ListDir
 from flowchat.tools.read_file import ReadFile
 from flowchat.tools.sandbox import Confinement
@@ -39,7 +41,10 @@ class Registry:
         return parse(tool.schema, raw)
 
 
-def standard_tools(shell_timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None) -> Registry:
-    """The tools every session has; commands run within `confinement`."""
+def standard_tools(
+    shell_timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None, jobs: Jobs | None = None
+) -> Registry:
+    """The tools every session has; commands run within `confinement`. With `jobs`, its own, they can go on in the background."""
     reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep()]
-    return Registry([*reading, WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement)])
+    working: list[Tool] = [WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement, jobs)]
+    return Registry([*reading, *working, *((JobOutput(jobs), JobInput(jobs), JobKill(jobs)) if jobs is not None else ())])

@@ -6,13 +6,16 @@ from pathlib import Path
 from msgspec import Struct
 
 from flowchat.errors import StorageFailed
-from flowchat.tools.arguments import fill, integer, schema, string
+from flowchat.tools.arguments import boolean, fill, integer, schema, string
 from flowchat.tools.bounds import cut, named, unkept
-from flowchat.tools.confining import run_confined, told_of
+from flowchat.tools.confining import confined, run_confined, told_of
+from flowchat.tools.descent import PROCESS_LIMIT
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.process import Ended, find_program
 from flowchat.tools.recording import WHOLE_LIMIT_BYTES, Recording
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach, Unprotectable, Walled
+from flowchat.tools.wanting import END_BYTES, wanted
 from flowchat.transcript.entries import BlobRef
 from flowchat.transcript.events import Preview
 
@@ -29,6 +32,7 @@ _TITLES = {
 class _Args(Struct):
     command: str
     timeout_seconds: int = 0
+    background: bool = False
 
 
 class Shell:
@@ -38,20 +42,29 @@ class Shell:
         "Run a command with bash in the workspace; gives stdout and stderr. No terminal, no input; what it leaves running is"
         " ended too.",
         {"command": string()},
-        {"timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}")},
+        {
+            "timeout_seconds": integer(f"At most {LONGEST_TIMEOUT_SECONDS}"),
+            "background": boolean("Start it as a job that goes on (servers, watchers, programs that ask): answers at once"),
+        },
     )
 
-    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None) -> None:
-        """`timeout_seconds` holds for calls that name none. Commands run within `confinement` where there are walls."""
+    def __init__(
+        self, timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None, jobs: Jobs | None = None
+    ) -> None:
+        """`timeout_seconds` holds for calls that name none. Commands run within `confinement` where there are walls.
+
+        Without `jobs` nothing can go on in the background.
+        """
         self._timeout_seconds = timeout_seconds
-        self._confinement = confinement
+        self._confinement, self._jobs = confinement, jobs
 
     def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
         return Reach("run", command=self._given(args).command)
 
     def preview(self, args: Mapping[str, object], desk: Desk) -> Preview:
         given = self._given(args)
-        lines = (("in", str(desk.workspace)), ("for at most", f"{self._seconds(given):g} s"))
+        lasts = ("in the background", "until it ends or the session does") if given.background else None
+        lines = (("in", str(desk.workspace)), lasts or ("for at most", f"{self._seconds(given):g} s"))
         walls = (("sandbox", told),) if (told := told_of(self._confinement, desk.beyond)) else ()
         return Preview(_TITLES[desk.beyond], (*lines, *walls), given.command)
 
@@ -60,6 +73,8 @@ class Shell:
         seconds = self._seconds(given)
         try:
             variables = _variables(given.command, desk.workspace)
+            if given.background:
+                return await self._begin(given.command, desk, variables)
             ended, walled = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables)
         except Unprotectable as error:
             return Outcome("not run", f"not run: {error}", "error", walled=Walled("outside", str(error)))
@@ -67,9 +82,22 @@ class Shell:
             printed, blob = await _printed(ended.recording, desk)
         finally:
             ended.recording.close()
-        notes = _notes(ended, seconds)
+        wants = wanted(given.command, ended.status, _end(ended.recording)) if ended.status is not None else None
+        notes = [*_notes(ended, seconds), *([f"[{wants}]"] if wants else [])]
         content = "\n".join(part for part in (printed.removesuffix("\n"), *notes) if part) or "[no output]"
-        return Outcome(_summary(ended, seconds), content, "ok" if ended.status == 0 else "error", blob=blob, walled=walled)
+        summary = f"{_summary(ended, seconds)}{', ' + wants.partition(':')[0] if wants else ''}"
+        return Outcome(summary, content, "ok" if ended.status == 0 else "error", blob=blob, walled=walled)
+
+    async def _begin(self, command: str, desk: Desk, variables: Mapping[str, str]) -> Outcome:
+        if self._jobs is None:
+            raise NotDone("nothing can be started in the background here")
+        around = confined([*_shell(), command], desk, self._confinement, variables)
+        number = (await self._jobs.start(command, around, desk.workspace)).number
+        said = (
+            f"started as job {number}; job_output gives what it prints, job_input writes to its stdin, job_kill ends it."
+            " You are told when it ends; it ends with the session at the latest."
+        )
+        return Outcome(f"job {number} started", said)
 
     def _seconds(self, given: _Args) -> float:
         return float(given.timeout_seconds) if given.timeout_seconds else self._timeout_seconds
@@ -78,6 +106,8 @@ class Shell:
         given = fill(_Args, args)
         if not given.command.strip() or "\0" in given.command:
             raise BadArguments("the command is empty or contains a NUL byte")
+        if given.background and given.timeout_seconds:
+            raise BadArguments("a job in the background has no timeout_seconds; leave it out, and end the job with job_kill")
         if given.timeout_seconds > LONGEST_TIMEOUT_SECONDS:
             raise BadArguments(f"timeout_seconds may be at most {LONGEST_TIMEOUT_SECONDS}, not {given.timeout_seconds}")
         return given
@@ -118,13 +148,19 @@ async def _printed(recording: Recording, desk: Desk) -> tuple[str, BlobRef | Non
     return cut(recording.head, recording.tail, recording.total_bytes, recording.lines, where), blob
 
 
+def _end(recording: Recording) -> str:
+    return "" if recording.binary else recording.end(END_BYTES)
+
+
 def _first_part(blob: BlobRef) -> str:
     return f"its first {WHOLE_LIMIT_BYTES >> 20} MiB are blob:{blob.sha256}, which read_file reads by lines"
 
 
 def _notes(ended: Ended, seconds: float) -> list[str]:
     notes: list[str] = []
-    if ended.timed_out:
+    if ended.crowded:
+        notes.append(f"[ended: it had more than {PROCESS_LIMIT:,} processes at a time]")
+    elif ended.timed_out:
         notes.append(f"[not finished after {seconds:g} s: ended]")
     elif ended.status is not None and ended.status < 0:
         notes.append(f"[ended by signal {-ended.status}]")
@@ -138,6 +174,7 @@ def _notes(ended: Ended, seconds: float) -> list[str]:
 
 def _summary(ended: Ended, seconds: float) -> str:
     status = f"timeout after {seconds:g} s" if ended.timed_out else _exit(ended.status or 0)
+    status = "too many processes" if ended.crowded else status
     if ended.recording.binary:
         return f"{status}, binary"
     lines = ended.recording.lines

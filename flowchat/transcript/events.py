@@ -120,6 +120,13 @@ class QueueChanged(Delta, frozen=True):
     held: bool
 
 
+class JobsChanged(Delta, frozen=True, tag="jobs"):
+    """A job of the session was started or has ended; so many run now. `told`: a sentence that has no notice yet."""
+
+    running: int
+    told: str = ""
+
+
 class Toast(Delta, frozen=True):
     level: Literal["info", "warning", "error"]
     text: str
@@ -137,6 +144,7 @@ AnyDelta: TypeAlias = (
     | CompactionDelta
     | ContextUsed
     | QueueChanged
+    | JobsChanged
     | Toast
 )
 Event: TypeAlias = Record | AnyDelta

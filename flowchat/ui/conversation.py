@@ -20,6 +20,7 @@ from flowchat.transcript.events import (
     CompactionDelta,
     ContextUsed,
     Event,
+    JobsChanged,
     OutputDelta,
     QueueChanged,
     RetryScheduled,
@@ -113,7 +114,7 @@ class Conversation(Widget, can_focus=True):
                 story.withdraw(run, step, attempt)
             case StateDelta() | RetryScheduled() | CompactionDelta():
                 return
-            case ApprovalAsked() | ContextUsed() | QueueChanged() | Toast():
+            case ApprovalAsked() | ContextUsed() | QueueChanged() | JobsChanged() | Toast():
                 return
             case _:
                 assert_never(event)

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Mode
 from flowchat.transcript.events import ContextUsed, RetryScheduled, StateDelta
-from flowchat.ui.figures import cost, seconds, size
+from flowchat.ui.figures import cost, many, seconds, size
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.strips import GAP, Piece, cut, cut_pieces, line, pieces_width
@@ -62,6 +62,8 @@ class Reading(Struct, frozen=True):
     queued: int = 0
     held: bool = False
     has_mouse: bool = True
+    jobs: int = 0
+    """Programs that run in the background."""
     commands: bool = False
     """A command of the user runs."""
     unanswered: bool = False
@@ -99,6 +101,7 @@ class _Yields(IntEnum):
     STOP = 1
     PERCENT = auto()
     NO_SANDBOX = auto()
+    JOBS = auto()
     COMPACTION_OFF = auto()
     TRY = auto()
     REASON = auto()
@@ -240,6 +243,8 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
         words.append(_Word((("unsaved", palette.bad) if reading.state.unsaved else ("not kept", palette.dim),)))
     if not reading.has_mouse:
         words.append(_Word((("mouse off", palette.dim),)))
+    if reading.jobs:
+        words.append(_Word(((many(reading.jobs, "job"), palette.accent),), yields=_Yields.JOBS))
     words += _state_words(reading, palette, now)
     if reading.queued:
         held = " held" if reading.held else " queued"

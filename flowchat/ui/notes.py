@@ -109,7 +109,11 @@ def _context(added: ContextAdded) -> Iterator[Block]:
     match added.source:
         case "environment":
             return
-        case "file" | "skill" | "command" | "job" | "hook":
+        case "job":
+            if "\n" not in text:
+                return
+            line, text = f"{added.origin}: what it printed", text.partition("\n")[2]
+        case "file" | "skill" | "command" | "hook":
             at = "@" if added.source == "file" else ""
             line = f"{at}{added.origin} {text.strip('()') if text.startswith('(not shown') else 'read'}"
         case "instructions":

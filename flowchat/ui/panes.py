@@ -17,6 +17,7 @@ from flowchat.transcript.events import (
     CompactionDelta,
     ContextUsed,
     Event,
+    JobsChanged,
     OutputDelta,
     QueueChanged,
     RetryScheduled,
@@ -154,6 +155,10 @@ class Panes(Vertical):
             case QueueChanged():
                 self.queue.show(event.items, event.held)
                 self.meter.show(queued=len(event.items), held=event.held)
+            case JobsChanged(running=running, told=told):
+                self.meter.show(jobs=running)
+                if told:
+                    self.say(told)
             case Toast():
                 self.say(event.text, event.level)
             case _:
@@ -181,6 +186,7 @@ class Panes(Vertical):
             limits=now.limits,
             unanswered=now.unanswered,
             sandbox=now.sandbox,
+            jobs=now.jobs,
         )
         self.queue.show(now.queue, now.held)
         self.edge.entitle(now.title)

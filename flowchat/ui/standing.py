@@ -34,6 +34,7 @@ class Standing(Struct, frozen=True):
     editing: int | None = None
     unanswered: bool = False
     sandbox: str | None = None
+    jobs: int = 0
 
     def sentences(self, keymap: Keymap = DEFAULT) -> list[tuple[str, Role]]:
         """What is not as usual, the worst first."""
@@ -74,4 +75,5 @@ def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing
         editing=editing,
         unanswered=session.can_take_back,
         sandbox=workspace.sandbox.tier if workspace.sandbox is not None else None,
+        jobs=len(session.background.running),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowchat.errors import StorageFailed
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.policy import Verdict, judge
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.tool import Desk, Outcome, Reach, Tool
@@ -18,7 +19,8 @@ from flowchat.transcript.events import Preview
 class Bench:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        self.tools = standard_tools()
+        self.jobs = Jobs(lambda: 0)
+        self.tools = standard_tools(jobs=self.jobs)
         self.seen: dict[str, str] = {}
         self.blobs: dict[str, bytes] = {}
         self.heard: list[str] = []
