@@ -1,7 +1,7 @@
 """A command of the shell tool within its walls, if it has any: how it is run, and what the person is told of them."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
@@ -38,7 +38,7 @@ def told_of(confinement: Confinement | None, beyond: Beyond | None) -> str:
 @asynccontextmanager
 async def confined(
     argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
-) -> AsyncIterator[Spawn]:
+) -> AsyncGenerator[Spawn, None]:
     """How to start a command as far within walls as there are any and `desk.beyond` leaves; left when it has ended.
 
     `variables` are ours that it gets beside the usual ones. Raises Unprotectable where walls cannot be built round something.
@@ -67,7 +67,7 @@ async def run_confined(
 @asynccontextmanager
 async def _walls(
     argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
-) -> AsyncIterator[tuple[Spawn, tuple[Tier, Guard] | None]]:
+) -> AsyncGenerator[tuple[Spawn, tuple[Tier, Guard] | None], None]:
     sandbox = await confinement.probe() if confinement is not None else None
     if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
         yield Spawn(tuple(argv), {**child_environment(os.environ), **variables}), None
