@@ -63,6 +63,7 @@ def repository(tmp_path: Path) -> Path:
     ):
         git(folder, "config", name, str(evil))
     git(folder, "config", "log.showSignature", "true")
+    os.utime(folder / ".gitattributes", (1, 1))
     return folder
 
 
