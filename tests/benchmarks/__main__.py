@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import asking, figures, finding, judging, listing, resting, starting, streaming
+from tests.benchmarks import asking, confining, figures, finding, judging, listing, resting, starting, streaming
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "prompt": asking.prompt,
@@ -17,6 +17,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "sessions": listing.many_sessions,
     "judging": judging.judging,
     "idle": resting.idle,
+    "sandbox": confining.sandbox,
 }
 
 
