@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ PROCESS_LIMIT = 1_000
 TERM_GRACE_SECONDS = 2.0
 """How long a process may take over SIGTERM before SIGKILL."""
 _KILL_GRACE_SECONDS = 1.0
+_FALL_SECONDS = 0.05
 _ROUNDS = 20
 _PR_SET_CHILD_SUBREAPER = 36
 _leaders: set[int] = set()
@@ -57,6 +59,25 @@ class Descent:
     def gone(self) -> bool:
         """Whether nothing of an ended leader is left; a cheap look that may say no where `living` finds nothing."""
         return _children() <= _leaders
+
+    async def fallen(self) -> bool:
+        """Whether the rest of a wrapped program has gone with its leader, as it does within a moment; a cheap look, too."""
+        orphans = _children() - _leaders
+        if not self._wrapped or -1 in orphans:
+            return False
+        pidfds: list[int] = []
+        for pid in filter(_has_children, orphans):  # the first process of a namespace: without it the others are killed
+            with suppress(OSError):
+                pidfds.append(os.pidfd_open(pid))
+        try:
+            await _all_readable(pidfds, _FALL_SECONDS)
+        finally:
+            for pidfd in pidfds:
+                os.close(pidfd)
+        for pid in orphans:
+            with suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)
+        return not any(map(_has_children, orphans))
 
     def living(self) -> list[_Process]:
         """All processes of the program that run, the leader included; orphans of ours that ended are reaped on the way."""
@@ -247,6 +268,14 @@ def _children() -> set[int]:
     except OSError:
         return {-1}
     return found
+
+
+def _has_children(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return bool(file.read())
+    except OSError:
+        return False
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------

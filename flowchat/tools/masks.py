@@ -6,7 +6,7 @@ behind by a crash is known and taken away the next time.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +27,10 @@ class Masks:
             with suppress(OSError):
                 _make(path, content)
 
-    def lift(self, masked: Iterable[Path]) -> None:
-        """Give up places; those that nobody needs any more are free again, unless a sandbox of another flowchat uses them."""
-        free = [path for path in masked if self._release(path)]
-        if not free:
-            return
-        used = "\n".join(_mounts_of_sandboxes())
-        for path in free:
-            if is_mask(path) and str(path) not in used:
+    def lift(self, masked: Iterable[Path], used: str) -> None:
+        """Give up places; those that nobody needs any more are free again, but those `used` by others' sandboxes."""
+        for path in masked:
+            if self._release(path) and is_mask(path) and str(path) not in used:
                 with suppress(OSError):
                     path.rmdir() if path.is_dir() else path.unlink()
 
@@ -70,10 +66,13 @@ def _make(path: Path, content: bytes | None) -> None:
     os.utime(path, ns=(_TIME_NS, _TIME_NS), follow_symlinks=False)
 
 
-def _mounts_of_sandboxes() -> Iterator[str]:
-    """The mounts of each sandbox that runs on this machine, as far as they may be read."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            with suppress(OSError):
-                if Path(entry.path, "comm").read_text() == "bwrap\n":
-                    yield Path(entry.path, "mountinfo").read_text()
+def mounts_of_sandboxes() -> str:
+    """The mounts of every sandbox that runs on this machine, as far as they may be read; takes some milliseconds."""
+    found: list[str] = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError):
+            with open(f"/proc/{pid}/comm", "rb") as name:
+                if name.read(6) != b"bwrap\n":
+                    continue
+            found.append(Path(f"/proc/{pid}/mountinfo").read_text().replace("\\040", " "))
+    return "\n".join(found)

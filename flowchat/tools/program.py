@@ -107,7 +107,7 @@ class Program:
         than the grace time in the background, where `settled` awaits them. Asked again, it joins the end under way."""
         self._look.cancel()
         self._close_stdin()
-        if self._ending is None and self.status() is not None and self._descent.gone():
+        if self._ending is None and self.status() is not None and (self._descent.gone() or await self._descent.fallen()):
             self._reap()
             return ()
         if self._ending is None:

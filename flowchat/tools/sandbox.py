@@ -14,7 +14,7 @@ from flowchat.tools import bubblewrap, seatbelt
 from flowchat.tools.bubblewrap import View
 from flowchat.tools.environment import child_environment
 from flowchat.tools.guard import Found, Guard, check, find_repositories, survey
-from flowchat.tools.masks import Masks, is_mask
+from flowchat.tools.masks import Masks, is_mask, mounts_of_sandboxes
 from flowchat.tools.process import run, settled
 from flowchat.tools.secrets import hidden_of
 from flowchat.tools.spawn import Spawn
@@ -93,20 +93,21 @@ class Confinement:
         guard = survey({folder: await self._found(folder) for folder in folders}, self._home, is_mask)
         masked = dict(guard.masked) if sandbox.tier == "full" else {}
         self._masks.lay(masked)
-        ended = False
         try:
             yield self._spawn(sandbox.tier, argv, self._view(workspace, folders, guard, network)), guard
-            ended = True
         finally:
             self._search_again(folders)
-            if ended:
-                self._masks.lift(masked)
-            else:
-                self._lift_later(masked)
+            self._lift(masked)
+
+    async def settled(self) -> None:
+        """Until what commands that have ended needed is cleared away."""
+        while self._lifting:
+            await asyncio.wait(set(self._lifting))
 
     async def close(self) -> None:
         """Once no command runs any more."""
-        await asyncio.gather(*self._lifting, *self._searches.values(), return_exceptions=True)
+        await self.settled()
+        await asyncio.gather(*self._searches.values(), return_exceptions=True)
         if self._trial is not None:
             await asyncio.wait({self._trial})
         if self._temporary is not None:
@@ -226,12 +227,12 @@ class Confinement:
             if task is None or task.done():
                 self._searches[folder] = asyncio.get_running_loop().create_task(asyncio.to_thread(find_repositories, folder))
 
-    def _lift_later(self, masked: Mapping[Path, bytes | None]) -> None:
-        """Once what was told to end has ended."""
+    def _lift(self, masked: Mapping[Path, bytes | None]) -> None:
+        """Free the places again, once what was told to end has ended; nobody waits for that."""
 
         async def lift() -> None:
             await settled()
-            self._masks.lift(masked)
+            self._masks.lift(masked, await asyncio.to_thread(mounts_of_sandboxes))
 
         task = asyncio.get_running_loop().create_task(lift())
         self._lifting.add(task)

@@ -192,6 +192,7 @@ async def attempt(place: Place, confinement: Confinement, case: dict[str, str]) 
         argv = ["/bin/bash", "--noprofile", "--norc", "-c", f"{place.variables()}; {case['command']}"]
         async with confinement.around(argv, place.work) as (spawn, _):
             ended = await run(spawn, place.work, 20)
+        await confinement.settled()
     except Unprotectable as error:
         return str(error)
     ended.recording.close()

@@ -116,6 +116,7 @@ def git(folder: Path, *words: str) -> str:
 async def bash(confinement: Confinement, work: Path, command: str, network: bool = False) -> Ended:
     async with confinement.around(["/bin/bash", "--noprofile", "--norc", "-c", command], work, network) as (spawn, _):
         ended = await run(spawn, work, 60)
+    await confinement.settled()
     ended.recording.close()
     return ended
 
@@ -222,6 +223,7 @@ async def test_the_places_that_are_kept_taken_are_free_again_and_a_crash_leaves_
         crashed = Confinement({"HOME": "/nonexistent"})
         await bash(crashed, work, "true")  # it finds the masks of another, and takes away what it finds unused
         await crashed.close()
+    await confinement.settled()
     assert (sorted(os.listdir(work)), sorted(os.listdir(work / ".git"))) == before
 
 
