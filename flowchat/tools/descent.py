@@ -75,8 +75,7 @@ class Descent:
             for pidfd in pidfds:
                 os.close(pidfd)
         for pid in orphans:
-            with suppress(OSError):
-                os.waitpid(pid, os.WNOHANG)
+            _reap(pid)
         return not any(map(_has_children, orphans))
 
     def living(self) -> list[_Process]:
@@ -295,10 +294,12 @@ def _send_group(leader: int, number: int) -> None:
 
 def _reap_orphan(process: _Process) -> None:
     if process.parent == os.getpid():
-        try:
-            os.waitpid(process.pid, os.WNOHANG)
-        except OSError:
-            pass
+        _reap(process.pid)
+
+
+def _reap(pid: int) -> None:
+    with suppress(OSError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 async def _all_readable(pidfds: Iterable[int], seconds: float) -> None:
