@@ -1,20 +1,30 @@
 """The command line, parsed into one command."""
 
-import os
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from flowchat import __version__
 from flowchat.argument_parser import Parser
+from flowchat.argument_values import (
+    HERE,
+    existing_folder,
+    export_format,
+    file_name,
+    further_folder,
+    model_name,
+    output_format,
+    permission_mode,
+    step_count,
+)
+from flowchat.argument_values import here as here
 from flowchat.errors import UsageError
 
 if TYPE_CHECKING:
     from flowchat.serve.stream import OutputFormat
     from flowchat.transcript.entries import Mode
 
-HERE = "."
 STDOUT = "-"
 """What a file is called that is none, as other programs have it."""
 PICK = ""
@@ -22,11 +32,18 @@ PICK = ""
 
 
 class Headless(NamedTuple):
-    """What `-p` adds: how to print, after how many steps to stop (None: the setting), which calls are allowed."""
+    """What `-p` adds: how to print, after how many steps to stop (None: the setting)."""
 
     output_format: "OutputFormat" = "text"
     max_steps: int | None = None
-    rules: tuple[str, ...] = ()
+
+
+class Given(NamedTuple):
+    """Rules as written that hold besides those of the files, and folders that count as in the workspace."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    more: tuple[Path, ...] = ()
 
 
 class Chat(NamedTuple):
@@ -40,6 +57,7 @@ class Chat(NamedTuple):
     model: str | None = None
     mode: "Mode | None" = None
     headless: Headless | None = None
+    given: Given = Given()
 
 
 class Sessions(NamedTuple):
@@ -95,13 +113,25 @@ class Trusting(NamedTuple):
     sure: bool = False
 
 
+class Policy(NamedTuple):
+    """`flowchat policy list`, `explain COMMAND`, `explain TOOL PATH`; `tool` empty: `subject` is a command."""
+
+    action: Literal["list", "explain"]
+    subject: str = ""
+    tool: str = ""
+    mode: "Mode | None" = None
+    as_json: bool = False
+    folder: Path | None = None
+    given: Given = Given()
+
+
 class Page(NamedTuple):
     """Something to read, as `--version` and `--help` ask for; it ends with a newline."""
 
     text: str
 
 
-Command: TypeAlias = Chat | Sessions | Trash | Models | Config | Doctor | Trusting | Page
+Command: TypeAlias = Chat | Sessions | Trash | Models | Config | Doctor | Trusting | Policy | Page
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -119,6 +149,8 @@ def parse(words: Sequence[str]) -> Command:
         return _parse_doctor(words[1:])
     if words[:1] == ["trust"]:
         return _parse_trusting(words[1:])
+    if words[:1] == ["policy"]:
+        return _parse_policy(words[1:])
     if words[:1] == ["run"]:
         words[0] = "--print"
     end = words.index("--") if "--" in words else len(words)
@@ -131,7 +163,7 @@ def parse(words: Sequence[str]) -> Command:
     _check_together(said)
     headless = None
     if said["print"]:
-        headless = Headless(said["output_format"] or "text", said["max_steps"], tuple(said["allow"]))
+        headless = Headless(said["output_format"] or "text", said["max_steps"])
     return Chat(
         folder=said["cwd"] or here(),
         prompt=" ".join([*said["prompt"], *words[end + 1 :]]),
@@ -141,6 +173,7 @@ def parse(words: Sequence[str]) -> Command:
         model=said["model"],
         mode=said["permission_mode"] or ("bypass" if said["yolo"] else None),
         headless=headless,
+        given=Given(tuple(said["allow"]), tuple(said["deny"]), tuple(said["add_dir"])),
     )
 
 
@@ -153,7 +186,7 @@ def _check_together(said: dict[str, object]) -> None:
     if said["yolo"] and said["permission_mode"] not in (None, "bypass"):
         raise UsageError(f"--yolo is --permission-mode bypass, not {said['permission_mode']}: use one of them")
     if not said["print"]:
-        for flag in ("output_format", "max_steps", "allow"):
+        for flag in ("output_format", "max_steps"):
             if said[flag]:
                 raise UsageError(f"--{flag.replace('_', '-')} goes with -p: add it, or leave the flag out")
     elif said["resume"] == PICK:
@@ -172,26 +205,36 @@ def _chat_parser() -> "Parser":
         "flowchat config set-key | forget-key PROVIDER          an API key, read from stdin or a hidden prompt\n"
         "flowchat doctor [--probe] [--json]                     what is here and what is wrong, for a bug report\n"
         "flowchat trust [list | add DIR | remove DIR] [--json]  the folders whose settings and rules count\n"
+        "flowchat policy list | explain COMMAND | explain TOOL PATH   [--json]   the rules; what decides, and why\n"
         "flowchat run [PROMPT]                                  the same as flowchat -p [PROMPT]\n\n"
         "Exit codes of -p: 0 completed, 1 error, 2 usage, 53 step limit, 130/143/129 signals.",
         formatter_class=RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("prompt", nargs="*", metavar="PROMPT", help="the first message")
-    add("-m", "--model", type=_model, metavar="MODEL", help="a litellm model name or demo; else FLOWCHAT_MODEL, then the setting")
+    add("-m", "--model", type=model_name, metavar="MODEL",
+        help="a litellm model name or demo; else FLOWCHAT_MODEL, then the setting")  # fmt: skip
     add("-c", "--continue", action="store_true", help="continue the newest session of this folder")
     add("-r", "--resume", nargs="?", const=PICK, metavar="ID|TITLE", help="resume that session; without a value, pick one")
-    add("-C", "--cwd", type=_folder, metavar="DIR", help="work in DIR")
+    add("-C", "--cwd", type=existing_folder, metavar="DIR", help="work in DIR")
     add("--no-session", action="store_true", help="keep nothing on disk")
-    add("--permission-mode", type=_mode, metavar="MODE", help="default, accept-edits, plan or bypass")
+    add("--permission-mode", type=permission_mode, metavar="MODE", help="default, accept-edits, plan or bypass")
     add("--yolo", action="store_true", help="--permission-mode bypass: no call asks")
     add("-p", "--print", action="store_true", help="print the answer and exit; what is not allowed is denied")
-    add("--output-format", type=_output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")
-    add("--max-steps", "--max-turns", type=_steps, metavar="N", help="with -p: stop after N steps")
-    add("--allow", action="append", default=[], metavar="RULE",
-        help="with -p, repeatable: a tool name, TOOL(path glob) or shell(exact command)")  # fmt: skip
+    add("--output-format", type=output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")
+    add("--max-steps", "--max-turns", type=step_count, metavar="N", help="with -p: stop after N steps")
+    _add_rules(parser)
     add("--version", action="store_true", help="print the version")
     return parser
+
+
+def _add_rules(parser: "Parser") -> None:
+    add = parser.add_argument
+    add("--allow", action="append", default=[], metavar="RULE",
+        help="repeatable: TOOL, TOOL(path glob), shell(exact command) or shell(program words:*)")  # fmt: skip
+    add("--deny", action="append", default=[], metavar="RULE", help="repeatable: the same, never allowed")
+    add("--add-dir", action="append", default=[], type=further_folder, metavar="DIR",
+        help="repeatable: DIR counts as in the folder")  # fmt: skip
 
 
 _SESSIONS = ("list", "show", "path", "delete", "export")
@@ -204,8 +247,8 @@ def _parse_sessions(words: list[str]) -> Sessions | Page:
     add("wanted", nargs="?", default="", metavar="ID", help="an id, the start of an id, or a title")
     add("--json", action="store_true", help="one JSON object a line; with export: --format json")
     add("--size", action="store_true", help="with list: the bytes of logs and blobs, the largest first")
-    add("--format", type=_export_format, metavar="FORMAT", help="with export: markdown (default) or json")
-    add("-o", "--output", type=_file_name, metavar="FILE", help="with export: write FILE, not stdout")
+    add("--format", type=export_format, metavar="FORMAT", help="with export: markdown (default) or json")
+    add("-o", "--output", type=file_name, metavar="FILE", help="with export: write FILE, not stdout")
     add("--force", action="store_true", help="with -o: replace FILE where it is there")
     add("--all", action="store_true", help="with export: every branch, not only the one the session is on")
     said = parser.parse_intermixed_args(words)
@@ -317,74 +360,35 @@ def _parse_trusting(words: list[str]) -> Trusting | Page:
         raise UsageError(f"`trust list` takes no folder, and {said.folder!r} was given: leave it out")
     if said.yes and said.action != "add":
         raise UsageError("--yes goes with `trust add`: leave it out")
-    folder = Path(said.folder).expanduser() if said.action == "remove" and said.folder != HERE else _folder(said.folder)
+    folder = Path(said.folder).expanduser() if said.action == "remove" and said.folder != HERE else existing_folder(said.folder)
     return Trusting(said.action or "show", folder, said.json, said.yes)
+
+
+def _parse_policy(words: list[str]) -> Policy | Page:
+    parser = Parser(prog="flowchat policy", description="The permission rules that hold here, and what they make of a call.")
+    add = parser.add_argument
+    add("action", nargs="?", metavar="list|explain", help="every rule with its file and line; what decides on a call, and why")
+    add("words", nargs="*", metavar="COMMAND | TOOL PATH", help="with explain: one command in quotes, or a tool and a path")
+    add("--permission-mode", type=permission_mode, metavar="MODE", help="as if in that mode")
+    add("-C", "--cwd", type=existing_folder, metavar="DIR", help="as if in DIR")
+    _add_rules(parser)
+    add("--json", action="store_true", help="with list: one JSON object a line; with explain: one object")
+    end = words.index("--") if "--" in words else len(words)
+    said = parser.parse_intermixed_args(words[:end])
+    if said.help:
+        return Page(parser.format_help())
+    given = Given(tuple(said.allow), tuple(said.deny), tuple(said.add_dir))
+    about = [*said.words, *words[end + 1 :]]
+    if said.action not in ("list", "explain"):
+        asked = "nothing" if said.action is None else repr(said.action)
+        raise UsageError(f"`flowchat policy` is followed by list, explain COMMAND or explain TOOL PATH, not by {asked}")
+    if len(about) not in ((0,) if said.action == "list" else (1, 2)):
+        takes = "nothing more" if said.action == "list" else "one command in quotes, or a tool and a path"
+        raise UsageError(f"`flowchat policy {said.action}` takes {takes}")
+    tool, subject = ("", "".join(about)) if len(about) < 2 else about
+    return Policy(said.action, subject, tool, said.permission_mode, said.json, said.cwd, given)
 
 
 def _readable(word: str) -> str:
     """An argument as Unicode: bytes that are none become U+FFFD."""
     return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _model(value: str) -> str:
-    if not value.strip():
-        raise UsageError("-m is empty: name a model, as in `-m openai/gpt-5`, or leave it out")
-    return value
-
-
-def here() -> Path:
-    """The folder the shell stands in. Raises UsageError where it is gone."""
-    return _folder(HERE)
-
-
-def _folder(value: str) -> Path:
-    try:
-        folder = Path(value).expanduser().resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: no such user, or links in a circle
-        if value == HERE:
-            raise UsageError("the current folder no longer exists: change to another one, or name one with -C") from error
-        raise UsageError(f"-C {value!r} does not exist") from error
-    if not folder.is_dir():
-        raise UsageError(f"-C {value!r} is not a folder")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise UsageError(f"{str(folder)!r} cannot be read: change its permissions, or name another folder with -C")
-    return folder
-
-
-def _mode(value: str) -> "Mode":
-    from flowchat.config import MODE_ALIASES
-    from flowchat.transcript.entries import Mode
-
-    mode = MODE_ALIASES.get(value, value)
-    if mode == "auto":
-        raise UsageError("--permission-mode auto comes with the sandbox: until then use default, accept-edits, plan or bypass")
-    if mode not in get_args(Mode):
-        raise UsageError(f"{value!r} is not a permission mode: use default, accept-edits, plan or bypass")
-    return cast(Mode, mode)
-
-
-def _output_format(value: str) -> "OutputFormat":
-    from flowchat.serve.stream import OutputFormat
-
-    if value not in get_args(OutputFormat):
-        raise UsageError(f"{value!r} is not an output format: use text, json or stream-json")
-    return cast(OutputFormat, value)
-
-
-def _export_format(value: str) -> str:
-    if value not in ("markdown", "json"):
-        raise UsageError(f"{value!r} is not an export format: use markdown or json")
-    return value
-
-
-def _file_name(value: str) -> str:
-    if not value.strip():
-        raise UsageError("-o is empty: name a file, or leave it out for stdout")
-    return value
-
-
-def _steps(value: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= 9 and int(value) > 0):
-        shown = value if len(value) <= 20 else f"{value[:20]}..."
-        raise UsageError(f"{shown!r} is not a valid step count: use a whole number from 1 to 999,999,999")
-    return int(value)

@@ -6,7 +6,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowchat.arguments import Chat, Command, Config, Doctor, Headless, Models, Page, Sessions, Trash, Trusting, here, parse
+from flowchat.arguments import (
+    Chat,
+    Command,
+    Config,
+    Doctor,
+    Given,
+    Headless,
+    Models,
+    Page,
+    Policy,
+    Sessions,
+    Trash,
+    Trusting,
+    here,
+    parse,
+)
 from flowchat.errors import FlowchatError, NotFound, StorageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +33,9 @@ if TYPE_CHECKING:
     from flowchat.runtime.workspace import Workspace
     from flowchat.serve.stream import OutputFormat
     from flowchat.store import sessions as store_sessions
+    from flowchat.tools.rules import Rule
 
-    Given = TypeVar("Given")
+    Gave = TypeVar("Gave")
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -52,6 +68,8 @@ def _do(command: Command) -> int:
             return _examine(command)
         case Trusting():
             return _use_trust(command)
+        case Policy():
+            return _tell_of_rules(command)
         case Chat():
             return _show_screen(command) if command.headless is None else _print_answer(command, command.headless)
 
@@ -143,10 +161,9 @@ def _workspace(chat: Chat) -> "Workspace":
     """The workspace of a command, with the settings and folders of the user. Raises UsageError for a rule that is none."""
     from flowchat.config import read_settings, start_log
     from flowchat.runtime.workspace import Workspace
-    from flowchat.tools.policy import parse_rule
 
     headless = chat.headless or Headless()
-    rules = [parse_rule(rule) for rule in headless.rules]
+    rules = _rules(chat.given)
     folders, notices = _folders_or_none()
     settings, more = read_settings(folders.settings_file if folders else None)
     start_log(folders.log_file if folders else None, os.environ)
@@ -159,7 +176,36 @@ def _workspace(chat: Chat) -> "Workspace":
         max_steps=headless.max_steps,
         notices=(*notices, *more),
         sandboxed=True,
+        more=chat.given.more,
     )
+
+
+def _rules(given: Given) -> "list[Rule]":
+    """The rules of the command line. Raises UsageError for one that is none."""
+    from flowchat.tools.rules import Effect, parse_rule
+
+    effects: tuple[tuple[Effect, tuple[str, ...]], ...] = (("allow", given.allow), ("deny", given.deny))
+    rules: list[Rule] = []
+    for effect, texts in effects:
+        try:
+            rules += [parse_rule(text, effect) for text in texts]
+        except UsageError as error:
+            raise UsageError(f"--{effect} {error}") from None
+    return rules
+
+
+def _tell_of_rules(command: Policy) -> int:
+    from flowchat.serve import explaining
+
+    folder = command.folder or here()
+
+    async def tell(workspace: "Workspace") -> list[str]:
+        if command.action == "list":
+            return explaining.list_rules(workspace.book, command.as_json)
+        mode = command.mode or workspace.settings.permission_mode
+        return list(explaining.explain(workspace.book, mode, command.tool, command.subject, command.as_json))
+
+    return _write(_run(tell, Chat(folder, given=command.given)))
 
 
 def _folders_or_none() -> "tuple[Folders | None, tuple[str, ...]]":
@@ -253,12 +299,12 @@ def _examine(command: Doctor) -> int:
     return _write(looking.show_report(report, command.as_json)) or (0 if report.sound else 1)
 
 
-def _run(act: "Callable[[Workspace], Coroutine[None, None, Given]]") -> "Given":
-    """What `act` gives in the workspace of the folder the shell stands in."""
+def _run(act: "Callable[[Workspace], Coroutine[None, None, Gave]]", chat: Chat | None = None) -> "Gave":
+    """What `act` gives in the workspace of a chat, or of the folder the shell stands in."""
     import asyncio
 
-    async def run() -> "Given":
-        workspace = _workspace(Chat(here()))
+    async def run() -> "Gave":
+        workspace = _workspace(chat or Chat(here()))
         try:
             return await act(workspace)
         finally:

@@ -16,10 +16,12 @@ from flowchat.runtime.background import next_number
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
+from flowchat.runtime.rulebook import RuleBook
 from flowchat.runtime.session import Session
 from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.registry import standard_tools
+from flowchat.tools.rules import Ground
 from flowchat.transcript.entries import ContextAdded, Entry, Mode, Noticed, Record, UserSaid
 from flowchat.transcript.events import Event, Heard
 from flowchat.transcript.transcript import Transcript
@@ -157,7 +159,7 @@ class Desk:
         self.sessions: list[Session] = []
 
     def open(self, *script: Step, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
-        """A new session whose model plays `script`; keywords: others, facts, limits, rules, tools, jobs, log, blobs,
+        """A new session whose model plays `script`; keywords: others, facts, limits, rules, book, tools, jobs, log, blobs,
         missed."""
         model = ScriptedModel(*script, others=given.get("others"), facts=given.get("facts"))
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
@@ -170,7 +172,8 @@ class Desk:
         jobs = Jobs(self.clock.now_ms, given.get("shelf_of_jobs"), numbered) if given.get("jobs") else None
         tools = given.get("tools") or standard_tools(jobs=jobs)
         surroundings = Surroundings(self.folder, None, self.clock)
-        permits = SessionPermits(lambda: session.mode, given.get("rules", ()), self.folder, attended)
+        book = given.get("book") or RuleBook(Ground(self.folder), None, given.get("rules", ()))
+        permits = SessionPermits(lambda: session.mode, book, attended)
 
         projection, known = Projection(), Known()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowchat import __version__
-from flowchat.arguments import PICK, Chat, Headless, Page, Sessions, Trash, parse
+from flowchat.arguments import PICK, Chat, Given, Headless, Page, Policy, Sessions, Trash, parse
 from flowchat.errors import UsageError
 
 HERE = Path.cwd().resolve()
@@ -50,7 +50,7 @@ HERE = Path.cwd().resolve()
                 "--allow",
                 "shell(ls -l)",
             ],
-            Chat(HERE, prompt="a b", headless=Headless("stream-json", 3, ("grep", "shell(ls -l)"))),
+            Chat(HERE, prompt="a b", headless=Headless("stream-json", 3), given=Given(("grep", "shell(ls -l)"))),
         ),
         (["-p", "a", "--max-turns", "9"], Chat(HERE, prompt="a", headless=Headless(max_steps=9))),
         (["-p", "-c", "a"], Chat(HERE, prompt="a", newest=True, headless=Headless())),
@@ -70,7 +70,18 @@ HERE = Path.cwd().resolve()
         (["--version"], Page(f"flowchat {__version__}\n")),
         (["-C", "~", "hi"], Chat(Path.home().resolve(), prompt="hi")),
         (["--yolo", "--permission-mode", "bypass"], Chat(HERE, mode="bypass")),
-        (["-p", "--allow", "", "hi"], Chat(HERE, prompt="hi", headless=Headless(rules=("",)))),
+        (
+            ["--deny", "shell(rm:*)", "--add-dir", "/", "--allow", "grep"],
+            Chat(HERE, given=Given(("grep",), ("shell(rm:*)",), (Path("/"),))),
+        ),
+        (["policy", "list", "--json"], Policy("list", as_json=True)),
+        (["policy", "explain", "rm -rf a"], Policy("explain", "rm -rf a")),
+        (["policy", "explain", "--", "-x"], Policy("explain", "-x")),
+        (
+            ["policy", "explain", "Read", "a", "--deny", "Read(a)", "--permission-mode", "plan", "-C", "/"],
+            Policy("explain", "a", "Read", "plan", folder=Path("/"), given=Given((), ("Read(a)",))),
+        ),
+        (["-p", "--allow", "", "hi"], Chat(HERE, prompt="hi", headless=Headless(), given=Given(("",)))),
     ],
 )
 def test_words_are_a_command(words: list[str], command: object) -> None:
@@ -111,7 +122,6 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
         (["--frobnicate"], f"unrecognized arguments: --frobnicate; {HELP}; {FOR_A_PROMPT}"),
         (["--perm", "plan"], f"unrecognized arguments: --perm; {HELP}; {FOR_A_PROMPT}"),
         (["--max-steps", "3", "a"], "--max-steps goes with -p: add it, or leave the flag out"),
-        (["--allow", "grep", "a"], "--allow goes with -p: add it, or leave the flag out"),
         (["--output-format", "json", "a"], "--output-format goes with -p: add it, or leave the flag out"),
         (["-c", "-r", "k3f9"], "-c and -r each name a session: use one of them"),
         (
@@ -137,6 +147,14 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
             "--json goes with `config path` and `config show`, not with `config set`: leave it out",
         ),
         (["sessions", "export", "k3f9", "-o", " "], "-o is empty: name a file, or leave it out for stdout"),
+        (["--add-dir", "/no/such/folder"], "--add-dir '/no/such/folder' does not exist"),
+        (["policy"], "`flowchat policy` is followed by list, explain COMMAND or explain TOOL PATH, not by nothing"),
+        (["policy", "explain"], "`flowchat policy explain` takes one command in quotes, or a tool and a path"),
+        (
+            ["policy", "explain", "git", "push", "-f"],
+            "unrecognized arguments: -f; `flowchat policy --help` lists the options",
+        ),
+        (["policy", "list", "ls"], "`flowchat policy list` takes nothing more"),
         (["trash", "restore"], "`trash restore` needs the id of a session: `flowchat trash list` shows them"),
         (["trash", "empty", "k3f9"], "`trash empty` takes no id, and 'k3f9' was given: leave it out"),
         (["sessions", "list", "k3f9"], "`sessions list` takes no id, and 'k3f9' was given: use `sessions show k3f9`"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
@@ -11,11 +11,12 @@ from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.errors import ModelError
 from flowchat.model.model import EmptyResponse, Model, WireError
-from flowchat.tools.policy import Rule, Verdict
+from flowchat.tools.policy import Verdict
 from flowchat.tools.registry import Registry
+from flowchat.tools.rules import Rule
 from flowchat.tools.tool import Beyond, Reach, Walled
 from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record
-from flowchat.transcript.events import AnyDelta
+from flowchat.transcript.events import AnyDelta, Lasting
 
 Emit: TypeAlias = Callable[[AnyDelta], None]
 
@@ -57,8 +58,12 @@ class Permits(Protocol):
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict: ...
 
+    def hides(self, path: Path) -> bool:
+        """Whether searches leave a file out of what they give."""
+        ...
+
     def frees(self, tool: str, reach: Reach) -> str:
-        """What `grant` would allow, as the decision bar words it."""
+        """What `grant` would allow, as the decision bar words it; empty where it would not help."""
         ...
 
     def grant(self, tool: str, reach: Reach) -> Rule:
@@ -71,6 +76,14 @@ class Permits(Protocol):
 
     def let_out(self, reach: Reach, beyond: Beyond) -> None:
         """Let this very call, and no other, have that until the session is closed."""
+        ...
+
+    def lasting(self, tool: str, reach: Reach) -> Lasting | None:
+        """What `keep` would write down, and where it could; None where no rule would allow this call."""
+        ...
+
+    async def keep(self, lasting: Lasting, scope: Literal["local", "user"]) -> str:
+        """Write those rules down; gives them as they read. Raises UsageError, StorageFailed."""
         ...
 
 

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Literal
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.inbox import Decision, Inbox
 from flowchat.agent.step import StepInFlight
 from flowchat.agent.widening import Widening
-from flowchat.errors import ToolError
+from flowchat.errors import StorageFailed, ToolError, UsageError
 from flowchat.tools.policy import Verdict
 from flowchat.tools.registry import bound
 from flowchat.tools.tool import SUMMARY_LIMIT_CHARS, Desk, Outcome, Reach, Tool
@@ -25,7 +26,7 @@ from flowchat.transcript.entries import (
     ToolStarted,
     sound,
 )
-from flowchat.transcript.events import AnyDelta, ApprovalAsked, OutputDelta, StateDelta
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, Lasting, OutputDelta, StateDelta, Toast
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -143,26 +144,41 @@ class _Bench:
         verdict = self._agent.permits.judge(name, args, reach)
         if verdict.decision == "ask":
             preview = await asyncio.to_thread(tool.preview, args, desk)
-            asked = ApprovalAsked(call_id, preview, verdict.reason or "", self._agent.permits.frees(name, reach))
-            return await self._decided(call_id, name, reach, await self._ask(asked))
+            frees, lasting = self._agent.permits.frees(name, reach), self._agent.permits.lasting(name, reach)
+            asked = ApprovalAsked(call_id, preview, verdict.reason or "", frees, lasting)
+            return await self._decided(asked, name, reach, await self._ask(asked))
         denied = verdict.decision == "deny"
         if denied or verdict.rule is not None:
             await self._transcript.append(_by_policy(call_id, verdict))
         return verdict.reason or "this call is not allowed" if denied else None
 
-    async def _decided(self, call_id: CallId, name: str, reach: Reach, decision: Decision) -> str | None:
+    async def _decided(self, asked: ApprovalAsked, name: str, reach: Reach, decision: Decision) -> str | None:
+        call_id, rule = asked.call, None
         if decision.choice == "deny":
             await self._transcript.append(ApprovalDecided(call_id, "deny", "user", reason=decision.reason or None))
             because = f": {decision.reason}" if decision.reason else ""
             return f"the user denied this call{because}"
-        rule = self._agent.permits.grant(name, reach) if decision.choice == "session" else None
-        await self._transcript.append(ApprovalDecided(call_id, "allow", "user", rule=str(rule) if rule else None))
+        if decision.choice == "session":
+            rule = str(self._agent.permits.grant(name, reach))
+        elif decision.choice != "once":
+            rule = await self._kept(asked.lasting, decision.choice)
+        await self._transcript.append(ApprovalDecided(call_id, "allow", "user", rule=rule))
         return None
 
     async def _ask(self, asked: ApprovalAsked) -> Decision:
         decision = await self._inbox.decision(asked, self._announce)
         self._emit(StateDelta("running", "tools", self._flight.run, self._flight.step))
         return decision
+
+    async def _kept(self, lasting: Lasting | None, scope: Literal["local", "user"]) -> str | None:
+        """The rule as it was written down; where that failed the call runs this once, and the user hears why."""
+        if lasting is None:
+            return None
+        try:
+            return await self._agent.permits.keep(lasting, scope)
+        except (UsageError, StorageFailed) as error:
+            self._emit(Toast("error", f"Allowed this once: {error}"))
+            return None
 
     def _announce(self, asked: AnyDelta) -> None:
         self._emit(StateDelta("running", "awaiting_approval", self._flight.run, self._flight.step))
@@ -173,7 +189,9 @@ class _Bench:
             self._flight.printed(call_id, text)
             self._emit(OutputDelta(call_id, text))
 
-        return Desk(self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get, reach)
+        return Desk(
+            self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get, reach, self._agent.permits.hides
+        )
 
     async def _keep(self, content: bytes, media: str) -> BlobRef:
         return await self._transcript.blobs.put(content, media)

@@ -48,10 +48,14 @@ def steers(queue: Queue) -> Sequence[QueueItem]:
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
+Choice = Literal["once", "session", "local", "user", "deny"]
+"""`local` and `user` are always, by a rule that is kept for this project or for all."""
+
+
 class Decision(Struct, frozen=True):
     """What the user answered to an approval_asked."""
 
-    choice: Literal["once", "session", "deny"]
+    choice: Choice
     reason: str = ""
 
 

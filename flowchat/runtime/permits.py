@@ -1,29 +1,30 @@
-"""Who may do what in one session: its mode, the rules it was opened with, and what the user granted since."""
+"""Who may do what in one session: its mode, the rules of all scopes, and what the user granted since."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
-from flowchat.tools.policy import Rule, Verdict, grant_for, judge, unasked
+from msgspec.structs import replace
+
+from flowchat.runtime.rulebook import RuleBook
+from flowchat.store.aside import aside
+from flowchat.tools.policy import Law, Line, Verdict, grant_for, judge, rules_for, unasked
+from flowchat.tools.rules import Origin, Rule, covers_path, names
 from flowchat.tools.tool import Beyond, Reach, Walled
 from flowchat.transcript.entries import Mode
+from flowchat.transcript.events import Lasting
 
 
 class SessionPermits:
-    """Grants live as long as the opening.
+    """Grants live as long as the opening. `attended`: someone can be asked; without, what would be asked is denied.
 
-    `private`: folders not read without asking. `attended`: someone can be asked; without, what would be asked is denied.
+    `confined`: whether commands run in a sandbox that holds.
     """
 
     def __init__(
-        self,
-        mode: Callable[[], Mode],
-        rules: Sequence[Rule],
-        workspace: Path,
-        attended: bool,
-        private: Sequence[Path] = (),
+        self, mode: Callable[[], Mode], book: RuleBook, attended: bool, confined: Callable[[], bool] = lambda: False
     ) -> None:
-        self._mode, self._rules, self._workspace = mode, tuple(rules), workspace
-        self._attended, self._private = attended, tuple(private)
+        self._mode, self.book, self._attended, self._confined = mode, book, attended, confined
         self._grants: tuple[Rule, ...] = ()
         self._let_out: set[tuple[str | None, Beyond]] = set()
 
@@ -31,20 +32,40 @@ class SessionPermits:
     def mode(self) -> Mode:
         return self._mode()
 
+    @property
+    def grants(self) -> tuple[Rule, ...]:
+        """What was allowed for this session, the earliest first."""
+        return self._grants
+
+    def law(self) -> Law:
+        """What holds at this moment; the files of rules are looked at."""
+        standing = self.book.standing()
+        return Law(
+            self.mode, self.book.ground, (*standing.rules, *self._grants), standing.blind, self.book.trusted, self._confined()
+        )
+
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
         """What becomes of a call: all of it that counts is in its reach."""
-        verdict = judge(reach, tool, self.mode, self._grants, self._rules, self._workspace, self._private)
-        return verdict if self._attended else unasked(verdict, tool, reach, self._workspace, self._private)
+        law = self.law()
+        verdict = judge(reach, tool, law, line_of(reach, law))
+        return verdict if self._attended else unasked(verdict, tool, reach, law.ground)
+
+    def hides(self, path: Path) -> bool:
+        """Whether a rule keeps a file out of what searches give."""
+        rules = (rule for rule in self.book.standing().rules if rule.effect == "deny" and rule.spec is not None)
+        return any(names(rule, "read_file") and covers_path(rule, path, self.book.ground) for rule in rules)
 
     def frees(self, tool: str, reach: Reach) -> str:
-        """What `grant` would allow, in words."""
-        _, words = grant_for(reach, tool, self._workspace, self._private)
-        return words
+        """What `grant` would allow, in words; empty where a rule asks all the same."""
+        law = self.law()
+        rule, words = grant_for(reach, tool, law.ground)
+        later = replace(law, rules=(*law.rules, rule))
+        return words if judge(reach, tool, later, line_of(reach, law)).decision == "allow" else ""
 
     def grant(self, tool: str, reach: Reach) -> Rule:
         """Allow this and its like until the session is closed."""
-        rule, _ = grant_for(reach, tool, self._workspace, self._private)
-        self._grants = (*self._grants, rule)
+        rule, _ = grant_for(reach, tool, self.book.ground)
+        self._grants = (*self._grants, replace(rule, origin=Origin("session")))
         return rule
 
     def beyond(self, reach: Reach, walled: Walled) -> Verdict:
@@ -58,3 +79,37 @@ class SessionPermits:
     def let_out(self, reach: Reach, beyond: Beyond) -> None:
         """Let this very command have that until the session is closed."""
         self._let_out.add((reach.command, beyond))
+
+    def withdraw(self, rule: Rule) -> bool:
+        """Take a grant back; False where there is none like it."""
+        before = len(self._grants)
+        self._grants = tuple(granted for granted in self._grants if granted != rule)
+        return len(self._grants) < before
+
+    def lasting(self, tool: str, reach: Reach) -> Lasting | None:
+        """What `keep` would write down, and where it could; None where no rule would allow this call for good."""
+        law = self.law()
+        rules = rules_for(reach, tool, law, line_of(reach, law))
+        places: list[tuple[Literal["local", "user"], str]] = []
+        if self.book.trusted:
+            places.append(("local", self.book.place("local")))
+        if user := self.book.place("user"):
+            places.append(("user", user))
+        return Lasting(tuple(map(str, rules)), tuple(places)) if rules and places else None
+
+    async def keep(self, lasting: Lasting, scope: Literal["local", "user"]) -> str:
+        """Write those rules down; gives them as they are shown. Raises UsageError, StorageFailed."""
+        for rule in lasting.rules:
+            await aside(lambda rule=rule: self.book.add(rule, "allow", scope))
+        return ", ".join(lasting.rules)
+
+
+def line_of(reach: Reach, law: Law) -> Line | None:
+    """A command as it is to be judged; None where it is none. What it costs is paid when the first is."""
+    if reach.command is None:
+        return None
+    from flowchat.tools.command import judge_command
+    from flowchat.tools.touching import touched
+
+    judged = judge_command(reach.command, str(law.ground.workspace))
+    return Line(judged, touched(judged, law.ground.workspace))

@@ -10,7 +10,7 @@ import msgspec
 from flowchat.agent.agent import Agent
 from flowchat.agent.budget import measure
 from flowchat.agent.clock import Clock
-from flowchat.agent.inbox import Decision, Inbox, Queue, joined
+from flowchat.agent.inbox import Choice, Decision, Inbox, Queue, joined
 from flowchat.errors import Busy, CommandRefused, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
 from flowchat.runtime.activity import Activity, Stop
@@ -193,7 +193,7 @@ class Session:
             await self.waiting.set(joined(self.queue, item), self.held)
         return said.client_id
 
-    def decide(self, call: CallId, decision: Literal["once", "session", "deny"], reason: str = "") -> bool:
+    def decide(self, call: CallId, decision: Choice, reason: str = "") -> bool:
         """Answer the open question; False where it is not about this call."""
         return self._inbox.decide(call, Decision(decision, reason))
 

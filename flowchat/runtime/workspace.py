@@ -27,6 +27,7 @@ from flowchat.runtime.opening import recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.project_settings import told_of, with_project
+from flowchat.runtime.rulebook import FILE_NAME, RuleBook
 from flowchat.runtime.session import Session
 from flowchat.runtime.trust import Look, Trust
 from flowchat.runtime.unsent import Shelf, Unsent
@@ -39,8 +40,8 @@ from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.trusted import TrustFile
 from flowchat.tools.jobs import Jobs
-from flowchat.tools.policy import Rule
 from flowchat.tools.registry import standard_tools
+from flowchat.tools.rules import Ground, Rule
 from flowchat.tools.sandbox import Confinement, Sandbox
 from flowchat.tools.walk import Walk
 from flowchat.transcript.entries import (
@@ -73,9 +74,9 @@ LONGEST_WAIT_SECONDS = 60.0
 class Workspace:
     """`path` is canonical. `folders` None: nothing can be kept, every session lives in memory.
 
-    `rules` are those of the command line; `attended`: someone is there to be asked; `notices` say which settings do not count,
-    and a new session begins with them. `sandboxed`: commands run in a sandbox, as far as there is one.
-    `make_model` takes the wire's place, `disk` that of the file system below the data dir,
+    `rules` are those of the command line, `more` folders that count as in this one; `attended`: someone is there to be asked;
+    `notices` say which settings do not count, and a new session begins with them. `sandboxed`: commands run in a sandbox, as
+    far as there is one. `make_model` takes the wire's place, `disk` that of the file system below the data dir,
     `keys` that of the keys kept in the config dir.
     """
 
@@ -94,9 +95,11 @@ class Workspace:
         disk: Disk | None = None,
         keys: Keys | None = None,
         sandboxed: bool = False,
+        more: Sequence[Path] = (),
     ) -> None:
         self.path, self.folders = path.resolve(), folders
         self.environ, self._rules, self._attended = environ, tuple(rules), attended
+        self.more = tuple(more)
         self._max_steps, self._clock = max_steps, clock or SystemClock()
         self._make_model = make_model
         self._keys = keys or (Keys(folders.config) if folders else None)
@@ -104,7 +107,8 @@ class Workspace:
         self.settings, ignored = with_project(settings, self.path, self.trust)
         waiting = () if attended else self.trust.look(self.path).waiting
         notices = (*notices, *ignored, *((told_of(len(waiting)),) if waiting else ()))
-        self.notices = (*notices, *(self._keys.trouble() if self._keys else ()))
+        self.book = self._book(self.path)
+        self.notices = (*notices, *(self._keys.trouble() if self._keys else ()), *self.book.notice())
         self._store = Sessions(folders.data, folders.state, disk) if folders else None
         self.archive = Archive(self._store, self._clock.now_ms)
         draft = self._store.draft(self.path) if self._store and attended else MemoryShelf()
@@ -113,9 +117,10 @@ class Workspace:
         )
         self.choosing = Choosing(lambda: self.settings, environ, self._keys, self._models)
         private = (folders.data, folders.config, folders.state) if folders else ()
-        self.confinement = Confinement(environ, private) if sandboxed else None
+        self.confinement = Confinement(environ, private, self.more) if sandboxed else None
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
+        self._permits: dict[str, SessionPermits] = {}
         self._warm = False
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -231,8 +236,8 @@ class Workspace:
         models = self._models(blobs.get, lambda: session.tell_context())
         config_folder = self.folders.config if self.folders else None
         surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path))
-        private = (self.folders.data, self.folders.config, self.folders.state) if self.folders else ()
-        permits = SessionPermits(lambda: session.mode, self._rules, path, self._attended, private)
+        book = self.book if path == self.path else self._book(path)
+        permits = self._permits[opened.sid] = SessionPermits(lambda: session.mode, book, self._attended, self._confined)
         limits = Limits(
             self._max_steps or self.settings.limits.steps,
             self.settings.compact.soft_percent,
@@ -263,9 +268,27 @@ class Workspace:
         session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs)
         self._open = [pair for pair in self._open if pair[0].state.state != "closed" or pair[1].learning]
         self._open.append((session, models))
+        self._permits = {held.sid: self._permits[held.sid] for held, _ in self._open}
         if self._warm:
             models.warm(session.model)
         return session
+
+    def _confined(self) -> bool:
+        """Whether commands run within walls that hold."""
+        known = self.confinement.known if self.confinement else None
+        return known is not None and known.tier == "full"
+
+    def permits(self, session: Session) -> SessionPermits:
+        """Who may do what in an open session."""
+        return self._permits[session.sid]
+
+    def _book(self, path: Path) -> RuleBook:
+        """The rules that hold in a folder."""
+        folders, home = self.folders, self.environ.get("HOME", "")
+        private = (folders.data, folders.config, folders.state) if folders else ()
+        resolved = tuple(folder.resolve() for folder in private)
+        ground = Ground(path, self.more, resolved, Path(home).resolve() if home.startswith("/") else None)
+        return RuleBook(ground, folders and folders.config / FILE_NAME, self._rules, lambda: self.trust.trusted(path))
 
     def _models(self, read_blob: ReadBlob, learned: Callable[[], None], settings: Settings | None = None) -> Models:
         return Models(settings or self.settings, self.environ, read_blob, learned, self._make_model, self._keys)

@@ -23,6 +23,30 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"{pattern!r} is not a path pattern: {error}") from None
 
 
+@lru_cache(256)
+def literal_path(pattern: str) -> str | None:
+    """The one path a pattern stands for, or None where there can be more. `[*]` is a star that is only itself."""
+    if pattern.endswith("/**"):
+        return None
+    plain, at = "", 0
+    for found in _MEANINGFUL.finditer(pattern):
+        token = found.group()
+        plain += pattern[at : found.start()]
+        at = found.end()
+        if token == "," or (token in "{}" and pattern.count("{") != pattern.count("}")):
+            plain += token
+        elif token[0] == "[" and len(token) == 3:
+            plain += token[1]
+        else:
+            return None
+    return plain + pattern[at:]
+
+
+def glob_for(path: str) -> str:
+    """The pattern that stands for this path and no other."""
+    return re.sub(r"[*?\[{}]", r"[\g<0>]", path)
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     if pattern == "**":
         return re.compile(r"(?s:.*)\Z")

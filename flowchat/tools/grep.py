@@ -69,7 +69,7 @@ class Grep:
         program = find_program("rg") if self._ripgrep is None else self._ripgrep
         ended = await (_ripgrep(program, given, target) if program else _own_search(given, target))
         try:
-            return _outcome(ended, given, desk.workspace)
+            return _outcome(ended, given, desk)
         finally:
             ended.recording.close()
 
@@ -114,16 +114,18 @@ def _candidates(target: Path, glob: str) -> list[str]:
     return [str(target / path) for path in found if path.isprintable()]
 
 
-def _outcome(ended: Ended, given: _Args, workspace: Path) -> Outcome:
+def _outcome(ended: Ended, given: _Args, desk: Desk) -> Outcome:
     printed = ended.recording.head
     if ended.timed_out:
         raise NotDone(f"the search took more than {SEARCH_SECONDS:.0f} s: name a folder as path, a glob, or a simpler pattern")
     if ended.status == 2 and "\0" not in printed:
         raise BadArguments(f"{given.pattern!r} is not a valid pattern: {' '.join(printed.split())[:500]}")
     found = [match for line in printed.split("\n") if (match := _FOUND.fullmatch(line.rstrip("\r"))) or line == "--"]
+    hidden = {path for path in {match["path"] for match in found if match} if desk.hides(Path(path))}
+    found = [match for match in found if match is None or match["path"] not in hidden]
     hits = sum(match is not None and match["kind"] == ":" for match in found)
     cut = "" if ended.status is not None and ended.recording.complete else "at least "
-    content = _shown(found, hits, workspace, bool(cut))
+    content = _shown(found, hits, desk.workspace, bool(cut))
     return Outcome(
         cut + count(hits, "match", "matches"), content or "[no matches; ignored files and credential files were skipped]"
     )

@@ -1,176 +1,330 @@
-"""Whether a call is allowed: pure judgement of it by its reach, the mode, the rules of the command line and the session's grants.
+"""Whether a call is allowed: pure judgement of it by its reach, the rules of all scopes, and the mode.
 
-A protected path (settings and scripts that others run later) and a path where keys lie are freed only by a rule that names
-exactly them, or by bypass.
+Rules outrank the mode: deny before ask before allow, wherever they stand. A protected path (settings and scripts that others
+run later) and a path where keys lie are freed only by a rule that names exactly them, or by bypass.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from flowchat.errors import UsageError
-from flowchat.tools.globs import compile_glob
+from flowchat.tools.globs import glob_for
+from flowchat.tools.protected import PROTECTED_NAMES as PROTECTED_NAMES
+from flowchat.tools.protected import SECRET_NAMES as SECRET_NAMES
+from flowchat.tools.protected import why_locked, why_special
+from flowchat.tools.rules import (
+    PATH_TOOLS,
+    Effect,
+    Ground,
+    Rule,
+    covers_host,
+    covers_path,
+    forbids,
+    frees,
+    is_whole,
+    names,
+    names_exactly,
+)
 from flowchat.tools.tool import Reach
+from flowchat.tools.touching import Touched
 from flowchat.transcript.entries import Mode
 
-PATH_TOOLS = ("read_file", "list_dir", "glob", "grep", "write_file", "edit_file")
-RUN_TOOLS = ("shell",)
-PROTECTED_NAMES = frozenset(
-    {
-        *(".git", ".gitmodules", ".flowchat", ".envrc", ".mcp.json", ".vscode"),
-        *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".inputrc"),
-        *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
-        *(".gitconfig", ".ssh", ".gnupg", ".aws", ".netrc"),
-    }
-)
-"""A path with one of these names in it is never written without being asked for, whatever the case of its letters."""
-SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials", ".pypirc", ".npmrc"})
-"""A path with one of these names in it is never read without being asked for."""
+if TYPE_CHECKING:
+    from flowchat.tools.command import Judged, Part
 
 Decision = Literal["allow", "ask", "deny"]
 By = Literal["mode", "rule", "session", "headless"]
 
 
-class Rule(Struct, frozen=True):
-    """What is allowed: a tool alone, with a path (exact, absolute), with a glob, or with an exact command.
-
-    A tool alone and a relative glob hold inside the workspace. `str(rule)` is how it is written.
-    """
-
-    tool: str
-    path: str | None = None
-    glob: str | None = None
-    command: str | None = None
-
-    def __str__(self) -> str:
-        inside = self.path or self.glob or self.command
-        return f"{self.tool}({inside})" if inside else self.tool
-
-
 class Verdict(Struct, frozen=True):
-    """`by` says what decided, `reason` is a sentence for the person asked or the model refused; `rule` the one that allowed."""
+    """`by` says what decided, `reason` is a sentence for the person asked or the model refused; `rule` the one that decided.
+
+    `reviewable`: in mode auto a reviewer may answer what is asked here.
+    """
 
     decision: Decision
     by: By
     rule: Rule | None = None
     reason: str = ""
+    reviewable: bool = False
 
 
-def judge(
-    reach: Reach,
-    tool: str,
-    mode: Mode,
-    grants: Sequence[Rule],
-    rules: Sequence[Rule],
-    workspace: Path,
-    private: Sequence[Path] = (),
-) -> Verdict:
-    """What becomes of a call. `private` are folders not read without asking: flowchat's own.
+class Line(Struct, frozen=True):
+    """A command line as it was judged, and where its words lead."""
 
-    Strictest first: plan refuses what writes or runs, whatever rules say; bypass allows all else; then rules, grants, the mode.
+    judged: "Judged"
+    touched: Touched
+
+
+class PartVerdict(Struct, frozen=True):
+    """What becomes of one simple command of a line, were it alone."""
+
+    text: str
+    decision: Decision
+    reason: str
+    rule: Rule | None = None
+
+
+class Law(Struct, frozen=True):
+    """What holds in a session now. `blind`: why it is not known which rules there are; then nothing is allowed unasked.
+
+    `trusted`: what the workspace's own settings say may be obeyed. `confined`: commands run in a sandbox that holds, so mode
+    auto frees them.
     """
-    if mode == "bypass":
-        return Verdict("allow", "mode", reason="bypass mode")
-    if mode == "plan" and reach.kind != "read":
+
+    mode: Mode
+    ground: Ground
+    rules: tuple[Rule, ...] = ()
+    blind: str = ""
+    trusted: bool = False
+    confined: bool = False
+
+    def of(self, effect: Effect, tool: str) -> list[Rule]:
+        """The rules of an effect that are about a tool."""
+        return [rule for rule in self.rules if rule.effect == effect and names(rule, tool)]
+
+
+def judge(reach: Reach, tool: str, law: Law, line: Line | None = None) -> Verdict:
+    """What becomes of a call; a command (kind `run`) comes with its `line`. Raises nothing."""
+    if (rule := _forbidden("deny", reach, tool, law, line)) is not None:
+        return Verdict("deny", "rule", rule, f"denied by the rule {rule} ({rule.origin})")
+    reads = reach.kind == "read" or (line is not None and line.judged.read_only)
+    if law.mode == "plan" and not reads:
         return Verdict("deny", "mode", reason=_PLANNING)
-    sources: tuple[tuple[By, Sequence[Rule]], ...] = (("rule", rules), ("session", grants))
-    for by, allowed in sources:
-        for rule in allowed:
-            if _covers(rule, tool, reach, workspace, private):
-                return Verdict("allow", by, rule)
-    return _by_mode(reach, mode, workspace, private)
+    if (rule := _forbidden("ask", reach, tool, law, line)) is not None:
+        return Verdict("ask", "rule", rule, f"the rule {rule} ({rule.origin}) asks")
+    if law.blind:
+        return Verdict("ask", "rule", reason=law.blind)
+    if line is not None:
+        return _judge_line(line, tool, law)
+    if law.mode == "bypass":
+        return Verdict("allow", "mode", reason="bypass mode")
+    for rule in law.of("allow", tool):
+        if _allows(rule, reach, law.ground):
+            return _by_rule(rule)
+    return _by_mode(reach, law)
 
 
-def unasked(verdict: Verdict, tool: str, reach: Reach, workspace: Path, private: Sequence[Path] = ()) -> Verdict:
-    """An ask where no one can be asked: a deny that names the rule that would have allowed it."""
+def unasked(verdict: Verdict, tool: str, reach: Reach, ground: Ground) -> Verdict:
+    """An ask where no one can be asked: a deny that names the rule that would have allowed it, if one could."""
     if verdict.decision != "ask":
         return verdict
-    rule, _ = grant_for(reach, tool, workspace, private)
+    if verdict.rule is not None:
+        return Verdict("deny", "headless", verdict.rule, f"{verdict.reason}, and there is no one to ask here")
+    rule, _ = grant_for(reach, tool, ground)
     reason = f"{verdict.reason}, and there is no one to ask here; --allow '{rule}' would allow it"
     return Verdict("deny", "headless", reason=reason)
 
 
-def parse_rule(text: str) -> Rule:
-    """A rule as the command line writes it: TOOL, TOOL(path glob) or shell(exact command). Raises UsageError."""
-    name, opened, rest = text.strip().partition("(")
-    if name not in PATH_TOOLS + RUN_TOOLS:
-        raise UsageError(f"--allow {text!r}: there is no tool {name!r}; the tools are {', '.join(PATH_TOOLS + RUN_TOOLS)}")
-    if not opened:
-        return Rule(name)
-    inside = rest[:-1]
-    if not rest.endswith(")") or not inside.strip():
-        raise UsageError(f"--allow {text!r}: write {name}({'exact command' if name in RUN_TOOLS else 'path glob'})")
-    if name in RUN_TOOLS:
-        return Rule(name, command=inside)
-    inside = inside.removeprefix("./")
-    if inside.startswith("~") or ".." in inside.split("/"):
-        raise UsageError(f"--allow {text!r}: a path glob is relative to the workspace, or absolute, without ~ and ..")
-    try:
-        compile_glob(inside)
-    except ValueError as error:
-        raise UsageError(f"--allow {text!r}: {error}") from None
-    return Rule(name, glob=inside)
-
-
-def grant_for(reach: Reach, tool: str, workspace: Path, private: Sequence[Path] = ()) -> tuple[Rule, str]:
+def grant_for(reach: Reach, tool: str, ground: Ground) -> tuple[Rule, str]:
     """The narrowest rule that is of use for the rest of a session, and how it reads on the decision bar."""
     if reach.command is not None:
-        return Rule(tool, command=reach.command), "this exact command"
-    special = [path for path in reach.paths if _why_special(path, reach, workspace, private)]
+        return Rule(tool, reach.command, literal=True), "this exact command"
+    special = [path for path in reach.paths if why_special(path, reach, ground)]
     if special:
-        return Rule(tool, path=str(special[0])), f"{tool} for {special[0]}"
+        return Rule(tool, str(special[0]), literal=True), f"{tool} for {special[0]}"
     return Rule(tool), f"{tool} in this workspace"
 
 
-_PLANNING = "plan mode: nothing is written or run; answer with the plan, and the user can change the mode"
+def rules_for(reach: Reach, tool: str, law: Law, line: Line | None = None) -> tuple[Rule, ...]:
+    """The narrowest rules that would allow this call for good; empty where no rule that can be written would.
+
+    A file: that file. A command: each part that is not allowed yet, to the letter.
+    """
+    if line is not None:
+        found = _lasting_for(line, tool, law)
+    else:
+        found = tuple(Rule(tool, _written(path, reach, law.ground)) for path in reach.paths)
+    later = replace(law, rules=(*law.rules, *found))
+    return found if judge(reach, tool, later, line).decision == "allow" else ()
 
 
-def _by_mode(reach: Reach, mode: Mode, workspace: Path, private: Sequence[Path]) -> Verdict:
+def parts_of(line: Line, tool: str, law: Law) -> tuple[PartVerdict, ...]:
+    """The parts of a line one by one, as `flowchat policy explain` tells them."""
+    found: list[PartVerdict] = []
+    for number, part in enumerate(line.judged.parts):
+        strict = (rule for effect in _FORBIDDING for rule in law.of(effect, tool))
+        forbidding = next((rule for rule in strict if rule.spec is None or forbids(rule, part.argv)), None)
+        if forbidding is not None:
+            found.append(PartVerdict(part.text, forbidding.effect, f"the rule {forbidding} ({forbidding.origin})", forbidding))
+            continue
+        rule, why = _part_allowed(line, number, tool, law)
+        told = f"the rule {rule} ({rule.origin})" if rule is not None else part.why or "it only reads"
+        found.append(PartVerdict(part.text, "ask" if why else "allow", why or told, rule))
+    return tuple(found)
+
+
+_PLANNING = "plan mode: nothing is written or run but what only reads; answer with the plan, and the user can change the mode"
+_SEARCHERS = frozenset({"rg", "grep", "find", "fd", "fdfind", "tree", "du"})
+"""Programs that read all of the folder they are in where they are given no path."""
+_FORBIDDING: tuple[Literal["deny", "ask"], ...] = ("deny", "ask")
+
+
+# --- what forbids ----------------------------------------------------------------------------------------------------
+def _forbidden(effect: Literal["deny", "ask"], reach: Reach, tool: str, law: Law, line: Line | None) -> Rule | None:
+    """The first rule of this effect that covers any of a call."""
+    for rule in law.rules:
+        if rule.effect != effect:
+            continue
+        if names(rule, tool) and _is_forbidden(rule, reach, law.ground, line):
+            return rule
+        if line is not None and names(rule, "read_file") and _reads_forbidden(rule, line, law.ground):
+            return rule
+    return None
+
+
+def _is_forbidden(rule: Rule, reach: Reach, ground: Ground, line: Line | None) -> bool:
+    if rule.spec is None:
+        return True
+    if line is not None:
+        return rule.spec == line.judged.command or any(forbids(rule, argv) for argv in line.judged.said)
+    if reach.host is not None:
+        return covers_host(rule, reach.host)
+    return any(covers_path(rule, path, ground) for path in reach.paths)
+
+
+def _reads_forbidden(rule: Rule, line: Line, ground: Ground) -> bool:
+    """Whether a command that reads names a path that may not be read."""
+    return rule.spec is not None and any(covers_path(rule, path, ground) for paths in line.touched.named for path in paths)
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+def _judge_line(line: Line, tool: str, law: Law) -> Verdict:
+    """What no rule forbids as far as it can be seen. Where it cannot be seen all, a rule that forbids might cover the rest."""
+    judged = line.judged
+    if judged.murky and any(law.of(effect, tool) for effect in _FORBIDDING):
+        return Verdict("ask", "mode", reason=f"{judged.murky}, so it is not certain that no rule forbids it")
+    whole = next((rule for rule in law.of("allow", tool) if rule.spec is None or is_whole(rule, judged.command)), None)
+    if law.mode == "bypass":
+        return Verdict("allow", "mode", reason="bypass mode")
+    worry = _worry(line, law)
+    if whole is not None and not (whole.spec is None and worry):
+        return _by_rule(whole)
+    if not judged.plain:
+        return _sandboxed(law) or Verdict("ask", "mode", reason=judged.reason, reviewable=law.mode == "auto")
+    found = [_part_allowed(line, number, tool, law) for number in range(len(judged.parts))]
+    refused = [(part, why) for part, (_, why) in zip(judged.parts, found, strict=True) if why]
+    rule = next((rule for rule, _ in found if rule is not None), None)
+    if judged.parts and not refused and rule is None:
+        return Verdict("allow", "mode", reason="it only reads")
+    if worry:
+        return Verdict("ask", "mode", reason=worry)
+    if rule is not None and not refused:
+        return _by_rule(rule)
+    if not any(part.read_only for part, _ in refused) and (freed := _sandboxed(law)):
+        return freed
+    part, why = refused[0] if refused else (None, "it runs a command")
+    reason = f"{why}: {part.text}" if part is not None and len(judged.parts) > 1 else why
+    return Verdict("ask", "mode", reason=reason, reviewable=law.mode == "auto")
+
+
+def _part_allowed(line: Line, number: int, tool: str, law: Law) -> tuple[Rule | None, str]:
+    """The rule that frees a part, or none where it frees itself; and why it is not free, empty if it is."""
+    part = line.judged.parts[number]
+    for rule in law.of("allow", tool):
+        if rule.spec is None or frees(rule, part.argv, part.text, part.strict):
+            return rule, ""
+    if not part.read_only:
+        return None, "it runs a command"
+    if part.obeys and not law.trusted:
+        return None, f"{part.argv[0]} obeys the settings of this folder, which is not trusted yet"
+    return None, _reads_outside(line, number, law.ground)
+
+
+def _reads_outside(line: Line, number: int, ground: Ground) -> str:
+    """Why what a part reads is not free; empty if it is."""
+    if why := line.touched.unclear[number]:
+        return why
+    read, paths = Reach("read", below=True), line.touched.named[number]
+    if not paths and line.judged.parts[number].argv[0] in _SEARCHERS:
+        paths = (ground.workspace,)
+    return next((f"{why} ({path})" for path in paths if (why := why_special(path, read, ground))), "")
+
+
+def _worry(line: Line, law: Law) -> str:
+    """Why no general rule frees it: what a word of it might name is locked, or forbidden to some tool; else empty."""
+    read = Reach("read")
+    if why := next((why for path in line.touched.words if (why := why_locked(path, read, law.ground))), ""):
+        return why
+    about_paths = [rule for rule in law.rules if rule.effect != "allow" and rule.spec is not None and rule.tools[0] in PATH_TOOLS]
+    for rule in about_paths:
+        if any(covers_path(rule, path, law.ground) for path in line.touched.words):
+            return f"it may use what the rule {rule} ({rule.origin}) is about"
+    return ""
+
+
+def _sandboxed(law: Law) -> Verdict | None:
+    return Verdict("allow", "mode", reason="it runs in the sandbox") if law.mode == "auto" and law.confined else None
+
+
+# --- paths -----------------------------------------------------------------------------------------------------------
+def _allows(rule: Rule, reach: Reach, ground: Ground) -> bool:
     if reach.kind == "run":
-        return Verdict("ask", "mode", reason="it runs a command")
-    special = [why for path in reach.paths if (why := _why_special(path, reach, workspace, private))]
-    if special:
-        return Verdict("ask", "mode", reason=special[0])
-    if reach.kind == "read" or mode == "accept-edits":
+        return rule.spec is None or (reach.command is not None and is_whole(rule, reach.command))
+    if reach.host is not None:
+        return rule.spec is None or covers_host(rule, reach.host)
+    if not reach.paths:
+        return rule.spec is None
+    return all(_allows_path(rule, path, reach, ground) for path in reach.paths)
+
+
+def _allows_path(rule: Rule, path: Path, reach: Reach, ground: Ground) -> bool:
+    if rule.spec is None:
+        return not why_special(path, reach, ground)
+    if not covers_path(rule, path, ground):
+        return False
+    return names_exactly(rule, path, ground) or not why_locked(path, reach, ground)
+
+
+def _by_rule(rule: Rule) -> Verdict:
+    return Verdict("allow", "session" if rule.origin.scope == "session" else "rule", rule)
+
+
+def _by_mode(reach: Reach, law: Law) -> Verdict:
+    mode, is_auto = law.mode, law.mode == "auto"
+    if reach.kind == "run":
+        return Verdict("ask", "mode", reason="it runs a command", reviewable=is_auto)
+    for path in reach.paths:
+        if why := why_special(path, reach, law.ground):
+            return Verdict("ask", "mode", reason=why, reviewable=is_auto and not why_locked(path, reach, law.ground))
+    if reach.host is not None:
+        return Verdict("ask", "mode", reason=f"it connects to {reach.host}", reviewable=is_auto)
+    if reach.kind == "read" or mode in ("accept-edits", "auto"):
         return Verdict("allow", "mode", reason=f"{mode} mode")
     return Verdict("ask", "mode", reason="it changes a file")
 
 
-def _why_special(path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> str:
-    """Why a path is not free even where its kind is; empty if it is."""
-    if not path.is_relative_to(workspace):
-        return f"it {reach.kind}s outside the workspace"
-    return _why_locked(path, reach, workspace, private)
+# --- rules to be written ---------------------------------------------------------------------------------------------
+def _lasting_for(line: Line, tool: str, law: Law) -> tuple[Rule, ...]:
+    judged = line.judged
+    if not judged.plain:
+        return _exact(tool, judged.command)
+    needed = [part for number, part in enumerate(judged.parts) if _part_allowed(line, number, tool, law)[1]]
+    found = [rule for part in needed for rule in _lasting_part(tool, part)]
+    return tuple(dict.fromkeys(found)) if len(found) == len(needed) else ()
 
 
-def _why_locked(path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> str:
-    """Why nothing general frees a path; empty if something can. Names above the workspace do not count."""
-    if any(path.is_relative_to(folder) or (reach.below and folder.is_relative_to(path)) for folder in private):
-        return f"it {reach.kind}s flowchat's own files"
-    names = SECRET_NAMES if reach.kind == "read" else PROTECTED_NAMES
-    below = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    found = next((name for name in below.parts if name.casefold() in names), "")
-    return f"it {reach.kind}s a protected path ({found})" if found else ""
+def _lasting_part(tool: str, part: "Part") -> tuple[Rule, ...]:
+    """The program and its subcommand where a table knows them and nothing stricter is called for; else the exact command."""
+    if len(part.named) > 1 and not part.strict and not part.read_only:
+        return (Rule(tool, f"{' '.join(part.named)}:*"),)
+    return _exact(tool, part.text)
 
 
-def _covers(rule: Rule, tool: str, reach: Reach, workspace: Path, private: Sequence[Path]) -> bool:
-    if rule.tool != tool:
-        return False
-    if reach.kind == "run":
-        return rule == Rule(tool) or (rule.command is not None and rule.command == reach.command)
-    return bool(reach.paths) and all(_covers_path(rule, path, reach, workspace, private) for path in reach.paths)
+def _exact(tool: str, command: str) -> tuple[Rule, ...]:
+    """The rule for a command to the letter, unless it would be read as another when it is written down."""
+    rule = Rule(tool, command)
+    is_plainly_exact = command == command.strip() and not command.endswith(" *") and is_whole(rule, command)
+    return (rule,) if is_plainly_exact else ()
 
 
-def _covers_path(rule: Rule, path: Path, reach: Reach, workspace: Path, private: Sequence[Path]) -> bool:
-    if rule.path is not None or rule.command is not None:
-        return str(path) == rule.path
-    inside = path.is_relative_to(workspace)
-    locked = _why_locked(path, reach, workspace, private)
-    if rule.glob is None:
-        return inside and not locked
-    if not inside and not rule.glob.startswith("/"):
-        return False
-    subject = str(path) if rule.glob.startswith("/") else path.relative_to(workspace).as_posix()
-    return compile_glob(rule.glob).match(subject) is not None and (not locked or subject == rule.glob)
+def _written(path: Path, reach: Reach, ground: Ground) -> str:
+    """A path as the shortest rule for it says it."""
+    below = "/**" if reach.below else ""
+    if path.is_relative_to(ground.workspace) and path != ground.workspace:
+        return glob_for(path.relative_to(ground.workspace).as_posix()) + below
+    if ground.home is not None and path.is_relative_to(ground.home) and path != ground.home:
+        return f"~/{glob_for(path.relative_to(ground.home).as_posix())}{below}"
+    return glob_for(str(path)) + below

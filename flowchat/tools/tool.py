@@ -73,13 +73,14 @@ class Outcome(Struct, frozen=True):
 class Reach(Struct, frozen=True):
     """What a call would touch, for the policy: `kind`, and absolute resolved paths or the exact command.
 
-    `below`: everything under the paths too (a search), not only what they name.
+    `below`: everything under the paths too (a search), not only what they name. `host`: the machine it would connect to.
     """
 
     kind: Literal["read", "write", "run"]
     paths: tuple[Path, ...] = ()
     command: str | None = None
     below: bool = False
+    host: str | None = None
 
 
 class Desk(Struct, frozen=True):
@@ -88,7 +89,7 @@ class Desk(Struct, frozen=True):
     `seen` maps a resolved path to the sha256 of the bytes the branch last saw there; `output` takes live text;
     `keep` stores bytes as a blob (file snapshots before a write); `blob` reads one by its sha256. `reach` is what was judged:
     a call whose path leads somewhere else by the time it runs is refused. None: not judged. `beyond` is what the call was allowed
-    that its sandbox would deny.
+    that its sandbox would deny. `hides` says which files a search gives nothing of.
     """
 
     workspace: Path
@@ -98,6 +99,7 @@ class Desk(Struct, frozen=True):
     blob: Callable[[str], Awaitable[bytes | None]]
     reach: Reach | None = None
     beyond: Beyond | None = None
+    hides: Callable[[Path], bool] = lambda path: False
 
 
 class Tool(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowchat.tools.policy import SECRET_NAMES
+from flowchat.tools.protected import SECRET_NAMES
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec  # loaded with the first .gitignore: 10 ms

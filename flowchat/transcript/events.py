@@ -87,12 +87,21 @@ class Preview(Struct, frozen=True, gc=False):
     body_kind: Literal["text", "diff"] = "text"
 
 
+class Lasting(Struct, frozen=True, gc=False):
+    """The rules that would allow a call and its like from now on, and where they can be kept: (scope, file) each."""
+
+    rules: tuple[str, ...]
+    places: tuple[tuple[Literal["local", "user"], str], ...]
+
+
 class ApprovalAsked(Delta, frozen=True):
     call: CallId
     preview: Preview
     reason: str
     grant: str
-    """What allowing it for the session would free, as it reads on the decision bar."""
+    """What allowing it for the session would free, as it reads on the decision bar; empty: it would free nothing."""
+    lasting: Lasting | None = None
+    """What allowing it always would write down; None: no rule would do."""
 
 
 class CompactionDelta(Delta, frozen=True, tag="compaction"):

@@ -19,7 +19,7 @@ from flowchat.ui.figures import many
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import Row
-from flowchat.ui.question import Question, lay_out
+from flowchat.ui.question import Question, lay_out, lay_out_lasting
 from flowchat.ui.strips import cut, line, rule
 from flowchat.ui.wrapping import cells, rows_of
 
@@ -27,8 +27,9 @@ GUARD_SECONDS = 0.3
 """A key decides only this long after the bar was painted, and after the last key typed, here or into the composer."""
 ROOM_FOR_CONTEXT = 4
 """Rows a body must have for the row above a change to stand there too."""
-Decision = Literal["once", "session", "deny"]
+Decision = Literal["once", "session", "local", "user", "deny"]
 _DECISIONS: dict[str, Decision] = {"once": "once", "session": "session", "deny": "deny"}
+_PLACES: dict[str, Literal["local", "user"]] = {"local": "local", "user": "user"}
 _SCROLLS = {"up": -1, "down": 1, "first": -sys.maxsize, "last": sys.maxsize}
 """Rows by act."""
 
@@ -63,6 +64,8 @@ class Approval(Widget, can_focus=True):
         self._painted: float | None = None
         self._last_key = float("-inf")
         self._reason: str | None = None
+        self._is_keeping = False
+        """Whether the rule is shown that would be kept."""
         self._scrolled: int | None = None
         self._rows_limit = 12
         self._laid: tuple[int, Question] | None = None
@@ -74,7 +77,7 @@ class Approval(Widget, can_focus=True):
     def show(self, asked: ApprovalAsked | None) -> None:
         """Ask, or (None) go away."""
         self._asked, self._reason, self._scrolled, self._painted = asked, None, None, None
-        self._last_key, self._laid = float("-inf"), None
+        self._last_key, self._laid, self._is_keeping = float("-inf"), None, False
         self.display = asked is not None
         self.refresh(layout=True)
         if asked is not None:
@@ -99,13 +102,15 @@ class Approval(Widget, can_focus=True):
         if self._asked is None:
             return
         act = self._acts.get(event.key, "")
-        if act == "stop" and self._reason is not None:
+        if act == "stop" and (self._reason is not None or self._is_keeping):
             self._reason = None
-            self.refresh(layout=True)
+            self._show_lasting(False)
         elif act == "stop":
             self.post_message(self.Interrupted())
         elif self._reason is not None:
             self._write_reason(event)
+        elif self._is_keeping and act not in _SCROLLS:
+            self._choose_place(act, event.time)
         elif act in _SCROLLS and self._hidden_rows:
             self._scroll(_SCROLLS[act])
         else:
@@ -134,10 +139,28 @@ class Approval(Widget, can_focus=True):
             self._reason = ""
             self.refresh(layout=True)
             return True
+        if act == "always" and self._asked.lasting is not None:
+            self._show_lasting(True)
+            return True
+        if act == "session" and not self._asked.grant:
+            return False
         if decision := _DECISIONS.get(act):
             self.post_message(self.Decided(self._asked.call, decision))
             return True
         return False
+
+    def _show_lasting(self, whether: bool) -> None:
+        if whether != self._is_keeping:
+            self._is_keeping, self._laid, self._scrolled = whether, None, None
+        self.refresh(layout=True)
+
+    def _choose_place(self, act: str, at: float) -> None:
+        """Where the rule is kept, by a key struck once it could be read; no other key does anything here."""
+        assert self._asked is not None
+        seen, self._last_key = at - self._last_key >= GUARD_SECONDS, at
+        lasting = self._asked.lasting
+        if seen and lasting is not None and act in {scope for scope, _ in lasting.places}:
+            self.post_message(self.Decided(self._asked.call, _PLACES[act]))
 
     def _write_reason(self, event: events.Key) -> None:
         assert self._asked is not None
@@ -181,7 +204,11 @@ class Approval(Widget, can_focus=True):
         """The question's rows, laid out once for a width."""
         assert self._asked is not None
         if self._laid is None or self._laid[0] != width:
-            self._laid = (width, lay_out(self._asked, width, self._palette, self._keymap))
+            lasting = self._asked.lasting if self._is_keeping else None
+            if lasting is not None:
+                self._laid = (width, lay_out_lasting(lasting, width, self._palette, self._keymap))
+            else:
+                self._laid = (width, lay_out(self._asked, width, self._palette, self._keymap))
         return self._laid[1]
 
     def _foot(self, width: int) -> list[Row]:

@@ -192,6 +192,12 @@ async def _doctor(stage: Stage, session: "Session", argument: str) -> None:
     status.show_doctor(stage)
 
 
+async def _permissions(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import permissions
+
+    permissions.show_permissions(stage, session)
+
+
 async def _keys(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
@@ -223,6 +229,7 @@ BY_NAME: dict[str, Do] = {
     "trust": _trust,
     "status": _status,
     "doctor": _doctor,
+    "permissions": _permissions,
     "keys": _keys,
     "quit": _quit,
 }

@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("trust", "What in this folder waits for your trust; trust it, or no longer", once=True),
     Command("status", "Session, model, context, files and versions on one page"),
     Command("doctor", "Check this installation; the page can go into a bug report"),
+    Command("permissions", "Which calls run, ask or are denied: read, write and take out rules", aliases=("allowed-tools",)),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )

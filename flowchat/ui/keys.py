@@ -136,6 +136,13 @@ SESSIONS: tuple[Key, ...] = (
     Key("undo", ("alt+z", "ctrl+underscore"), "Put back what was trashed last"),
 )
 
+PERMISSIONS: tuple[Key, ...] = (
+    Key("add", ("n", "insert"), "Write a rule"),
+    Key("remove", ("d", "delete"), "Take it out of its file"),
+    Key("effect", ("tab",), "While writing one: allow, ask or deny"),
+    Key("place", ("shift+tab",), "While writing one: into another file"),
+)
+
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
 QUEUE: tuple[Key, ...] = (
@@ -160,6 +167,9 @@ READING: tuple[Key, ...] = (Key("fork", ("f",), "Go on in a copy, when nothing i
 APPROVAL: tuple[Key, ...] = (
     Key("once", ("y",), "Allow it this once"),
     Key("session", ("s",), "Allow it, and what the question names, for this session"),
+    Key("always", ("a",), "Always allow it: shows the rule first, and where to keep it"),
+    Key("local", ("p",), "After that: keep the rule for this project"),
+    Key("user", ("u",), "After that: keep the rule for all projects"),
     Key("deny", ("n",), "Deny it"),
     Key("because", ("tab",), "Deny it and say why"),
     Key("stop", ("escape",), "Stop the run"),
@@ -182,6 +192,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "models": MODELS,
     "sessions": SESSIONS,
     "messages": MESSAGES,
+    "permissions": PERMISSIONS,
     "trust": TRUST,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
@@ -198,6 +209,7 @@ PLACES: dict[str, str] = {
     "models": "among the models",
     "sessions": "among the sessions",
     "messages": "among earlier messages",
+    "permissions": "among the rules",
     "trust": "when looking at what waits for trust",
 }
 """What each context is called in sentences."""

@@ -5,7 +5,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from flowchat.transcript.clean import Clean, clean
-from flowchat.transcript.events import ApprovalAsked
+from flowchat.transcript.events import ApprovalAsked, Lasting
 from flowchat.ui.diffs import diff_rows, read_diff
 from flowchat.ui.figures import from_home, many
 from flowchat.ui.keymap import DEFAULT, Keymap
@@ -18,9 +18,17 @@ BODY_LIMIT_CHARS, BODY_LIMIT_LINES = 32 * 1024, 1_000
 VALUE_LIMIT_CHARS = 1_000
 """The same for a path, a reason, a title."""
 GRANT_LIMIT_ROWS = 2
+_PLACES = {"local": "this project", "user": "all projects"}
 TITLE_ROOM = 18
 """Cells of the head that are not the title's; a title that does not fit beside them is told in full below."""
-_CHOICES = {"once": "once", "session": "this session", "deny": "no", "because": "no, because...", "stop": "stop"}
+_CHOICES = {
+    "once": "once",
+    "session": "this session",
+    "always": "always...",
+    "deny": "no",
+    "because": "no, because...",
+    "stop": "stop",
+}
 """The words of each act of keys.APPROVAL that decides."""
 
 
@@ -132,8 +140,10 @@ def _choices(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap)
     """The choices, and where there is no room among them what is freed for the session, as rows of its own."""
     grant = _value(asked.grant)
     inline = _CHOICES | {"session": f"{_CHOICES['session']}: {grant}"}
-    names = {act: name for act in _CHOICES if (name := keymap.name("approval", act))}
-    fits = sum(_size(names.get(act, ""), inline[act]) for act in ("once", "session", "deny")) < width
+    missing = {"session"} if not asked.grant else set[str]()
+    missing |= {"always"} if asked.lasting is None else set()
+    names = {act: name for act in _CHOICES if act not in missing and (name := keymap.name("approval", act))}
+    fits = sum(_size(names[act], inline[act]) for act in ("once", "session", "always", "deny") if act in names) < width
     rows: list[list[Piece]] = [[]]
     used = 0
     for act, key in names.items():
@@ -146,6 +156,26 @@ def _choices(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap)
         rows[-1] += [(indent, palette.text), (key, palette.accent + palette.bold), (f" {word}", palette.text)]
         used += size
     return list(rows), [] if fits or "session" not in names else _freed(names["session"], grant, width, palette)
+
+
+def lay_out_lasting(lasting: Lasting, width: int, palette: Palette, keymap: Keymap) -> Question:
+    """What allowing it always writes down, to the letter, and the keys for where."""
+    body: list[Row] = []
+    for rule in lasting.rules:
+        first, *rest = wrapped(clean(rule), max(8, width - 11))
+        body.append([("  ", palette.text), ("allow  ", palette.good), (first, palette.text + palette.bold)])
+        body += [[("         ", palette.text), (text, palette.text + palette.bold)] for text in rest]
+    choices: list[Row] = []
+    for scope, place in lasting.places:
+        first, *rest = wrapped(_value(f"{_PLACES[scope]}: {place}"), max(8, width - 6))
+        key = keymap.name("approval", scope)
+        choices.append([("  ", palette.text), (key, palette.accent + palette.bold), (f" {first}", palette.text)])
+        choices += [[("    ", palette.text), (text, palette.text)] for text in rest]
+    choices.append(
+        [("  ", palette.text), (keymap.name("approval", "stop"), palette.accent + palette.bold), (" back", palette.text)]
+    )
+    title = "Write this rule?" if len(lasting.rules) == 1 else "Write these rules?"
+    return Question(title, body, 0, [], choices)
 
 
 def _size(key: str, word: str) -> int:

@@ -16,7 +16,7 @@ def bounded(sitting: Sitting) -> ToolAnswered:
 
 
 async def test_a_refusal_that_quotes_the_user_is_cut(desk: Desk) -> None:
-    sitting = desk.open(says("", calls=[("shell", {"command": "ls"})]), says("I see"))
+    sitting = desk.open(says("", calls=[("shell", {"command": "touch c.txt"})]), says("I see"))
     await sitting.session.send("go")
     asked = await sitting.ear.until(ApprovalAsked)
     sitting.session.decide(asked.call, "deny", LONG)

@@ -9,7 +9,7 @@ import pytest
 
 from flowchat.arguments import Chat, Page, parse
 from flowchat.config import ModelSettings, Settings, read_settings
-from flowchat.tools.policy import parse_rule
+from flowchat.tools.rules import parse_rule
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.key_names import shown
 from flowchat.ui.keymap import load_keymap

@@ -99,7 +99,11 @@ async def test_of_two_parallel_calls_the_finished_one_keeps_its_answer(desk: Des
 
 @pytest.mark.parametrize("wait", ["retry", "approval"])
 async def test_an_interrupt_ends_a_wait_at_once(desk: Desk, wait: str) -> None:
-    script = [fails(RateLimited("slow down", 3600.0))] if wait == "retry" else [says("", calls=[("shell", {"command": "ls"})])]
+    script = (
+        [fails(RateLimited("slow down", 3600.0))]
+        if wait == "retry"
+        else [says("", calls=[("shell", {"command": "touch c.txt"})])]
+    )
     sitting = desk.open(*script)
     await sitting.session.send("go")
     await sitting.ear.until(RetryScheduled if wait == "retry" else ApprovalAsked)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from flowchat.errors import StorageFailed
+from flowchat.runtime.permits import line_of
 from flowchat.tools.jobs import Jobs
-from flowchat.tools.policy import Verdict, judge
+from flowchat.tools.policy import Law, Verdict, judge
 from flowchat.tools.registry import standard_tools
+from flowchat.tools.rules import Ground
 from flowchat.tools.tool import Desk, Outcome, Reach, Tool
 from flowchat.transcript.entries import BlobRef, Mode
 from flowchat.transcript.events import Preview
@@ -40,7 +42,8 @@ class Bench:
 
     def judged(self, name: str, mode: Mode = "default", **args: object) -> Verdict:
         tool, given = self.parsed(name, args)
-        return judge(tool.reach(given, self.workspace), name, mode, (), (), self.workspace)
+        law, reach = Law(mode, Ground(self.workspace)), tool.reach(given, self.workspace)
+        return judge(reach, name, law, line_of(reach, law))
 
     def preview(self, name: str, **args: object) -> Preview:
         tool, given = self.parsed(name, args)

@@ -13,7 +13,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Offset
 
-from flowchat.transcript.events import ApprovalAsked, Preview
+from flowchat.transcript.events import ApprovalAsked, Lasting, Preview
 from flowchat.ui.approval import Approval
 from flowchat.ui.keymap import DEFAULT, Change, Keymap, changed
 from flowchat.ui.palette import DARK
@@ -176,6 +176,83 @@ async def test_the_names_above_a_diff_are_left_out() -> None:
     async with desk.run_test(size=(64, 20)) as pilot:
         await shown(desk, pilot, asked)
         assert rows(desk)[1:4] == ["  1 - old", "  1 + new", "  s allows edit_file in this workspace"]
+
+
+PLACES = (("local", ".flowchat/permissions.local.toml"), ("user", "~/.config/flowchat/permissions.toml"))
+LASTING = ApprovalAsked("7.2", RUN.preview, "", FREES, Lasting(("shell(pip install hypothesis)",), PLACES))
+
+
+async def test_always_shows_the_rule_and_the_places_before_a_key_keeps_it() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot, LASTING)
+        assert rows(desk)[-2:] == [
+            "  y once    s this session: this exact command    a always...    n no",
+            "  Tab no, because...    Esc stop",
+        ]
+        await press(desk, pilot, "a")
+        assert rows(desk) == [
+            "── Write this rule? " + "─" * 60,
+            "  allow  shell(pip install hypothesis)",
+            "  p this project: .flowchat/permissions.local.toml",
+            "  u all projects: ~/.config/flowchat/permissions.toml",
+            "  Esc back",
+        ]
+        assert desk.told == []
+        await press(desk, pilot, "escape", after=2.0)
+        assert rows(desk)[0] == "── Run this command? " + "─" * 59
+        for key, place in (("p", "local"), ("u", "user")):
+            desk.told.clear()
+            await shown(desk, pilot, LASTING)
+            await press(desk, pilot, "a")
+            await press(desk, pilot, key, after=2.0)
+            assert desk.told == [("7.2", place, "")]
+
+
+async def test_while_the_rule_is_shown_no_other_key_does_anything_and_none_struck_too_soon() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot, LASTING)
+        await press(desk, pilot, "a", after=1.0)
+        await press(desk, pilot, "p", after=1.1)
+        for number, key in enumerate(("y", "s", "n", "tab", "a", "enter", "x")):
+            await press(desk, pilot, key, after=2.0 + number)
+        assert (desk.told, rows(desk)[0]) == ([], "── Write this rule? " + "─" * 60)
+
+
+async def test_the_places_are_only_those_where_the_rule_would_count() -> None:
+    desk = Desk()
+    asked = ApprovalAsked("7.2", RUN.preview, "", FREES, Lasting(("shell(make)", "shell(npm test)"), PLACES[1:]))
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot, asked)
+        await press(desk, pilot, "a")
+        assert rows(desk)[0].startswith("── Write these rules? ")
+        assert [row[:9] for row in rows(desk)[1:]] == ["  allow  ", "  allow  ", "  u all p", "  Esc bac"]
+        await press(desk, pilot, "p", after=2.0)
+        assert desk.told == []
+
+
+async def test_a_rule_longer_than_the_bar_scrolls_and_its_keys_stay_in_view() -> None:
+    desk = Desk()
+    asked = ApprovalAsked("7.2", RUN.preview, "", FREES, Lasting((f"shell(make {'a' * 600})",), PLACES[1:]))
+    async with desk.run_test(size=(40, 12)) as pilot:
+        desk.bar.limit_rows(8)
+        await shown(desk, pilot, asked)
+        await press(desk, pilot, "a")
+        assert rows(desk)[-1] == "  Esc back"
+        await press(desk, pilot, "end", after=2.0)
+        assert any(row.endswith("a)") for row in rows(desk))
+
+
+async def test_what_a_rule_asks_about_is_offered_once_only() -> None:
+    desk = Desk()
+    asked = ApprovalAsked("7.2", RUN.preview, "a rule asks", "")
+    async with desk.run_test(size=(80, 20)) as pilot:
+        await shown(desk, pilot, asked)
+        assert rows(desk)[-1] == "  y once    n no    Tab no, because...    Esc stop"
+        await press(desk, pilot, "s", after=1.0)
+        await press(desk, pilot, "a", after=2.0)
+        assert desk.told == ["passed s", "passed a"]
 
 
 async def test_other_keys_and_pastes_never_decide() -> None:

@@ -99,7 +99,7 @@ def folder_removed(start: Start, folder: Path) -> None:
     program.write(b"list" + ENTER)
     program.show_until(lambda rows: any("Demo model" in row for row in rows) and not any("Esc stop" in row for row in rows))
     shutil.rmtree(work)
-    program.write(b"run ls" + ENTER)
+    program.write(b"run touch c" + ENTER)
     program.show_until(lambda rows: any("y once" in row for row in rows))
     program.rest(2 * GUARD_SECONDS)
     program.write(b"y")

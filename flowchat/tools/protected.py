@@ -1,0 +1,39 @@
+"""Which paths nothing general frees: settings and scripts that others run later, places of keys, flowchat's own folders."""
+
+from pathlib import Path
+
+from flowchat.tools.rules import Ground
+from flowchat.tools.tool import Reach
+
+PROTECTED_NAMES = frozenset(
+    {
+        *(".git", ".gitmodules", ".flowchat", ".envrc", ".mcp.json", ".vscode"),
+        *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".inputrc"),
+        *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
+        *(".gitconfig", ".ssh", ".gnupg", ".aws", ".netrc"),
+    }
+)
+"""A path with one of these names in it is never written without being asked for, whatever the case of its letters."""
+SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials", ".pypirc", ".npmrc"})
+"""A path with one of these names in it is never read without being asked for."""
+
+
+def why_special(path: Path, reach: Reach, ground: Ground) -> str:
+    """Why a path is not free even where its kind is; empty if it is."""
+    if not ground.holds(path):
+        return f"it {_does(reach)} outside the workspace"
+    return why_locked(path, reach, ground)
+
+
+def why_locked(path: Path, reach: Reach, ground: Ground) -> str:
+    """Why nothing general frees a path; empty if something can. Names above the workspace do not count."""
+    if any(path.is_relative_to(folder) or (reach.below and folder.is_relative_to(path)) for folder in ground.private):
+        return f"it {_does(reach)} flowchat's own files"
+    names = PROTECTED_NAMES if reach.kind == "write" else SECRET_NAMES
+    below = next((path.relative_to(top) for top in (ground.workspace, *ground.folders) if path.is_relative_to(top)), path)
+    found = next((name for name in below.parts if name.casefold() in names), "")
+    return f"it {_does(reach)} a protected path ({found})" if found else ""
+
+
+def _does(reach: Reach) -> str:
+    return "reads" if reach.kind == "run" else f"{reach.kind}s"

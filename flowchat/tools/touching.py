@@ -1,0 +1,73 @@
+"""Where a command's words lead if they are paths: the eyes of the policy, which itself looks at nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from flowchat.tools.paths import resolve
+from flowchat.tools.tool import BadArguments
+
+if TYPE_CHECKING:
+    from flowchat.tools.command import Judged, Part
+
+MATCHES_LIMIT = 1_000
+"""So many files the patterns of one command may stand for."""
+
+
+class Touched(Struct, frozen=True):
+    """Resolved paths: `named` those that each part of the command reads, in the order of its parts; `words` whatever in it might
+    be one. `unclear`, part of a sentence, says of each part why it cannot be told where it reads; empty: it can."""
+
+    named: tuple[tuple[Path, ...], ...] = ()
+    unclear: tuple[str, ...] = ()
+    words: tuple[Path, ...] = ()
+
+
+def touched(judged: "Judged", workspace: Path) -> Touched:
+    """Looks at links and at what patterns match now. Raises nothing."""
+    read = [_read_by(part, workspace) for part in judged.parts]
+    words = dict.fromkeys(word for argv in judged.said for word in argv)
+    paths = [path for word in words for path in _perhaps(word, workspace)]
+    return Touched(tuple(paths for paths, _ in read), tuple(why for _, why in read), tuple(dict.fromkeys(paths)))
+
+
+def _read_by(part: "Part", workspace: Path) -> tuple[tuple[Path, ...], str]:
+    paths: list[Path] = []
+    word = ""
+    try:
+        for word in part.paths:
+            paths.append(resolve(word, workspace))
+        for word in part.patterns:
+            for path in _matched(word, workspace):
+                paths.append(path)
+                if len(paths) > MATCHES_LIMIT:
+                    return (), f"{word[:60]!r} stands for more than {MATCHES_LIMIT:,} files"
+    except (BadArguments, OSError, ValueError):
+        return (), f"it is not clear where {word[:60]!r} leads"
+    return tuple(paths), ""
+
+
+def _matched(pattern: str, workspace: Path) -> Iterator[Path]:
+    """What a pattern matches, and the folder it looks in, which it may match something in by the time it runs."""
+    from glob import iglob
+
+    whole = os.path.expanduser(pattern)
+    first = next((at for at, sign in enumerate(whole) if sign in "*?["), 0)
+    yield resolve(os.path.dirname(whole[:first]) or ".", workspace)
+    for match in iglob(whole, root_dir=workspace):
+        yield resolve(match, workspace)
+
+
+def _perhaps(word: str, workspace: Path) -> Iterator[Path]:
+    """What a word of any program might name: itself, or what stands after an option's letter, `=`, `:` or `@`."""
+    ways = [word] if not word.startswith("-") else [word[2:]]
+    ways += [word.partition(sign)[2] for sign in "=:@"]
+    for way in dict.fromkeys(ways):
+        try:
+            if way:
+                yield resolve(way, workspace)
+        except (BadArguments, OSError, ValueError):
+            continue
