@@ -190,7 +190,13 @@ class _Bench:
             self._emit(OutputDelta(call_id, text))
 
         return Desk(
-            self._agent.workspace, self._seen, output, self._keep, self._transcript.blobs.get, reach, self._agent.permits.hides
+            self._agent.workspace,
+            self._seen,
+            output,
+            self._keep,
+            self._transcript.blobs.get,
+            reach,
+            hides=self._agent.permits.hides,
         )
 
     async def _keep(self, content: bytes, media: str) -> BlobRef:

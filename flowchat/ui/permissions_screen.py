@@ -231,8 +231,7 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
         palette, rule = self._palette, self._chosen
         if rule is not None:
             why = next((why for one, why in self._standing.rules if one == rule), "")
-            texts = [f"{rule.effect} {rule}", f"{meaning(rule)}; {rule.origin}"]
-            texts += [why] if why else []
+            texts = [f"{why or meaning(rule)}; {rule.origin}", f"{rule.effect} {rule}"]
         else:
             at = self.query_one(Listing).chosen_index
             texts = [self._standing.problems[at]] if at < len(self._standing.problems) else [FREE]
@@ -241,12 +240,12 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
     def _writing(self, width: int) -> list[list[Piece]]:
         """What the rule would be and where it would go, or why it is none."""
         palette, (scope, place) = self._palette, self._rulings.places[self._place]
-        where = f"into {place} ({_SCOPES[scope]})"
+        where = f"for {_SCOPES[scope]}: {place}"
         if not self._written.strip():
             example = {"allow": "shell(make test:*)", "ask": "shell(git push:*)", "deny": "read_file(secrets/**)"}[self._effect]
-            return self._lines([where, f"such as {example}"], palette, width)
+            return self._lines([f"such as {example}", where], palette, width)
         rule, why = self._checked()
-        return self._lines([where, meaning(rule) if rule is not None else why], palette, width)
+        return self._lines([meaning(rule) if rule is not None else why, where], palette, width)
 
     def _lines(self, texts: Sequence[str], palette: Palette, width: int) -> list[list[Piece]]:
         parts = [part for text in texts for part in wrapped(one_line(clean(text)), width - 4)]
@@ -256,7 +255,7 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
 
 _NEXT: dict[Effect, Effect] = {"allow": "ask", "ask": "deny", "deny": "allow"}
 _SCOPES: dict[Scope, str] = {
-    "user": "all projects",
+    "user": "you in all projects",
     "project": "this project, for everyone",
     "local": "this project, for you",
 }
@@ -272,7 +271,7 @@ def meaning(rule: Rule) -> str:
         return f"{verb} fetching from {spec.removeprefix('domain:')}"
     if "shell" in rule.tools:
         words = prefix_words(rule)
-        return f"{verb} this exact command" if words is None else f"{verb} commands that begin with the words {' '.join(words)}"
+        return f"{verb} this exact command" if words is None else f"{verb} commands that begin with {' '.join(words)}"
     return f"{verb} {', '.join(rule.tools)} on these paths"
 
 

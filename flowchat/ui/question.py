@@ -1,5 +1,7 @@
 """What the decision bar says of a question: what is about to happen, where and why, what is left out, what each key does."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from rich.cells import cell_len
 from rich.style import Style
@@ -18,6 +20,9 @@ BODY_LIMIT_CHARS, BODY_LIMIT_LINES = 32 * 1024, 1_000
 VALUE_LIMIT_CHARS = 1_000
 """The same for a path, a reason, a title."""
 GRANT_LIMIT_ROWS = 2
+GAP_CELLS = 4
+"""Between two choices, unless that takes more than CHOICE_ROWS."""
+CHOICE_ROWS = 2
 _PLACES = {"local": "this project", "user": "all projects"}
 TITLE_ROOM = 18
 """Cells of the head that are not the title's; a title that does not fit beside them is told in full below."""
@@ -144,18 +149,25 @@ def _choices(asked: ApprovalAsked, width: int, palette: Palette, keymap: Keymap)
     missing |= {"always"} if asked.lasting is None else set()
     names = {act: name for act in _CHOICES if act not in missing and (name := keymap.name("approval", act))}
     fits = sum(_size(names[act], inline[act]) for act in ("once", "session", "always", "deny") if act in names) < width
+    rows = _in_rows(names, inline if fits else _CHOICES, width, GAP_CELLS, palette)
+    if len(rows) > CHOICE_ROWS:
+        rows = _in_rows(names, _CHOICES | {"session": "session", "always": "always"}, width, 2, palette)
+    return rows, [] if fits or "session" not in names else _freed(names["session"], grant, width, palette)
+
+
+def _in_rows(names: Mapping[str, str], words: Mapping[str, str], width: int, gap: int, palette: Palette) -> list[Row]:
+    """Keys and what they do, so many cells between them, in as many rows as they need."""
     rows: list[list[Piece]] = [[]]
     used = 0
     for act, key in names.items():
-        word = (inline if fits else _CHOICES)[act]
-        size = _size(key, word)
+        size = _size(key, words[act]) - GAP_CELLS + gap
         if used + size > width - 1 and rows[-1]:
             rows.append([])
             used = 0
-        indent = "  " if not rows[-1] else "    "
-        rows[-1] += [(indent, palette.text), (key, palette.accent + palette.bold), (f" {word}", palette.text)]
+        indent = "  " if not rows[-1] else " " * gap
+        rows[-1] += [(indent, palette.text), (key, palette.accent + palette.bold), (f" {words[act]}", palette.text)]
         used += size
-    return list(rows), [] if fits or "session" not in names else _freed(names["session"], grant, width, palette)
+    return list(rows)
 
 
 def lay_out_lasting(lasting: Lasting, width: int, palette: Palette, keymap: Keymap) -> Question:
@@ -179,7 +191,7 @@ def lay_out_lasting(lasting: Lasting, width: int, palette: Palette, keymap: Keym
 
 
 def _size(key: str, word: str) -> int:
-    return len(key) + cell_len(word) + 5
+    return len(key) + cell_len(word) + 1 + GAP_CELLS
 
 
 def _freed(key: str, grant: str, width: int, palette: Palette) -> list[Row]:

@@ -5,6 +5,7 @@ Durations, moments and the turning glyph may differ; where a state shows a path 
 """
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import Usage
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.approval import Approval
 from flowchat.ui.colours import Colours
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
@@ -302,6 +304,18 @@ async def approval_of_a_command(stage: Stage) -> None:
     await stage.asks()
 
 
+@scene(
+    "Write this rule?", "pip install hypothesis", "all projects", "Esc back", views=((USUAL, NIGHT), (NARROW, DAY)), exact=False
+)
+async def approval_for_good(stage: Stage) -> None:
+    await approval_of_a_command(stage)
+    await stage.shows("y once")
+    key = events.Key("a", "a")
+    key.time = time.monotonic() + 1.0
+    stage.app.query_one(Approval).post_message(key)
+    await stage.shows("Write this rule?")
+
+
 @scene("denied", "use the standard library")
 async def denied(stage: Stage) -> None:
     stage.model.then(says("", calls=[("shell", {"command": "pip install hypothesis"})]), says("Then without it."))
@@ -493,6 +507,39 @@ async def status(stage: Stage) -> None:
     await stage.enter("/status")
     await stage.shows("Esc close")
     await stage.press(*["down"] * 6)
+
+
+USERS = """\
+allow = ["shell(make:*)", "edit_file(src/**)", "shell(git status *)"]
+ask = ["shell(git push:*)"]
+deny = ["read_file(secrets/**)"]
+"""
+
+
+def has_rules(stage: Stage) -> None:
+    assert stage.workspace.folders is not None
+    stage.workspace.folders.config.mkdir(parents=True, exist_ok=True)
+    (stage.workspace.folders.config / "permissions.toml").write_text(USERS)
+    (stage.workspace.path / ".flowchat").mkdir(exist_ok=True)
+    (stage.workspace.path / ".flowchat" / "permissions.toml").write_text('allow = ["shell(npm test)"]\ndeny = ["shell(rm:*)"]\n')
+
+
+@scene("Permissions", "allow  shell(npm test)", "waits", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def permissions(stage: Stage) -> None:
+    has_rules(stage)
+    await stage.enter("/permissions")
+    await stage.shows("Permissions")
+    await stage.press("end")
+    await stage.shows("waits until")
+
+
+@scene("deny shell(curl:*", "begin with curl", "for you in all projects", views=((USUAL, NIGHT), (NARROW, DAY)), exact=False)
+async def permissions_writing(stage: Stage) -> None:
+    has_rules(stage)
+    await stage.enter("/permissions")
+    await stage.shows("Permissions")
+    await stage.press("n", "tab", "tab", *"shell(curl:*)")
+    await stage.shows("begin with")
 
 
 PROJECT = 'model = "openai/gpt-5"\n[models."openai/gpt-5"]\napi_base = "http://127.0.0.1:8000/v1"\n[limits]\nsteps = 500\n'
