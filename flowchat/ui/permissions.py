@@ -20,7 +20,7 @@ def show_permissions(stage: "Stage", session: "Session") -> None:
     def look() -> Standing:
         standing = book.standing()
         counting = [(rule, "") for rule in (*standing.rules, *permits.grants)]
-        problems = tuple(map(str, standing.problems))
+        problems = tuple((problem.origin, problem.sentence) for problem in standing.problems)
         return Standing((*counting, *((rule, WAITS) for rule in standing.waiting)), problems)
 
     async def add(text: str, effect: Effect, scope: Scope) -> Rule:

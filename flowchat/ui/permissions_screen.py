@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.geometry import Offset
 
 from flowchat.errors import FlowchatError
-from flowchat.tools.rules import Effect, Rule, Scope, prefix_words
+from flowchat.tools.rules import Effect, Origin, Rule, Scope, prefix_words
 from flowchat.transcript.clean import clean
+from flowchat.ui.figures import from_home
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing
 from flowchat.ui.listing import Row as Line
@@ -34,7 +35,8 @@ class Standing(Struct, frozen=True):
 
     rules: tuple[tuple[Rule, str], ...]
     """Each with why it does not count; empty: it does."""
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[Origin, str], ...] = ()
+    """Each with where it stands."""
 
 
 class Rulings(Struct, frozen=True):
@@ -144,7 +146,7 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
 
     def _reload(self, chosen: Rule | None = None) -> None:
         standing = self._standing = self._rulings.look()
-        lines = [Line(None, (f"! {one_line(clean(problem))}", "", "")) for problem in standing.problems]
+        lines = [Line(None, (f"! {one_line(clean(why))}", "", _short(origin))) for origin, why in standing.problems]
         lines += [_line(rule, why) for rule, why in standing.rules]
         place = next((place for place, line in enumerate(lines) if chosen is not None and line.key == chosen), 0)
         self.query_one(Listing).show(lines, place)
@@ -177,12 +179,15 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
     async def _add(self, text: str, effect: Effect, scope: Scope) -> None:
         rule = await self._rulings.add(text, effect, scope)
         self._state, self._written = "reading", ""
-        self._said = (f"Written to {rule.origin}", False)
+        self._said = (f"Written to {_from_home(rule.origin)}", False)
         self._reload(rule)
 
     async def _remove(self, rule: Rule) -> None:
         removed = await self._rulings.remove(rule)
-        self._said = (f"Taken out of {rule.origin.path or rule.origin}" if removed else "It is not there any more", not removed)
+        self._said = (
+            f"Taken out of {from_home(rule.origin.path or str(rule.origin))}" if removed else "It is not there any more",
+            not removed,
+        )
         self._reload()
 
     # --- drawing -----------------------------------------------------------------------------------------------------
@@ -205,7 +210,7 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
         palette, hint, rule = self._palette, self._keymap.hint, self._chosen
         text, is_warning = self._said
         if self._state == "asking" and rule is not None:
-            question = f"Take {rule.effect} {clean(str(rule))} out of {clean(rule.origin.path or str(rule.origin))}?"
+            question = f"Take {rule.effect} {clean(str(rule))} out of {clean(from_home(rule.origin.path or str(rule.origin)))}?"
             asked = [[("  ", palette.text), (part, palette.warn)] for part in wrapped(question, width - 4)[:PREVIEW_LINES]]
             return [*asked, *hint_lines(width, ("y take it out", "any other key leaves it"), palette.dim)]
         if text:
@@ -231,16 +236,17 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
         palette, rule = self._palette, self._chosen
         if rule is not None:
             why = next((why for one, why in self._standing.rules if one == rule), "")
-            texts = [f"{why or meaning(rule)}; {rule.origin}", f"{rule.effect} {rule}"]
+            texts = [f"{why or meaning(rule)}; {_from_home(rule.origin)}", f"{rule.effect} {rule}"]
         else:
             at = self.query_one(Listing).chosen_index
-            texts = [self._standing.problems[at]] if at < len(self._standing.problems) else [FREE]
+            problems = [f"{_from_home(origin)}: {why}" for origin, why in self._standing.problems]
+            texts = [problems[at]] if at < len(problems) else [FREE]
         return self._lines(texts, palette, width)
 
     def _writing(self, width: int) -> list[list[Piece]]:
         """What the rule would be and where it would go, or why it is none."""
         palette, (scope, place) = self._palette, self._rulings.places[self._place]
-        where = f"for {_SCOPES[scope]}: {place}"
+        where = f"for {_SCOPES[scope]}: {from_home(place)}"
         if not self._written.strip():
             example = {"allow": "shell(make test:*)", "ask": "shell(git push:*)", "deny": "read_file(secrets/**)"}[self._effect]
             return self._lines([f"such as {example}", where], palette, width)
@@ -276,7 +282,15 @@ def meaning(rule: Rule) -> str:
 
 
 def _line(rule: Rule, why: str) -> Line:
-    return Line(rule, (f"{rule.effect:<5}  {one_line(clean(str(rule)))}", "waits" if why else "", clean(str(rule.origin))))
+    return Line(rule, (f"{rule.effect:<5}  {one_line(clean(str(rule)))}", "waits" if why else "", _short(rule.origin)))
+
+
+def _short(origin: Origin) -> str:
+    return f"{origin.scope}:{origin.line}" if origin.path else str(origin)
+
+
+def _from_home(origin: Origin) -> str:
+    return from_home(str(origin))
 
 
 def _style(effect: Effect, palette: Palette) -> Style:

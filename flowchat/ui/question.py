@@ -179,7 +179,7 @@ def lay_out_lasting(lasting: Lasting, width: int, palette: Palette, keymap: Keym
         body += [[("         ", palette.text), (text, palette.text + palette.bold)] for text in rest]
     choices: list[Row] = []
     for scope, place in lasting.places:
-        first, *rest = wrapped(_value(f"{_PLACES[scope]}: {place}"), max(8, width - 6))
+        first, *rest = wrapped(_value(f"{_PLACES[scope]}: {from_home(place)}"), max(8, width - 6))
         key = keymap.name("approval", scope)
         choices.append([("  ", palette.text), (key, palette.accent + palette.bold), (f" {first}", palette.text)])
         choices += [[("    ", palette.text), (text, palette.text)] for text in rest]
