@@ -18,7 +18,8 @@ WRITE_TOOLS = ("write_file", "edit_file")
 PATH_TOOLS = READ_TOOLS + WRITE_TOOLS
 RUN_TOOLS = ("shell",)
 FETCH_TOOLS = ("web_fetch",)
-TOOLS = PATH_TOOLS + RUN_TOOLS + FETCH_TOOLS
+JOB_TOOLS = ("job_output", "job_input", "job_kill")
+TOOLS = PATH_TOOLS + RUN_TOOLS + FETCH_TOOLS + JOB_TOOLS
 ALIASES: dict[str, tuple[str, ...]] = {
     "Bash": RUN_TOOLS,
     "Read": READ_TOOLS,
@@ -128,7 +129,7 @@ def _check_name(name: str, text: str) -> None:
 
 
 def _form(name: str) -> str:
-    if name.startswith(MCP):
+    if name.startswith(MCP) or name in JOB_TOOLS:
         return f"{name} without brackets"
     tools = ALIASES.get(name, (name,))
     inside = "exact command) or " + f"{name}(program words:*" if tools == RUN_TOOLS else "path glob"
@@ -136,7 +137,7 @@ def _form(name: str) -> str:
 
 
 def _check_spec(rule: Rule, spec: str, text: str) -> None:
-    if rule.tool.startswith(MCP):
+    if rule.tool.startswith(MCP) or rule.tool in JOB_TOOLS:
         raise UsageError(f"{text!r}: write {_form(rule.tool)}")
     if rule.tools[0] in FETCH_TOOLS:
         if not spec.startswith("domain:") or not _HOST.fullmatch(spec.removeprefix("domain:")):

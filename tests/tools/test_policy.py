@@ -8,9 +8,10 @@ from hypothesis import strategies as some
 
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
+from flowchat.tools.jobs import Jobs
 from flowchat.tools.policy import Law, Verdict, grant_for, judge, parts_of, rules_for, unasked
 from flowchat.tools.registry import standard_tools
-from flowchat.tools.rules import EFFECTS, PATH_TOOLS, RUN_TOOLS, Effect, Ground, Origin, Rule, parse_rule
+from flowchat.tools.rules import EFFECTS, PATH_TOOLS, RUN_TOOLS, TOOLS, Effect, Ground, Origin, Rule, parse_rule
 from flowchat.tools.tool import Reach
 from flowchat.transcript.entries import Mode
 
@@ -374,6 +375,7 @@ def test_one_more_rule_that_forbids_never_loosens(
         ("web_fetch(domain:a b)", "write web_fetch(domain:HOST), as in domain:docs.python.org or domain:*.python.org"),
         ("mcp__", "write mcp__SERVER or mcp__SERVER__TOOL"),
         ("mcp__git(x)", "write mcp__git without brackets"),
+        ("job_kill(1)", "write job_kill without brackets"),
     ],
 )
 def test_a_rule_nobody_understands_is_refused_with_the_rule_in_the_sentence(text: str, sentence: str) -> None:
@@ -495,3 +497,4 @@ def test_each_part_of_a_command_has_its_own_reason() -> None:
 
 def test_rules_know_all_tools() -> None:
     assert sorted(PATH_TOOLS + RUN_TOOLS) == sorted(standard_tools().names())
+    assert set(standard_tools(jobs=Jobs(lambda: 0)).names()) < set(TOOLS)
