@@ -27,6 +27,7 @@ from flowchat.tools.rules import (
     names,
     names_exactly,
 )
+from flowchat.tools.rules import parse_rule as parse_rule
 from flowchat.tools.tool import Reach
 from flowchat.tools.touching import Touched
 from flowchat.transcript.entries import Mode

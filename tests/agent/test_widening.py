@@ -5,8 +5,8 @@ from pathlib import Path
 
 from flowchat.model.scripted import says
 from flowchat.tools.arguments import schema, string
-from flowchat.tools.policy import parse_rule
 from flowchat.tools.registry import Registry
+from flowchat.tools.rules import parse_rule
 from flowchat.tools.tool import Beyond, Outcome, Reach, Walled
 from flowchat.tools.tool import Desk as ToolDesk
 from flowchat.transcript.entries import ApprovalDecided, ToolAnswered
