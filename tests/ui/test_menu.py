@@ -52,7 +52,8 @@ def test_what_was_chosen_lately_comes_first() -> None:
         ("cyc", "cycle mode"),
         ("ctrl+o", "fold"),
         ("rdw", "redraw"),
-        ("permission", "cycle mode"),
+        ("permission mode", "cycle mode"),
+        ("permission", "permissions"),
     ],
 )
 def test_it_narrows_to_what_is_nearest(sought: str, first: str) -> None:
