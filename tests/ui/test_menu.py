@@ -53,7 +53,7 @@ def test_what_was_chosen_lately_comes_first() -> None:
         ("ctrl+o", "fold"),
         ("rdw", "redraw"),
         ("permission mode", "cycle mode"),
-        ("permission", "permissions"),
+        ("permission", "/permissions"),
     ],
 )
 def test_it_narrows_to_what_is_nearest(sought: str, first: str) -> None:
