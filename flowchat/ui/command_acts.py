@@ -157,6 +157,12 @@ async def _queue(stage: Stage, session: "Session", argument: str) -> None:
     stage.panes.edit_queue()
 
 
+async def _jobs(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import picking
+
+    picking.show_jobs(stage, session)
+
+
 async def _fork(stage: Stage, session: "Session", argument: str) -> None:
     await stage.go_on_in_copy()
 
@@ -223,6 +229,7 @@ BY_NAME: dict[str, Do] = {
     "mouse": _mouse,
     "editor": _editor,
     "queue": _queue,
+    "jobs": _jobs,
     "fork": _fork,
     "theme": _theme,
     "cost": _cost,

@@ -145,6 +145,8 @@ PERMISSIONS: tuple[Key, ...] = (
 
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
+JOBS: tuple[Key, ...] = (Key("end", ("k",), "End the chosen job"),)
+
 QUEUE: tuple[Key, ...] = (
     Key("up", ("up",), "Up"),
     Key("down", ("down",), "Down"),
@@ -193,6 +195,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "sessions": SESSIONS,
     "messages": MESSAGES,
     "permissions": PERMISSIONS,
+    "jobs": JOBS,
     "trust": TRUST,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
@@ -210,6 +213,7 @@ PLACES: dict[str, str] = {
     "sessions": "among the sessions",
     "messages": "among earlier messages",
     "permissions": "among the rules",
+    "jobs": "among the jobs",
     "trust": "when looking at what waits for trust",
 }
 """What each context is called in sentences."""

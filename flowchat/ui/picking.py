@@ -115,6 +115,18 @@ def show_cost(stage: "Stage", session: "Session") -> None:
     stage.app.push_screen(CostScreen(stage.palette, bill(session.transcript.records(), _now_ms()), stage.keymap))
 
 
+def show_jobs(stage: "Stage", session: "Session") -> None:
+    from flowchat.ui.jobs_screen import JobsScreen
+
+    background = session.background
+
+    def end(number: int) -> None:
+        stage.errands.run(background.end(number), brief=False, doing="Ending the job")
+
+    screen = JobsScreen(stage.palette, background.shown, background.output, end, _now_ms, stage.keymap)
+    stage.app.push_screen(screen)
+
+
 def show_keys(stage: "Stage") -> None:
     folders = stage.workspace.folders
     stage.app.push_screen(KeysScreen(stage.palette, stage.keymap, folders and folders.config / FILE_NAME))

@@ -34,6 +34,11 @@ class Rows(Widget):
         self._draw, self._top, self._drawn = draw, 0, (-1, ())
         self.refresh(layout=True)
 
+    def draw_anew(self, draw: Draw) -> None:
+        """Other lines in the place of those that are there, as far scrolled."""
+        self._draw = draw
+        self.draw_again()
+
     def draw_again(self) -> None:
         """What the lines were made of has changed."""
         self._drawn = (-1, ())

@@ -200,18 +200,19 @@ async def test_a_session_opened_again_replays_what_it_showed_of_its_jobs(tmp_pat
     await workspace.close()
 
 
-KILLED = """
+COMMAND = "setsid sleep 60 & echo $$ $!; echo end 9; exec sleep 60"
+KILLED = f"""
 import asyncio, os, pathlib, sys
 from tests.runtime.test_jobs import begins, workspace_in
 from flowchat.model.scripted import says
 async def main():
-    workspace = workspace_in(pathlib.Path(sys.argv[1]), begins("echo $$; seq 3; setsid sleep 60 & sleep 60"), says("Started."))
+    workspace = workspace_in(pathlib.Path(sys.argv[1]), begins({COMMAND!r}), says("Started."))
     session = await workspace.new(model="m")
     await session.send("go")
     await session.idle()
-    while "3" not in session.background.output(1):
+    while "end 9" not in session.background.output(1):
         await asyncio.sleep(0.01)
-    print(session.sid, session.background.output(1).split()[0], flush=True)
+    print(session.sid, *session.background.output(1).split()[:2], flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
 """
@@ -220,19 +221,22 @@ asyncio.run(main())
 async def test_after_kill_9_no_job_survives_and_the_next_opening_tells_of_it_with_its_output(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], env=environ, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as flowchat:
         assert flowchat.stdout is not None
-        sid, pid = flowchat.stdout.readline().split()
+        sid, *pids = flowchat.stdout.readline().split()
         flowchat.kill()
         flowchat.wait()
-    assert has_ended(int(pid))
+    assert [has_ended(int(pid)) for pid in pids] == [True, True]
     workspace = workspace_in(tmp_path)
     session = await workspace.open(sid, mode="bypass")
-    sentence = "Job 1 (echo $$; seq 3; setsid sleep 60 & sleep 60) ended: flowchat was ended while it ran."
+    sentence = f"Job 1 ({COMMAND}) ended: flowchat was ended while it ran."
     assert told(session) == [
         ("notice", sentence),
-        ("job 1", f"{sentence}\nWhat it printed since it was started:\n{pid}\n1\n2\n3"),
+        ("job 1", f"{sentence}\nWhat it printed since it was started:\n{' '.join(pids)}\nend 9"),
     ]
     assert not (tmp_path / "user" / "data" / "sessions" / sid / "jobs").exists()
     shown: list[Record] = session.replay()
