@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 from textual import events
 
+from flowchat.agent.widening import WIDER
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts, Overloaded
@@ -23,7 +24,12 @@ from flowchat.model.probe import Probed
 from flowchat.model.scripted import ScriptedModel, Step, Waits, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
+from flowchat.store.memory import MemoryBlobs
+from flowchat.tools.sandbox import Confinement
+from flowchat.tools.shell import Shell
+from flowchat.tools.tool import Desk
 from flowchat.transcript.entries import Usage
+from flowchat.transcript.events import ApprovalAsked
 from flowchat.ui.app import FlowchatApp
 from flowchat.ui.approval import Approval
 from flowchat.ui.colours import Colours
@@ -32,6 +38,7 @@ from flowchat.ui.conversation import Conversation
 from flowchat.ui.find_bar import FindBar
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.model_screen import ModelScreen
+from flowchat.ui.panes import Panes
 from flowchat.ui.themes import read_theme, theme_files
 from tests.desk import HandClock
 from tests.pictures.drawing import picture, rows_of, too_faint, without_times
@@ -314,6 +321,26 @@ async def approval_for_good(stage: Stage) -> None:
     key.time = time.monotonic() + 1.0
     stage.app.query_one(Approval).post_message(key)
     await stage.shows("Write this rule?")
+
+
+@scene("Run this again with the network on?", "pip install", "y once", views=((USUAL, NIGHT), (WIDE, DAY), (NARROW, NIGHT)))
+async def sandbox_in_the_way(stage: Stage) -> None:
+    command = "python -m pip install hypothesis"
+    await stage.say(ASKED, says("I need a library for that."))
+    desk = Desk(stage.workspace.path, {}, print, MemoryBlobs().put, MemoryBlobs().get, beyond="network")
+    preview = Shell(confinement=Confinement({})).preview({"command": command}, desk)
+    grant = f"this exact command {WIDER['network']}"
+    panes = stage.app.get_default_screen().query_one(Panes)
+    panes.meter.show(sandbox="full")
+    panes.ask(ApprovalAsked("1.0", preview, "the network is off in the sandbox", grant))
+    await stage.pilot.pause()
+
+
+@scene("sandbox", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def no_sandbox(stage: Stage) -> None:
+    await stage.say(ASKED, says("It rounds each line."))
+    stage.app.get_default_screen().query_one(Panes).meter.show(sandbox="none")
+    await stage.pilot.pause()
 
 
 @scene("denied", "use the standard library")

@@ -56,6 +56,22 @@ def test_at_forty_columns_state_and_mode_are_still_there() -> None:
     assert line(waiting, 40).split() == ["34", "%", "accept-edits", "·", "waiting", "for", "you"]
 
 
+def test_how_commands_are_confined_is_quiet_where_they_are_and_loud_where_not() -> None:
+    lines = {
+        told: [" ".join(line(replace(IDLE, sandbox=told), width).split()) for width in (120, 40)]
+        for told in ("full", "partial", "none", None)
+    }
+    assert lines == {
+        "full": ["▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default sandbox F1 help", "34 % sonnet-4-5 default F1 help"],
+        "partial": ["▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default weak sandbox F1 help", "34 % default weak sandbox"],
+        "none": ["▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default no sandbox F1 help", "34 % sonnet-4-5 default no sandbox"],
+        None: ["▰▰▰▱▱▱▯▱▱▱ 34 % 68k of 200k sonnet-4-5 $0.42 default F1 help", "34 % sonnet-4-5 default F1 help"],
+    }
+    assert "no sandbox" in line(replace(IDLE, sandbox="full", mode="bypass"), 120)
+    loud = [piece for piece in draw(replace(IDLE, sandbox="none"), DARK, 120, 0.0) if "no sandbox" in piece.text]
+    assert [piece.style for piece in loud] == [DARK.bad]
+
+
 def test_a_command_of_the_user_can_be_stopped_with_the_key_that_is_named() -> None:
     for width in (40, 80):
         assert line(replace(IDLE, commands=True), width).rstrip().endswith("Esc stop")

@@ -1,0 +1,93 @@
+"""A workspace whose commands are confined: what is asked, what is said, and what is left behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+import pytest
+
+from flowchat.config import Folders, Settings
+from flowchat.model.scripted import ScriptedModel, says
+from flowchat.runtime.doctor import Fact, examine
+from flowchat.runtime.workspace import Workspace
+from flowchat.transcript.entries import ApprovalDecided, ToolAnswered
+from flowchat.transcript.events import ApprovalAsked
+from tests.desk import Ear, HandClock, project_folder
+from tests.staging import FACTS
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """Not in /tmp, which a sandbox has one of its own of."""
+    folder = Path(mkdtemp(prefix="fc", dir="/var/tmp")).resolve()
+    yield folder
+    rmtree(folder)
+
+
+def workspace_at(base: Path, model: ScriptedModel, attended: bool = True) -> Workspace:
+    folders = Folders(*(base / "ours" / name for name in ("data", "config", "cache", "state")))
+    environ = {"HOME": str(base), "PATH": os.environ["PATH"]}
+    return Workspace(
+        project_folder(base),
+        Settings(),
+        folders,
+        environ=environ,
+        clock=HandClock(),
+        make_model=lambda name: model,
+        attended=attended,
+        sandboxed=True,
+    )
+
+
+async def test_a_command_that_leaves_the_workspace_is_asked_about_again_and_stays_within_if_denied(base: Path) -> None:
+    command = f"echo in > inside; echo out > '{base}/outside'"
+    model = ScriptedModel(says("", calls=[("shell", {"command": command})]), says("I see."), facts=FACTS)
+    workspace = workspace_at(base, model)
+    assert workspace.confinement is not None
+    if (sandbox := await workspace.confinement.probe()).tier == "none":
+        await workspace.close()
+        assert sandbox.advice
+        pytest.skip(f"there is no sandbox here: {sandbox.why}; {sandbox.advice}")
+    session = await workspace.new(model="scripted")
+    ear = Ear(session.watch)
+    await session.send("go")
+    first = await ear.until(ApprovalAsked)
+    assert first.preview.title == "Run this command?"
+    assert first.preview.lines[-1][0] == "sandbox"
+    assert "writes only in the workspace, no network" in first.preview.lines[-1][1]
+    session.decide(first.call, "once")
+    second = await ear.until(lambda thing: isinstance(thing, ApprovalAsked) and thing is not first)
+    assert (second.preview.title, second.preview.lines[-1], second.reason) == (
+        "Run this again outside the sandbox?",
+        ("sandbox", "none: nothing confines it"),
+        "outside the workspace nothing can be written",
+    )
+    session.decide(second.call, "deny")
+    await session.idle()
+    [answered] = ear.entries(ToolAnswered)
+    because = "the sandbox made this fail: outside the workspace nothing can be written"
+    assert answered.content.endswith(f"[{because}. The user does not let it run outside the sandbox]")
+    assert [decided.decision for decided in ear.entries(ApprovalDecided)] == ["allow", "deny"]
+    await workspace.close()
+    assert ((workspace.path / "inside").read_text(), (base / "outside").exists()) == ("in\n", False)
+    assert sorted(os.listdir(workspace.path)) == ["a.txt", "b.txt", "inside"]
+
+
+async def test_doctor_and_a_closed_workspace_say_and_leave_what_they_should(base: Path) -> None:
+    workspace = workspace_at(base, ScriptedModel(facts=FACTS))
+    report = await examine(workspace, {"HOME": str(base), "PATH": ""})
+    [part] = [part for part in report.parts if part.title == "sandbox"]
+    sandbox = workspace.sandbox
+    assert sandbox is not None
+    assert part.facts[0] == Fact("tier", f"{sandbox.tier}: {sandbox.why}")
+    assert (sandbox.tier == "full") == (len(part.facts) == 1)
+    await workspace.close()
+
+
+async def test_a_workspace_that_confines_nothing_says_nothing_of_it(base: Path) -> None:
+    workspace = Workspace(project_folder(base), Settings(), None, environ={})
+    assert (workspace.confinement, workspace.sandbox) == (None, None)
+    assert "sandbox" not in [part.title for part in (await examine(workspace, {})).parts]
+    await workspace.close()
