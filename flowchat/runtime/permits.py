@@ -40,9 +40,9 @@ class SessionPermits:
     def law(self) -> Law:
         """What holds at this moment; the files of rules are looked at."""
         standing = self.book.standing()
-        return Law(
-            self.mode, self.book.ground, (*standing.rules, *self._grants), standing.blind, self.book.trusted, self._confined()
-        )
+        rules = (*standing.rules, *self._grants)
+        trusted, confined = self.book.trusted, self._confined()
+        return Law(self.mode, self.book.ground, rules, standing.blind, trusted, confined, standing.tables)
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
         """What becomes of a call: all of it that counts is in its reach."""
@@ -111,5 +111,5 @@ def line_of(reach: Reach, law: Law) -> Line | None:
     from flowchat.tools.command import judge_command
     from flowchat.tools.touching import touched
 
-    judged = judge_command(reach.command, str(law.ground.workspace))
+    judged = judge_command(reach.command, str(law.ground.workspace), law.tables)
     return Line(judged, touched(judged, law.ground.workspace))

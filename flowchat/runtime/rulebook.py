@@ -1,8 +1,9 @@
 """All rules there are in one workspace: of the user, the project and the command line, read again when a file has changed."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,7 +14,11 @@ from flowchat.tools.rules import ALIASES, EFFECTS, TOOLS, Effect, Ground, Origin
 
 FILE_NAME, LOCAL_NAME = "permissions.toml", "permissions.local.toml"
 PROJECT_FOLDER = ".flowchat"
+TABLES_FOLDER = "programs"
 FILE_SCOPES: tuple[Scope, ...] = ("user", "project", "local")
+
+if TYPE_CHECKING:
+    from flowchat.tools.tables import Table
 
 
 class Problem(Struct, frozen=True):
@@ -29,13 +34,15 @@ class Problem(Struct, frozen=True):
 class Standing(Struct, frozen=True):
     """The rules as they are now: those in force, the strictest first; those of a project that allow, while it is not trusted.
 
-    `blind`: why it is not known what is forbidden; nothing is allowed unasked then.
+    `blind`: why it is not known what is forbidden; nothing is allowed unasked then. `tables`: how the user says that programs
+    only read.
     """
 
     rules: tuple[Rule, ...] = ()
     waiting: tuple[Rule, ...] = ()
     problems: tuple[Problem, ...] = ()
     blind: str = ""
+    tables: "Mapping[str, Table]" = {}
 
 
 class RuleBook:
@@ -54,6 +61,7 @@ class RuleBook:
         self._files: dict[Scope, Path] = {"project": folder / FILE_NAME, "local": folder / LOCAL_NAME}
         if user_file is not None:
             self._files["user"] = user_file
+        self._tables = user_file.parent / TABLES_FOLDER if user_file is not None else None
         self._written: dict[Scope, tuple[object, Written]] = {}
         self._seen: object = None
         self._standing = Standing()
@@ -65,7 +73,7 @@ class RuleBook:
     def standing(self) -> Standing:
         """As the files are at this moment. Raises nothing."""
         stamps: dict[Scope, object] = {scope: _stamp(file) for scope, file in self._files.items()}
-        seen = (stamps, self._trusted())
+        seen = (stamps, self._trusted(), self._tables_stamp())
         if seen != self._seen:
             for scope, stamp in stamps.items():
                 if scope not in self._written or self._written[scope][0] != stamp:
@@ -133,7 +141,24 @@ class RuleBook:
         for rule in found:
             if why := why_idle(rule, in_force, self.ground):
                 problems.append(Problem(rule.origin, f"{rule}: {why}"))
-        return Standing(tuple(in_force), tuple(waiting), tuple(problems), blind)
+        tables = self._tables_in(problems)
+        return Standing(tuple(in_force), tuple(waiting), tuple(problems), blind, tables)
+
+    def _tables_stamp(self) -> object:
+        """What changes whenever a table of the user's does: nothing where there is no folder of them."""
+        if self._tables is None or not self._tables.is_dir():
+            return None
+        return tuple((file.name, _stamp(file)) for file in sorted(self._tables.glob("*.toml")))
+
+    def _tables_in(self, problems: list[Problem]) -> "Mapping[str, Table]":
+        if self._tables is None or not self._tables.is_dir():
+            return {}
+        from flowchat.tools.tables import user_tables
+
+        tables, bad = user_tables(self._tables)
+        place = os.path.join(os.path.dirname(self.place("user")), TABLES_FOLDER)
+        problems += [Problem(Origin("user", f"{place}/{one.file.name}", one.line), f"{one.what}; it is not used") for one in bad]
+        return tables
 
 
 def _rules_in(written: Written, scope: Scope, place: str, problems: list[Problem]) -> list[Rule]:

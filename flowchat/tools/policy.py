@@ -4,6 +4,7 @@ Rules outrank the mode: deny before ask before allow, wherever they stand. A pro
 run later) and a path where keys lie are freed only by a rule that names exactly them, or by bypass.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,7 @@ from flowchat.transcript.entries import Mode
 
 if TYPE_CHECKING:
     from flowchat.tools.command import Judged, Part
+    from flowchat.tools.tables import Table
 
 Decision = Literal["allow", "ask", "deny"]
 By = Literal["mode", "rule", "session", "headless"]
@@ -72,7 +74,7 @@ class Law(Struct, frozen=True):
     """What holds in a session now. `blind`: why it is not known which rules there are; then nothing is allowed unasked.
 
     `trusted`: what the workspace's own settings say may be obeyed. `confined`: commands run in a sandbox that holds, so mode
-    auto frees them.
+    auto frees them. `tables`: what the user says of programs, beside what flowchat knows of them.
     """
 
     mode: Mode
@@ -81,6 +83,7 @@ class Law(Struct, frozen=True):
     blind: str = ""
     trusted: bool = False
     confined: bool = False
+    tables: "Mapping[str, Table]" = {}
 
     def of(self, effect: Effect, tool: str) -> list[Rule]:
         """The rules of an effect that are about a tool."""

@@ -176,8 +176,10 @@ def _check(table: Table, source: _Source, text: str) -> None:
         commands = read(example)
         if isinstance(commands, NotPlain) or len(commands) != 1:
             raise BadTable(_line(text, example), f"the example {example!r} is not one plain command")
+        if commands[0].words[0].text not in (table.program, *_SIGNS):
+            raise BadTable(_line(text, example), f"the example {example!r} is of another program than {table.program}")
         why = only_reads(table, commands[0].words).why
-        if commands[0].words[0].text not in (table.program, "[", ":") or (why == "") != wanted:
+        if (why == "") != wanted:
             said = f"only reads, by this table: {example!r}" if not why else f"the example {example!r} is refused: {why}"
             raise BadTable(_line(text, example), said)
 

@@ -246,3 +246,36 @@ def test_no_rule_of_a_project_that_is_not_trusted_loosens_anything(
             law = Law("default", shelf.ground, standing.rules, standing.blind)
             found.append(LOOSENESS[judge(asked, tool, law, line_of(asked, law)).decision])
         assert found[1] <= found[0]
+
+
+TABLE = """# Counts lines of code.
+flags = ['-v']
+match = ['cloc -v src']
+not_match = ['cloc -x src']
+"""
+
+
+def test_a_table_of_the_users_says_how_a_program_only_reads_and_a_bad_one_is_a_problem(shelf: Shelf) -> None:
+    book = shelf.book()
+    assert (book.standing().tables, book.standing().problems) == ({}, ())
+    folder = shelf.files["user"].parent / "programs"
+    folder.mkdir()
+    (folder / "cloc.toml").write_text(TABLE)
+    (folder / "tokei.toml").write_text(TABLE.replace("cloc -x", "cloc -v"))
+    (folder / "git.toml").write_text(TABLE)
+    standing = book.standing()
+    law = Law("default", shelf.ground, standing.rules, standing.blind, False, False, standing.tables)
+    reach = Reach("run", command="cloc -v . | head")
+    assert judge(reach, "shell", law, line_of(reach, law)).decision == "allow"
+    assert [str(problem) for problem in standing.problems] == [
+        "~/config/programs/git.toml: flowchat has a table for git itself; it is not used",
+        "~/config/programs/tokei.toml:3: the example 'cloc -v src' is of another program than tokei; it is not used",
+    ]
+
+
+def test_a_table_that_lies_in_the_project_is_not_looked_at(shelf: Shelf) -> None:
+    shelf.trusted = True
+    folder = shelf.workspace / ".flowchat" / "programs"
+    folder.mkdir(parents=True)
+    (folder / "cloc.toml").write_text(TABLE)
+    assert shelf.book().standing() == Standing()
