@@ -122,9 +122,9 @@ def _shell() -> list[str]:
 
 
 def _variables(command: str, workspace: Path) -> Mapping[str, str]:
-    """What keeps a git that only reads from running what a repository names; loaded with the first command."""
+    """What keeps a command that only reads from more than that; loaded with the first command."""
     from flowchat.tools.command import judge_command
-    from flowchat.tools.reading_git import variables_for
+    from flowchat.tools.only_reading import variables_for
 
     return variables_for(judge_command(command, str(workspace)))
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from flowchat.tools.command import Judged, judge_command
 from flowchat.tools.environment import FIXED
-from flowchat.tools.reading_git import variables_for
+from flowchat.tools.only_reading import variables_for
 from tests.tools.judging.growing import commands
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

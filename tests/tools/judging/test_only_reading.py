@@ -1,4 +1,4 @@
-"""A git that only reads obeys none of the programs that a repository's settings name."""
+"""What surrounds a command that only reads: its git runs none of the programs that a repository's settings name."""
 
 import os
 import subprocess
@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from flowchat.tools.command import judge_command
-from flowchat.tools.reading_git import variables_for
+from flowchat.tools.only_reading import variables_for
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Desk
 from flowchat.transcript.entries import BlobRef
+from tests.tools.judging.watching import git
 
 LOOKS = (
     *("git status", "git diff", "git diff --cached", "git diff HEAD~1", "git log -p", "git log --oneline -5", "git show HEAD"),
@@ -23,16 +24,6 @@ LOOKS = (
         "git shortlog -sn HEAD",
     ),
 )
-
-
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"},
-    )
 
 
 @pytest.fixture
@@ -105,6 +96,11 @@ def test_a_diff_shows_the_lines_themselves(repository: Path) -> None:
 @pytest.mark.parametrize("command", ["ls", "git commit -m x", "git status && touch x", "git -c a.b=c status"])
 def test_a_command_that_is_no_look_with_git_runs_as_the_user_would_run_it(command: str) -> None:
     assert variables_for(judge_command(command)) == {}
+
+
+def test_a_list_of_packages_leaves_no_compiled_ones_behind() -> None:
+    assert variables_for(judge_command("pip list | head")) == {"PYTHONDONTWRITEBYTECODE": "1"}
+    assert variables_for(judge_command("pip install x")) == {}
 
 
 def test_a_repository_without_a_folder_of_its_own_is_not_taken_for_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How git runs in a command that was judged to only read: by variables around it, so that its text stays what was judged.
+"""How programs run in a command that was judged to only read: by variables around it, so that its text stays what was judged.
 
 A repository's own settings name programs that git would run (an external diff, a text conversion, a monitor, hooks, a
 signature checker) and places that it would connect to. For every git that only reads they are answered here, from outside.
@@ -43,7 +43,7 @@ _FUNCTION = """() {
 In a submodule that has changed git would start another git, which obeys the settings there and none of these: whether its
 files have changed is not looked at, whether its commit has is.
 """
-_VARIABLES = {
+_GIT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -56,8 +56,15 @@ _VARIABLES = {
 """Settings given by variables outrank those of every file. The last name is how the bash of macOS spells the one before it."""
 
 
+_VARIABLES: Mapping[str, Mapping[str, str]] = {
+    "git": _GIT,
+    **dict.fromkeys(("pip", "pip3"), {"PYTHONDONTWRITEBYTECODE": "1"}),
+    **dict.fromkeys(("cargo", "rustc"), {"RUSTUP_AUTO_INSTALL": "0"}),
+}
+
+
 def variables_for(judged: Judged) -> Mapping[str, str]:
-    """What the environment of a judged command is to hold besides: nothing unless it only reads, and reads with git."""
-    if not judged.read_only or not any(part.argv[0] == "git" for part in judged.parts):
+    """What the environment of a judged command is to hold besides: nothing unless it only reads."""
+    if not judged.read_only:
         return {}
-    return _VARIABLES
+    return {name: value for part in judged.parts for name, value in _VARIABLES.get(part.argv[0], {}).items()}
