@@ -56,11 +56,9 @@ _GIT = {
 """Settings given by variables outrank those of every file. The last name is how the bash of macOS spells the one before it."""
 
 
-_VARIABLES: Mapping[str, Mapping[str, str]] = {
-    "git": _GIT,
-    **dict.fromkeys(("pip", "pip3"), {"PYTHONDONTWRITEBYTECODE": "1"}),
-    **dict.fromkeys(("cargo", "rustc"), {"RUSTUP_AUTO_INSTALL": "0"}),
-}
+_PIP = {"PYTHONDONTWRITEBYTECODE": "1"}
+_RUST = {"RUSTUP_AUTO_INSTALL": "0"}
+_VARIABLES: Mapping[str, Mapping[str, str]] = {"git": _GIT, "pip": _PIP, "pip3": _PIP, "cargo": _RUST, "rustc": _RUST}
 
 
 def variables_for(judged: Judged) -> Mapping[str, str]:
