@@ -39,6 +39,12 @@ class Compact(Struct, frozen=True):
     model: str = ""
 
 
+class Review(Struct, frozen=True):
+    """Which model looks at calls in mode auto ("": the session's)."""
+
+    model: str = ""
+
+
 class Limits(Struct, frozen=True):
     """Where a run ends on its own: its steps, and the seconds without a byte from the model."""
 
@@ -66,6 +72,7 @@ class Settings(Struct, frozen=True):
     theme: str = "neutral"
     copy_on_select: bool = False
     compact: Compact = Compact()
+    review: Review = Review()
     limits: Limits = Limits()
     tools: ToolSettings = ToolSettings()
     models: dict[str, ModelSettings] = {}
@@ -91,10 +98,6 @@ def read_settings(file: Path | None) -> tuple[Settings, tuple[str, ...]]:
         return Settings(), (f"{file} cannot be read ({error.strerror}); using defaults for every setting",)
     notices: list[_Notice] = []
     settings = _fit(Settings, table, (), notices)
-    if settings.permission_mode == "auto":
-        path = ("permission_mode",)
-        notices.append((path, "permission_mode = 'auto' comes with the sandbox; 'default' is used until then"))
-        settings = msgspec.structs.replace(settings, permission_mode="default")
     return settings, tuple(f"{file}{place_in(text, path)}: {sentence}" for path, sentence in notices)
 
 
@@ -163,7 +166,7 @@ def _fit_value(
 
 ALLOWED: dict[object, str] = {
     bool: "true or false",
-    Mode: f"one of {', '.join(mode for mode in get_args(Mode) if mode != 'auto')}",
+    Mode: f"one of {', '.join(get_args(Mode))}",
     Percent: "a whole number from 1 to 100",
     Count: "a whole number from 1",
     MaybeCount: "a whole number from 1",

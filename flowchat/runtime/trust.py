@@ -19,7 +19,7 @@ from flowchat.store.trusted import TrustedFolder, TrustFile
 
 SETTINGS_FILE = ".flowchat/config.toml"
 RULE_FILES = (".flowchat/permissions.toml", ".flowchat/permissions.local.toml")
-STEERING = ("model", "compact.model")
+STEERING = ("model", "compact.model", "review.model")
 """Settings that say where keys and messages go, as every `models.NAME.api_base` does: a model's name may hold an address."""
 PERSONAL = ("theme", "copy_on_select")
 """Settings that are the user's alone."""

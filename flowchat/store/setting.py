@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from msgspec import Struct, ValidationError, convert, structs, to_builtins
 
-from flowchat.config import ALLOWED, MODE_ALIASES, Compact, Limits, ModelSettings, Settings, ToolSettings, shown
+from flowchat.config import ALLOWED, MODE_ALIASES, Compact, Limits, ModelSettings, Review, Settings, ToolSettings, shown
 from flowchat.errors import UsageError
 from flowchat.transcript.entries import Mode
 
@@ -27,7 +27,7 @@ def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | f
         fitting: str | int | float | None = convert(value, field.type, strict=False)
     except ValidationError:
         fitting = None
-    if fitting is None or fitting == "auto":
+    if fitting is None:
         raise UsageError(f"{key} = {shown(value)} is not allowed: it must be {allowed}; nothing was changed")
     return path, fitting
 
@@ -63,5 +63,11 @@ def _path_of(key: str) -> tuple[str, ...]:
     return tuple(key.strip().split("."))
 
 
-_TABLES: dict[str, type[Struct]] = {"compact": Compact, "limits": Limits, "tools": ToolSettings, "models": ModelSettings}
+_TABLES: dict[str, type[Struct]] = {
+    "compact": Compact,
+    "review": Review,
+    "limits": Limits,
+    "tools": ToolSettings,
+    "models": ModelSettings,
+}
 """The settings that are tables of settings."""

@@ -228,7 +228,7 @@ class ApprovalDecided(Fact, frozen=True):
 
     call: CallId
     decision: Literal["allow", "deny"]
-    by: Literal["user", "session", "rule", "mode", "headless", "interrupt"]
+    by: Literal["user", "session", "rule", "mode", "review", "headless", "interrupt"]
     rule: str | None = None
     reason: str | None = None
 

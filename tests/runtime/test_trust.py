@@ -218,7 +218,7 @@ def test_before_trust_settings_do_nothing_and_after_it_they_count(tmp_path: Path
 
 
 @pytest.mark.parametrize("is_trusted", [False, True])
-@pytest.mark.parametrize("mode", ["bypass", "yolo", "bypassPermissions", "acceptEdits", "accept-edits"])
+@pytest.mark.parametrize("mode", ["auto", "bypass", "yolo", "bypassPermissions", "acceptEdits", "accept-edits"])
 def test_a_project_never_loosens_the_permission_mode(tmp_path: Path, mode: str, is_trusted: bool) -> None:
     """CVE-2026-33068: trusted or not, the mode is the user's to loosen."""
     [folder] = made(tmp_path, "work")

@@ -155,7 +155,7 @@ def test_what_is_no_settings_file_is_left_as_it_is(file: Path, size: int | None)
         ("compact.soft_percent", "170", "compact.soft_percent = '170' is not allowed: it must be a whole number from 1 to 100;"),
         ("limits.steps", "many", "limits.steps = 'many' is not allowed: it must be a whole number from 1; nothing was changed"),
         ("limits.idle_seconds", "0", "it must be a number of seconds over 0"),
-        ("permission_mode", "auto", "it must be one of default, accept-edits, plan, bypass"),
+        ("permission_mode", "fast", "it must be one of default, accept-edits, plan, auto, bypass"),
         ("models.demo.window", "null", "it must be a whole number from 1"),
         ("theme", 7, "theme = 7 is not allowed: it must be a text"),
     ],
