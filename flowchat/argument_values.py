@@ -47,10 +47,8 @@ def permission_mode(value: str) -> "Mode":
     from flowchat.transcript.entries import Mode
 
     mode = MODE_ALIASES.get(value, value)
-    if mode == "auto":
-        raise UsageError("--permission-mode auto comes with the sandbox: until then use default, accept-edits, plan or bypass")
     if mode not in get_args(Mode):
-        raise UsageError(f"{value!r} is not a permission mode: use default, accept-edits, plan or bypass")
+        raise UsageError(f"{value!r} is not a permission mode: use default, accept-edits, plan, auto or bypass")
     return cast(Mode, mode)
 
 

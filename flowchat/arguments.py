@@ -218,7 +218,7 @@ def _chat_parser() -> "Parser":
     add("-r", "--resume", nargs="?", const=PICK, metavar="ID|TITLE", help="resume that session; without a value, pick one")
     add("-C", "--cwd", type=existing_folder, metavar="DIR", help="work in DIR")
     add("--no-session", action="store_true", help="keep nothing on disk")
-    add("--permission-mode", type=permission_mode, metavar="MODE", help="default, accept-edits, plan or bypass")
+    add("--permission-mode", type=permission_mode, metavar="MODE", help="default, accept-edits, plan, auto or bypass")
     add("--yolo", action="store_true", help="--permission-mode bypass: no call asks")
     add("-p", "--print", action="store_true", help="print the answer and exit; what is not allowed is denied")
     add("--output-format", type=output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")

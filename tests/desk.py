@@ -10,6 +10,7 @@ from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Timer
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
+from flowchat.agent.review import Reviewer
 from flowchat.errors import NoModel
 from flowchat.model.scripted import ScriptedModel, Step
 from flowchat.runtime.background import next_number
@@ -160,7 +161,7 @@ class Desk:
 
     def open(self, *script: Step, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
         """A new session whose model plays `script`; keywords: others, facts, limits, rules, book, tools, jobs, log, blobs,
-        missed."""
+        missed, confined."""
         model = ScriptedModel(*script, others=given.get("others"), facts=given.get("facts"))
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
         return self.seat(model, transcript, mode=mode, attended=attended, **given)
@@ -173,7 +174,8 @@ class Desk:
         tools = given.get("tools") or standard_tools(jobs=jobs)
         surroundings = Surroundings(self.folder, None, self.clock)
         book = given.get("book") or RuleBook(Ground(self.folder), None, given.get("rules", ()))
-        permits = SessionPermits(lambda: session.mode, book, attended)
+        permits = SessionPermits(lambda: session.mode, book, attended, lambda: bool(given.get("confined")))
+        reviewer = Reviewer(lambda: model, attended)
 
         projection, known = Projection(), Known()
 
@@ -186,7 +188,7 @@ class Desk:
 
             limits, missed = given.get("limits", Limits()), given.get("missed", tuple)
             return Agent(
-                model, model, tools, permits, limits, news, self.folder, self.clock, None, projection, known, missed
+                model, model, tools, permits, limits, news, self.folder, self.clock, None, projection, known, missed, reviewer
             )  # fmt: skip
 
         beginning = Beginning(

@@ -30,6 +30,7 @@ HERE = Path.cwd().resolve()
         (["--permission-mode", "acceptEdits"], Chat(HERE, mode="accept-edits")),
         (["--permission-mode", "bypassPermissions"], Chat(HERE, mode="bypass")),
         (["--permission-mode", "plan"], Chat(HERE, mode="plan")),
+        (["--permission-mode", "auto"], Chat(HERE, mode="auto")),
         (["--yolo"], Chat(HERE, mode="bypass")),
         (["-p", "hi"], Chat(HERE, prompt="hi", headless=Headless())),
         (["run", "the", "tests"], Chat(HERE, prompt="the tests", headless=Headless())),
@@ -96,7 +97,7 @@ def test_help_is_a_page_that_shows_how_to_call_it(words: list[str]) -> None:
     assert page.text.endswith("\n")
 
 
-MODES = "use default, accept-edits, plan or bypass"
+MODES = "use default, accept-edits, plan, auto or bypass"
 HELP = "`flowchat --help` lists the options"
 STEPS = "is not a valid step count: use a whole number from 1 to 999,999,999"
 ACTIONS = "`flowchat sessions` takes list, show ID, path ID, delete ID or export ID, not"
@@ -106,7 +107,6 @@ FOR_A_PROMPT = "put a prompt that starts with - after --"
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--permission-mode", "auto"], f"--permission-mode auto comes with the sandbox: until then {MODES}"),
         (["--permission-mode", "fast"], f"'fast' is not a permission mode: {MODES}"),
         (["-C", "/no/such/folder"], "-C '/no/such/folder' does not exist"),
         (["-C", "~nobody-of-this-name/x"], "-C '~nobody-of-this-name/x' does not exist"),

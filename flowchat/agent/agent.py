@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from flowchat.agent.clock import Clock
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
+from flowchat.agent.review import Reviewer
 from flowchat.errors import ModelError
 from flowchat.model.model import EmptyResponse, Model, WireError
 from flowchat.tools.policy import Verdict
@@ -110,3 +111,5 @@ class Agent(Struct, frozen=True):
     projection: Projection = field(default_factory=Projection)
     known: Known = field(default_factory=Known)
     missed: Callable[[], Sequence[Noticed]] = tuple
+    reviewer: Reviewer | None = None
+    """Who answers in mode auto; None: what would be reviewed is denied."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -106,7 +107,7 @@ class _Bench:
             raise ToolError(f"there is no tool {name!r}; the tools are {', '.join(self._agent.tools.names())}")
         args = self._agent.tools.arguments(tool, call.args)
         desk = self._desk(call_id, tool.reach(args, self._agent.workspace))
-        refusal = await self._refusal(call_id, tool, args, desk)
+        refusal = await self._refusal(call_id, call, tool, args, desk)
         if refusal is not None:
             return _plain(call_id, "denied", refusal)
         if not tool.read_only and self._transcript.unsaved is not None:
@@ -116,12 +117,13 @@ class _Bench:
         if not tool.read_only and self._transcript.unsaved is not None:
             return _plain(call_id, "not_run", UNSAVED)
         del self._flight.answers[call_id]
-        return await self._run(call_id, tool, args, desk)
+        return await self._run(call_id, call, tool, args, desk)
 
-    async def _run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> ToolAnswered:
+    async def _run(self, call_id: CallId, call: Call, tool: Tool, args: Mapping[str, object], desk: Desk) -> ToolAnswered:
         started = self._agent.clock.seconds()
         try:
-            outcome = await Widening(self._agent.permits, self._ask, self._transcript.append).run(call_id, tool, args, desk)
+            widening = Widening(self._agent.permits, self._ask, partial(self._reviewed, call), self._transcript.append)
+            outcome = await widening.run(call_id, tool, args, desk)
         except ToolError as error:
             outcome = Outcome(_line(str(error)), str(error), "error")
         except asyncio.CancelledError:
@@ -137,20 +139,36 @@ class _Bench:
             call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
         )  # fmt: skip
 
-    async def _refusal(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> str | None:
+    async def _refusal(self, call_id: CallId, call: Call, tool: Tool, args: Mapping[str, object], desk: Desk) -> str | None:
         """Why the call may not run, or None; a question is asked where the rules leave it to the user."""
         name, reach = tool.schema.name, desk.reach
         assert reach is not None
-        verdict = self._agent.permits.judge(name, args, reach)
+        verdict = await self._reviewed(call, self._agent.permits.judge(name, args, reach))
         if verdict.decision == "ask":
             preview = await asyncio.to_thread(tool.preview, args, desk)
             frees, lasting = self._agent.permits.frees(name, reach), self._agent.permits.lasting(name, reach)
             asked = ApprovalAsked(call_id, preview, verdict.reason or "", frees, lasting)
             return await self._decided(asked, name, reach, await self._ask(asked))
         denied = verdict.decision == "deny"
-        if denied or verdict.rule is not None:
+        if denied or verdict.rule is not None or verdict.by == "review":
             await self._transcript.append(_by_policy(call_id, verdict))
         return verdict.reason or "this call is not allowed" if denied else None
+
+    async def _reviewed(self, call: Call, verdict: Verdict) -> Verdict:
+        """What becomes of a call that is to be reviewed before anyone is asked; any other verdict as it is."""
+        if verdict.decision != "ask" or not verdict.reviewable:
+            return verdict
+        if self._agent.reviewer is None:
+            return Verdict("deny", "review", reason="auto mode denied this call: there is no reviewer")
+        flight = self._flight
+        branch = self._transcript.branch()
+        review = await self._agent.reviewer.review(branch, call, verdict.reason, flight.run, flight.step)
+        if review.used is not None:
+            await self._transcript.append(review.used)
+        if review.outcome == "ask":
+            return Verdict("ask", "review", reason=f"{verdict.reason}; the reviewer denied the last calls: {review.reason}")
+        told = review.reason if review.outcome == "allow" else f"auto mode denied this call: {review.reason}"
+        return Verdict(review.outcome, "review", reason=told)
 
     async def _decided(self, asked: ApprovalAsked, name: str, reach: Reach, decision: Decision) -> str | None:
         call_id, rule = asked.call, None

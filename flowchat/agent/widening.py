@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from flowchat.agent.agent import Permits
 from flowchat.agent.inbox import Decision
+from flowchat.tools.policy import Verdict
 from flowchat.tools.tool import Beyond, Desk, Outcome, Tool, Walled
 from flowchat.transcript.entries import ApprovalDecided, CallId
 from flowchat.transcript.events import ApprovalAsked
@@ -15,15 +16,16 @@ WIDER: dict[Beyond, str] = {"network": "with the network on", "outside": "outsid
 
 
 class Widening:
-    """Runs a call. `ask` puts a question to the user, `keep` a decision into the log."""
+    """Runs a call. `ask` puts a question to the user, `review` one to mode auto's reviewer, `keep` a decision into the log."""
 
     def __init__(
         self,
         permits: Permits,
         ask: Callable[[ApprovalAsked], Awaitable[Decision]],
+        review: Callable[[Verdict], Awaitable[Verdict]],
         keep: Callable[[ApprovalDecided], Awaitable[object]],
     ) -> None:
-        self._permits, self._ask, self._keep = permits, ask, keep
+        self._permits, self._ask, self._review, self._keep = permits, ask, review, keep
 
     async def run(self, call_id: CallId, tool: Tool, args: Mapping[str, object], desk: Desk) -> Outcome:
         """What came of the call, or of its last run where it was allowed more. Raises ToolError."""
@@ -38,7 +40,7 @@ class Widening:
             desk = wider
             desk.output(f"\n[again, {WIDER[walled.beyond]}]\n")
             outcome = await tool.run(args, desk)
-            outcome = replace(outcome, content=f"{outcome.content}\n[run {WIDER[walled.beyond]}, as the user allows]")
+            outcome = replace(outcome, content=f"{outcome.content}\n[run {WIDER[walled.beyond]}, as was allowed]")
         return outcome
 
     async def _refusal(self, call_id: CallId, tool: Tool, args: Mapping[str, object], wider: Desk, walled: Walled) -> str | None:
@@ -46,6 +48,10 @@ class Widening:
         assert wider.reach is not None
         how = WIDER[walled.beyond]
         verdict = self._permits.beyond(wider.reach, walled)
+        if verdict.reviewable:
+            verdict = await self._review(replace(verdict, reason=f"{verdict.reason}; it would run again {how}"))
+        if verdict.by == "review" and verdict.decision != "ask":
+            await self._keep(ApprovalDecided(call_id, verdict.decision, "review", reason=verdict.reason))
         if verdict.decision != "ask":
             return verdict.reason if verdict.decision == "deny" else None
         preview = await asyncio.to_thread(tool.preview, args, wider)

@@ -14,6 +14,8 @@ from flowchat.tools.tool import Beyond, Reach, Walled
 from flowchat.transcript.entries import Mode
 from flowchat.transcript.events import Lasting
 
+NOT_CONFINED = "auto mode asks, since no full sandbox holds commands here"
+
 
 class SessionPermits:
     """Grants live as long as the opening. `attended`: someone can be asked; without, what would be asked is denied.
@@ -48,7 +50,9 @@ class SessionPermits:
         """What becomes of a call: all of it that counts is in its reach."""
         law = self.law()
         verdict = judge(reach, tool, law, line_of(reach, law))
-        return verdict if self._attended else unasked(verdict, tool, reach, law.ground)
+        if verdict.reviewable and not law.confined:
+            verdict = replace(verdict, reviewable=False, reason=f"{verdict.reason}; {NOT_CONFINED}")
+        return verdict if self._attended or verdict.reviewable else unasked(verdict, tool, reach, law.ground)
 
     def hides(self, path: Path) -> bool:
         """Whether a rule keeps a file out of what searches give."""
@@ -72,6 +76,8 @@ class SessionPermits:
         """Whether a call that its sandbox made fail may run with less of it: no rule says so, only the user."""
         if (reach.command, walled.beyond) in self._let_out:
             return Verdict("allow", "session")
+        if self.mode == "auto" and self._confined():
+            return Verdict("ask", "mode", reason=walled.reason, reviewable=True)
         if self._attended:
             return Verdict("ask", "mode", reason=walled.reason)
         return Verdict("deny", "headless", reason=f"the sandbox made this fail: {walled.reason}; there is no one here to ask")

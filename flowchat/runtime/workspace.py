@@ -12,6 +12,7 @@ from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Clock, SystemClock
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
+from flowchat.agent.review import Reviewer
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, NotFound
@@ -251,14 +252,22 @@ class Workspace:
         projection, known = Projection(), Known()
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:
+            if session.mode == "auto" and self.confinement is not None:
+                await self.confinement.probe()  # what is free depends on it
             return await surroundings.news(branch, first, session.mode)
+
+        def reviewing() -> Model:
+            return models.named(self.settings.review.model or session.model)
+
+        reviewer = Reviewer(reviewing, self._attended)
 
         def agent(asking: Session) -> Agent:
             own = models.named(asking.model)
             summariser = models.named(self.settings.compact.model) if self.settings.compact.model else own
             effort = asking.transcript.facts.effort
             return Agent(
-                own, summariser, tools, permits, limits, news, path, self._clock, effort, projection, known, blobs.missed
+                own, summariser, tools, permits, limits, news, path, self._clock, effort, projection, known, blobs.missed,
+                reviewer,
             )  # fmt: skip
 
         beginning = Beginning(

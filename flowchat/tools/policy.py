@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from flowchat.tools.tables import Table
 
 Decision = Literal["allow", "ask", "deny"]
-By = Literal["mode", "rule", "session", "headless"]
+By = Literal["mode", "rule", "session", "review", "headless"]
 
 
 class Verdict(Struct, frozen=True):

@@ -204,6 +204,7 @@ def test_what_counts_says_where_it_comes_from(file: Path) -> None:
         Effective("compact.soft_percent", 70, "file"),
         Effective("compact.hard_percent", 90, "file"),
         Effective("compact.model", "", "default"),
+        Effective("review.model", "", "default"),
         Effective("limits.steps", 20, "file"),
         Effective("limits.idle_seconds", 90.0, "default"),
         Effective("tools.shell_timeout_seconds", 120.0, "default"),
