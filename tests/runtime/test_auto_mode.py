@@ -154,7 +154,7 @@ async def test_without_a_full_sandbox_and_a_user_auto_denies(desk: Desk) -> None
 class Walls:
     """A command that needs the network."""
 
-    schema = ToolSchema("shell", "A tool.", {"type": "object"})
+    schema = ToolSchema("shell", "A tool.", {"type": "object", "properties": {"command": {"type": "string"}}})
     read_only = False
 
     def __init__(self) -> None:
