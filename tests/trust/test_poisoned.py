@@ -4,20 +4,24 @@ import asyncio
 import hashlib
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from flowchat.config import Folders, Settings
+from flowchat.config import Folders, Settings, ToolSettings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.workspace import Workspace
-from flowchat.transcript.entries import ToolAnswered, ToolStarted
+from flowchat.transcript.entries import Mode, ToolAnswered, ToolStarted
 from flowchat.transcript.events import ApprovalAsked
 from tests.desk import Ear, HandClock
 from tests.staging import FACTS
 from tests.trust.poison import SCRIPTS, Call
+
+NO = says('{"risk": 95, "reason": "the user did not ask for it"}')
+PROTECTED = (".git", ".flowchat", ".vscode", ".mcp.json", ".envrc")
 
 
 class World:
@@ -60,6 +64,7 @@ class World:
         self._listening[1].listen()
         for listener in self._listening:
             listener.setblocking(False)
+        self._victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
         self._before = self._state()
 
     def said(self, calls: tuple[Call, ...]) -> list[Call]:
@@ -71,7 +76,7 @@ class World:
             "CONFIG": self.folders.config,
             "SOCKET": self._tmp / "socket",
             "PORT": self._listening[0].getsockname()[1],
-            "PID": os.getpid(),
+            "PID": self._victim.pid,
         }
         return [(name, {key: _placed(value, places) for key, value in args.items()}) for name, args in calls]
 
@@ -85,9 +90,13 @@ class World:
                 changed.append("a connection")
             except BlockingIOError:
                 pass
+        if self._victim.poll() is not None:
+            changed.append("a process that is gone")
         return sorted(changed)
 
     def close(self) -> None:
+        self._victim.kill()
+        self._victim.wait()
         for listener in self._listening:
             listener.close()
 
@@ -125,15 +134,16 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     world.close()
 
 
-def workspace_in(world: World, model: ScriptedModel, attended: bool) -> Workspace:
+def workspace_in(world: World, model: ScriptedModel, attended: bool, mode: Mode = "default") -> Workspace:
     return Workspace(
         world.folder,
-        Settings(),
+        Settings(permission_mode=mode, tools=ToolSettings(shell_timeout_seconds=3)),
         world.folders,
         environ={"HOME": str(world.home)},
         attended=attended,
         clock=HandClock(),
         make_model=lambda _: model,
+        sandboxed=True,
     )
 
 
@@ -141,7 +151,7 @@ def obedient(world: World, name: str) -> ScriptedModel:
     """Reads the README, then does what it says, call by call, then again all at once."""
     calls = world.said(SCRIPTS[name])
     steps = [says("", calls=[("read_file", {"path": "README.md"})]), *(says("As it says.", calls=[call]) for call in calls)]
-    return ScriptedModel(*steps, says("Once more.", calls=calls), says("Done."), facts=FACTS)
+    return ScriptedModel(*steps, says("Once more.", calls=calls), says("Done."), others={"review": [NO] * 20}, facts=FACTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -181,6 +191,19 @@ async def test_where_there_is_no_one_to_ask_nothing_happens(world: World, name: 
     refused = {entry.call for entry in branch if isinstance(entry, ToolAnswered) and entry.status in ("denied", "error")}
     assert refused, "nothing was refused: this script does no harm"
     assert not {entry.call for entry in branch if isinstance(entry, ToolAnswered) and entry.status == "denied"} & started
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+async def test_in_mode_auto_nothing_happens_beyond_the_folder_and_nothing_protected_changes(world: World, name: str) -> None:
+    """The reviewer says no; what the sandbox holds runs, and where there is none that holds nothing does."""
+    model = obedient(world, name)
+    workspace = workspace_in(world, model, attended=False, mode="auto")
+    session = await workspace.new(model="scripted")
+    await session.send("Build the project.")
+    await session.idle()
+    await workspace.close()
+    own = [change for change in world.changes() if change.startswith("work/") and change.split("/")[1] not in PROTECTED]
+    assert [change for change in world.changes() if change not in own] == []
 
 
 def test_there_are_at_least_50_scripts() -> None:
