@@ -52,6 +52,7 @@ def status_of(
         Known("title", session.title or "none yet; /rename TITLE gives one"),
         Known("session", session.sid),
         Known("folder", from_home(str(session.workspace_path)) + (f", branch {greeting.branch}" if greeting.branch else "")),
+        Known("trust", "trusted" if greeting.trusted else "not trusted; /trust shows what waits for that"),
         Known("model", f"{session.model}{reason}" if session.model else "none is chosen; /model chooses one", not session.model),
         Known("mode", session.mode),
         *_sandbox(session, sandbox),
