@@ -74,7 +74,7 @@ async def test_what_a_wall_stops_is_asked_about_with_the_reason_and_run_again(de
     )
     assert (third.preview.title, third.reason) == ("Run it outside?", "wall 2")
     assert tool.ran == ["within", "with the network", "outside"]
-    assert answers(sitting) == [("ok", "done\n[run outside the sandbox, as the user allows]")]
+    assert answers(sitting) == [("ok", "done\n[run outside the sandbox, as was allowed]")]
     assert [decided.reason for decided in sitting.ear.entries(ApprovalDecided)] == [
         *(None, "with the network on", "outside the sandbox")
     ]
