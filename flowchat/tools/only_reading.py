@@ -16,13 +16,16 @@ _SETTINGS = {
     "core.askPass": "false",
     "credential.helper": "",
     "diff.autoRefreshIndex": "false",
+    "diff.submodule": "short",
     "gpg.program": "false",
     "gpg.openpgp.program": "false",
     "gpg.ssh.program": "false",
     "gpg.x509.program": "false",
+    "log.diffMerges": "separate",
     "log.showSignature": "false",
     "protocol.allow": "never",
     "safe.bareRepository": "explicit",
+    "status.submoduleSummary": "false",
 }
 _FUNCTION = """() {
   local -a before=()
@@ -54,8 +57,6 @@ _GIT = {
     "__BASH_FUNC<git>()": _FUNCTION,
 }
 """Settings given by variables outrank those of every file. The last name is how the bash of macOS spells the one before it."""
-
-
 _PIP = {"PYTHONDONTWRITEBYTECODE": "1"}
 _RUST = {"RUSTUP_AUTO_INSTALL": "0"}
 _VARIABLES: Mapping[str, Mapping[str, str]] = {"git": _GIT, "pip": _PIP, "pip3": _PIP, "cargo": _RUST, "rustc": _RUST}
