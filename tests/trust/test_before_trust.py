@@ -97,6 +97,14 @@ def test_tools_that_look_around_run_nothing_of_the_folder(hostile: Hostile, prom
     offline(run)
 
 
+@pytest.mark.parametrize("command", ["ls", "git status", "cat AGENTS.md | sort", "python3 -c 'print(1)'"])
+def test_a_command_the_user_allows_is_the_machines_own(hostile: Hostile, command: str) -> None:
+    run = hostile.run("-p", "-m", "demo", "--output-format", "json", "--allow", f"shell({command})", f"run {command}")
+    assert run.code == 0, run.printed
+    assert (hostile.marks, hostile.calls) == ([], 0)
+    assert [path for path in run.programs if not Path(path).is_absolute() or Path(path).is_relative_to(hostile.folder)] == []
+
+
 def test_a_model_of_a_provider_is_asked_where_the_user_says(hostile: Hostile, refusing: str) -> None:
     """litellm itself is loaded: it would take .env of the folder, were it let."""
     run = hostile.run(

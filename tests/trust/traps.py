@@ -160,6 +160,18 @@ TRAPS: dict[str, Trap] = {
         }
     ),
 }
+LEADING_IN = {
+    "RIPGREP_CONFIG_PATH": ".ripgreprc",
+    "BASH_ENV": "./evil.sh",
+    "ENV": "./evil.sh",
+    "PYTHONSTARTUP": "./setup.py",
+    "GIT_CONFIG_GLOBAL": "evil.gitconfig",
+    "INPUTRC": ".inputrc",
+    "LESSOPEN": "|./evil.sh",
+    "EDITOR": "nano",
+    "PAGER": "./evil.sh",
+}
+"""What of the environment names files of the folder, once one stands in it."""
 READ_AS_TEXT = frozenset(
     {
         *("AGENTS.md", "AGENTS.override.md", ".git/HEAD", ".gitignore", ".flowchat/config.toml"),
@@ -224,7 +236,7 @@ class Hostile:
         """With a PATH that leads into the folder wherever an entry is not absolute."""
         paths = f".:./node_modules/.bin::{os.environ['PATH']}:node_modules/.bin:"
         homes = {"FLOWCHAT_HOME": str(self._tmp / "home"), "HOME": str(self._tmp)}
-        return {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT), **homes}
+        return {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT), **homes, **LEADING_IN}
 
     def run(self, *words: str, **environ: str) -> Run:
         """A command line in the folder, traced."""
