@@ -43,6 +43,10 @@ class Background:
         """All of this opening, in the order they were started."""
         return [] if self._jobs is None else self._jobs.shown()
 
+    def now_ms(self) -> int:
+        """By the clock that says when a job began; 0 where there are none."""
+        return 0 if self._jobs is None else self._jobs.now_ms()
+
     def output(self, number: int) -> str:
         """The end of what a job printed, however much of it the model has read; empty where there is no such job."""
         return "" if self._jobs is None else self._jobs.peek(number)

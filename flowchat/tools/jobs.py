@@ -163,7 +163,7 @@ class Jobs:
     """
 
     def __init__(self, clock_ms: Callable[[], int], shelf: Shelf | None = None, first: Callable[[], int] = lambda: 1) -> None:
-        self._clock_ms, self._shelf, self._first = clock_ms, shelf, first
+        self.now_ms, self._shelf, self._first = clock_ms, shelf, first
         self._jobs: dict[int, Job] = {}
         self._next = 0
         self._closed = False
@@ -235,8 +235,8 @@ class Jobs:
             self.forget(number)
             raise
         if self._shelf:
-            self._shelf.note(number, command, self._clock_ms(), program.mark)
-        job = self._jobs[number] = Job(number, command, program, recording, self._clock_ms)
+            self._shelf.note(number, command, self.now_ms(), program.mark)
+        job = self._jobs[number] = Job(number, command, program, recording, self.now_ms)
         return job
 
     async def _watch(self, job: Job, around: AsyncExitStack) -> None:

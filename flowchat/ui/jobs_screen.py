@@ -48,7 +48,9 @@ class JobsScreen(WorkingScreen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         palette = self._palette
         yield Rows(palette, lambda width: [[(self._heading(), palette.text + palette.bold)], []])
-        yield Listing(palette, (Column("text"), Column("accent"), Column("dim", "right"))).add_class("fills")
+        yield Listing(palette, (Column("text"), Column("accent"), Column("dim", "right"), Column("dim", "right"))).add_class(
+            "fills"
+        )
         yield Rows(palette).add_class("output")
         yield Rows(palette, lambda width: foot_lines(width, self._hints(), palette)).add_class("foot")
 
@@ -122,9 +124,8 @@ class JobsScreen(WorkingScreen[None], inherit_bindings=False):
 
     def _row(self, job: "JobShown") -> Row:
         span = seconds(max(0, (job.ended_ms or self._now_ms()) - job.began_ms) / 1000)
-        stands = f"running {span}" if job.runs else f"{job.end}, ran {span}"
         printed = many(job.lines, "line") if job.lines else ""
-        return Row(job.number, (f"{job.number:>2}  {one_line(clean(job.command))}", stands, printed))
+        return Row(job.number, (f"{job.number:>2}  {one_line(clean(job.command))}", job.end or "running", span, printed))
 
     def _show_output(self) -> None:
         job, palette = self._chosen(), self._palette

@@ -214,7 +214,7 @@ PLACES: dict[str, str] = {
     "messages": "among earlier messages",
     "permissions": "among the rules",
     "jobs": "among the jobs",
-    "trust": "when looking at what waits for trust",
+    "trust": "at what waits for trust",
 }
 """What each context is called in sentences."""
 INSIDE_CHAT = ("composer", "conversation", "find", "queue", "approval")

@@ -123,7 +123,7 @@ def show_jobs(stage: "Stage", session: "Session") -> None:
     def end(number: int) -> None:
         stage.errands.run(background.end(number), brief=False, doing="Ending the job")
 
-    screen = JobsScreen(stage.palette, background.shown, background.output, end, _now_ms, stage.keymap)
+    screen = JobsScreen(stage.palette, background.shown, background.output, end, background.now_ms, stage.keymap)
     stage.app.push_screen(screen)
 
 

@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import asking, confining, figures, finding, judging, listing, resting, starting, streaming
+from tests.benchmarks import asking, confining, figures, finding, flooding, judging, listing, resting, starting, streaming
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "prompt": asking.prompt,
@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "judging": judging.judging,
     "idle": resting.idle,
     "sandbox": confining.sandbox,
+    "floods": flooding.floods,
 }
 
 

@@ -521,6 +521,25 @@ async def cost(stage: Stage) -> None:
     await stage.shows("uncached")
 
 
+@scene("Jobs", "sh serve.sh", "running", "exit 2", "end it", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def jobs(stage: Stage) -> None:
+    work = stage.workspace.path
+    (work / "build.sh").write_text("seq -f 'compiling part %g' 40; echo 'make: *** [all] Error 2'; exit 2\n")
+    (work / "serve.sh").write_text("echo 'Listening on http://127.0.0.1:8000'; echo 'GET / 200'; read wait < gate\n")
+    os.mkfifo(work / "gate")
+    begins = [("shell", {"command": f"sh {name}.sh", "background": True}) for name in ("build", "serve")]
+    stage.model.then(says("I start the build and the server.", calls=begins), says("Both are started."))
+    await stage.send()
+    await stage.decides("once")
+    await stage.until(lambda: len(stage.session.background.shown()) == 1 and stage.session.approval is not None)
+    await stage.decides("once")
+    await stage.until(lambda: [job.runs for job in stage.session.background.shown()] == [False, True])
+    await stage.session.idle()
+    await stage.shows("Job 1 (sh build.sh) ended")
+    await stage.enter("/jobs")
+    await stage.shows("GET / 200")
+
+
 @scene("Keys", "newline", "Ctrl+X. Nothing", "Esc close", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def keys(stage: Stage) -> None:
     await stage.enter("/keys")
