@@ -24,13 +24,17 @@ _RESERVED = frozenset(
 )
 NULL_REDIRECT = re.compile(r"(?:[12]?>>?|&>>?|0?<)[ \t]*/dev/null|[12]?>&[12]")
 """The redirections that touch no file."""
-_TOKEN = re.compile(
+_TOKEN = re.compile(  # a word is its longest reading or none; Python 3.11.2 matches nothing with `++` after a group
     r"""
     (?P<blank>[ \t]+(?:\\\n[ \t]*)*)
   | (?P<comment>\#[^\n]*)
   | (?P<redirect>(?:(?:[12]?>>?|&>>?|0?<)[ \t]*/dev/null|[12]?>&[12])(?=[\s;|&]|\Z))
   | (?P<joint>&&|\|\||[|;\n])
-  | (?P<word>(?:[^\s'"\\$`;&|<>(){}]++|(?<=@)\{[\w-]+\}|\{\}|\\[^\n]|'[^']*'|"(?:[^"\\$`]|\\[^\n]|\$(?=[ |)/"]))*+")++(?![<>{}]))
+  | (?P<word>
+      (?=(?P<longest>(?:
+          [^\s'"\\$`;&|<>(){}]+ | (?<=@)\{[\w-]+\} | \{\} | \\[^\n] | '[^']*' | "(?:[^"\\$`]|\\[^\n]|\$(?=[\x20|)/"]))*"
+      )+))(?P=longest)(?![<>{}])
+    )
     """,
     re.VERBOSE,
 )
