@@ -21,7 +21,7 @@ How to answer
 MODE_TEXTS = {
     "default": "Permission mode: default. Reading inside the workspace is free; the user is asked before anything else.",
     "accept-edits": "Permission mode: accept-edits. Edits inside the workspace are free; the user is asked before commands run.",
-    "plan": "Permission mode: plan. Change nothing and run nothing: read, think, and answer with a plan the user can approve.",
+    "plan": "Permission mode: plan. Change nothing: read, also with commands that only read, and answer with a plan to approve.",
     "auto": "Permission mode: auto. Sandboxed commands are free; the rest is reviewed.",
     "bypass": "Permission mode: bypass. Nothing is asked; be careful.",
 }

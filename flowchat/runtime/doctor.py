@@ -17,6 +17,7 @@ from flowchat.model import discover
 from flowchat.model.offers import Offer
 from flowchat.store.aside import aside
 from flowchat.store.sizes import byte_size
+from flowchat.tools.rules import EFFECTS
 from flowchat.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ async def examine(workspace: "Workspace", environ: Mapping[str, str], asks: bool
     parts.append(Part("tools", tuple(_tools(environ))))
     if workspace.confinement is not None:
         parts.append(Part("sandbox", tuple(_sandbox(await workspace.confinement.probe()))))
+    parts.append(Part("rules", tuple(await aside(lambda: list(_rules(workspace))))))
     parts.append(Part("paths", tuple(await aside(lambda: list(_paths(workspace))))))
     offers = workspace.choosing.offers(await workspace.choosing.look_around())
     parts.append(Part("models", (*_models(offers), *([await _asked(workspace, offers)] if asks else []))))
@@ -122,6 +124,19 @@ def _tools(environ: Mapping[str, str]) -> Iterator[Fact]:
         yield Fact("landlock", f"version {version}" if version > 0 else "not in this kernel, or switched off")
 
 
+def _rules(workspace: "Workspace") -> Iterator[Fact]:
+    """How many there are of each kind, and each that does not count."""
+    standing = workspace.book.standing()
+    for effect in EFFECTS:
+        count = sum(rule.effect == effect for rule in standing.rules)
+        waiting = f", {len(standing.waiting)} wait until this folder is trusted" if effect == "allow" and standing.waiting else ""
+        yield Fact(effect, f"{count}{waiting}")
+    for folder in workspace.more:
+        yield Fact("also inside", str(folder))
+    for problem in standing.problems:
+        yield Fact("rule", str(problem), bad=True)
+
+
 def _sandbox(sandbox: Sandbox) -> Iterator[Fact]:
     yield Fact("tier", f"{sandbox.tier}: {sandbox.why}")
     if sandbox.advice:
@@ -148,7 +163,7 @@ def _paths(workspace: "Workspace") -> Iterator[Fact]:
         yield Fact("kept in", "memory only: set HOME or FLOWCHAT_HOME to a folder that can be written", bad=True)
     else:
         yield from _folders(folders)
-    for notice in workspace.notices:
+    for notice in (notice for notice in workspace.notices if notice not in workspace.book.notice()):
         yield Fact("notice", notice, bad=True)
 
 

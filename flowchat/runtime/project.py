@@ -41,9 +41,15 @@ class Surroundings:
     """Compares what the branch last said of each origin with what is so now; nothing in memory decides."""
 
     def __init__(
-        self, workspace: Path, config_folder: Path | None, clock: Clock, trusted: Callable[[], bool] = lambda: True
+        self,
+        workspace: Path,
+        config_folder: Path | None,
+        clock: Clock,
+        trusted: Callable[[], bool] = lambda: True,
+        more: Sequence[Path] = (),
     ) -> None:
-        """`trusted`: whether the user trusts the workspace now; it may block."""
+        """`trusted`: whether the user trusts the workspace now; it may block. `more` folders count as in it."""
+        self._more = tuple(more)
         self._workspace, self._config_folder, self._clock = workspace, config_folder, clock
         self._trusted = trusted
         self._known = Known()
@@ -58,12 +64,15 @@ class Surroundings:
     def _news(self, branch: Sequence[Record], told: Told, first: bool, mode: Mode, now_ms: int) -> list[ContextAdded | Noticed]:
         found: list[ContextAdded | Noticed] = []
         if first:
-            found += _changed(told, "environment", "environment", environment_text(self._workspace, now_ms, self._trusted()))
+            found += _changed(told, "environment", "environment", self._environment(now_ms))
             found += self._instructions(told)
         if told.get(("mode", "mode"), _digest(MODE_TEXTS["default"])) != _digest(MODE_TEXTS[mode]):
             found.append(_added("mode", "mode", MODE_TEXTS[mode]))
         found += self._mentioned(branch)
         return found
+
+    def _environment(self, now_ms: int) -> str:
+        return environment_text(self._workspace, now_ms, self._trusted(), self._more)
 
     async def weight(self) -> int:
         """What the instructions would add to the first request, in tokens by estimate."""
@@ -165,10 +174,12 @@ def instruction_files(workspace: Path, config_folder: Path | None) -> list[Path]
     return found
 
 
-def environment_text(workspace: Path, now_ms: int, trusted: bool = True) -> str:
+def environment_text(workspace: Path, now_ms: int, trusted: bool = True, more: Sequence[Path] = ()) -> str:
     """Where the agent is; the date without the hour, so that it changes once a day."""
     day = datetime.fromtimestamp(now_ms / 1000).astimezone().strftime("%A, %Y-%m-%d")
     lines = [f"workspace: {workspace}", f"system: {platform.system()} {platform.machine()}", "shell: bash", f"date: {day}"]
+    if more:
+        lines.insert(1, f"folders that count as in it: {', '.join(map(str, more))}")
     if branch := git_branch(workspace):
         lines.append(f"git branch: {branch}")
     if not trusted:

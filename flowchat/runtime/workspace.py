@@ -236,7 +236,7 @@ class Workspace:
         blobs = AskedBlobs(opened.blobs.get)
         models = self._models(blobs.get, lambda: session.tell_context())
         config_folder = self.folders.config if self.folders else None
-        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path))
+        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path), self.more)
         book = self.book if path == self.path else self._book(path)
         permits = self._permits[opened.sid] = SessionPermits(lambda: session.mode, book, self._attended, self._confined)
         limits = Limits(

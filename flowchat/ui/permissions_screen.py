@@ -262,8 +262,8 @@ class PermissionsScreen(WorkingScreen[None], inherit_bindings=False):
 _NEXT: dict[Effect, Effect] = {"allow": "ask", "ask": "deny", "deny": "allow"}
 _SCOPES: dict[Scope, str] = {
     "user": "you in all projects",
-    "project": "this project, for everyone",
-    "local": "this project, for you",
+    "project": "everyone in this project",
+    "local": "you in this project",
 }
 
 

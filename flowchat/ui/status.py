@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowchat import __version__
+from flowchat.tools.rules import EFFECTS
 from flowchat.ui.context_screen import totals
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text
 from flowchat.ui.figures import from_home
@@ -13,6 +15,7 @@ from flowchat.ui.figures import from_home
 if TYPE_CHECKING:
     from flowchat.config import Folders
     from flowchat.runtime.greeting import Greeting
+    from flowchat.runtime.permits import SessionPermits
     from flowchat.runtime.session import Session
     from flowchat.tools.sandbox import Sandbox
     from flowchat.ui.stage import Stage
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 async def show_status(stage: "Stage", session: "Session") -> None:
     greeting = await asyncio.to_thread(stage.workspace.greeting, session.model)
     sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None, stage.workspace.sandbox)
+    sections.insert(1, rules_of(stage.workspace.permits(session), stage.workspace.more))
     _show(stage, "Status", Told(sections, as_text(sections)))
 
 
@@ -76,6 +80,19 @@ def status_of(
     versions = (Known("flowchat", __version__), Known("python", sys.version.split()[0]))
     below = (("context", spent), ("files", files), ("versions", versions))
     return [Section("", tuple(first)), *(Section(title, tuple(rows)) for title, rows in below)]
+
+
+def rules_of(permits: "SessionPermits", more: Sequence[Path]) -> Section:
+    """What is allowed here beside the mode, and which folders count as inside."""
+    standing, granted = permits.book.standing(), len(permits.grants)
+    counts = [(effect, sum(rule.effect == effect for rule in standing.rules)) for effect in EFFECTS]
+    told = [", ".join(f"{count} {effect}" for effect, count in counts if count) or "no rules"]
+    told += [f"{granted} granted for this session"] if granted else []
+    told += [f"{len(standing.waiting)} waiting for trust"] if standing.waiting else []
+    facts = [Known("rules", f"{'; '.join(told)}; /permissions lists them")]
+    facts += [Known("also inside", ", ".join(from_home(str(folder)) for folder in more))] if more else []
+    facts += [Known("rules", f"{from_home(str(problem.origin))}: {problem.sentence}", bad=True) for problem in standing.problems]
+    return Section("permissions", tuple(facts))
 
 
 def _sandbox(session: "Session", sandbox: "Sandbox | None") -> list[Known]:

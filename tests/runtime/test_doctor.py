@@ -60,3 +60,27 @@ async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written
     assert parts["keys"] == (Fact("environment", "OPENAI_API_KEY"),)
     assert not report.sound
     await workspace.close()
+
+
+async def test_it_counts_the_rules_and_names_each_that_does_not_count(tmp_path: Path) -> None:
+    folders = Folders(*(tmp_path / "kept" / name for name in ("data", "config", "cache", "state")))
+    folders.config.mkdir(parents=True)
+    (folders.config / "permissions.toml").write_text('allow = ["grep", "shell(ls *)"]\ndeny = ["teleport", "shell(rm:*)"]\n')
+    work = project_folder(tmp_path)
+    (work / ".flowchat").mkdir()
+    (work / ".flowchat" / "permissions.toml").write_text('allow = ["shell"]\n')
+    environ = ELSEWHERE | {"HOME": str(tmp_path), "PATH": ""}
+    workspace = Workspace(work, Settings(), folders, environ=environ, more=[tmp_path / "lib"])
+    [rules] = [part for part in (await examine(workspace, environ)).parts if part.title == "rules"]
+    place = "~/kept/config/permissions.toml"
+    assert [(fact.name, fact.value[:70], fact.bad) for fact in rules.facts] == [
+        ("deny", "1", False),
+        ("ask", "0", False),
+        ("allow", "2, 1 wait until this folder is trusted", False),
+        ("also inside", "~/lib", False),
+        ("rule", f"{place}:2: 'teleport': there is no tool 'teleport'; the tools are "[:70], True),
+        ("rule", f"{place}:1: shell(ls *): it never matches: `*` is a plain character"[:70], True),
+    ]
+    [notice] = workspace.notices
+    assert notice.startswith(f"{place}:2: 'teleport': there is no tool")
+    assert notice.endswith("(and 1 more: /permissions)")

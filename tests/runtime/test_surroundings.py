@@ -217,3 +217,8 @@ def test_any_head_git_may_have_is_survived(tmp_path: Path, head: bytes | None, l
         (tmp_path / ".git" / "HEAD").write_bytes(head)
     told = environment_text(tmp_path, 1_790_000_000_000).splitlines()
     assert [each for each in told if each.startswith("git")] == ([line] if line else [])
+
+
+def test_the_model_is_told_of_further_folders(tmp_path: Path) -> None:
+    told = environment_text(tmp_path, 1_790_000_000_000, more=(Path("/libs"), Path("/docs"))).splitlines()
+    assert told[:2] == [f"workspace: {tmp_path}", "folders that count as in it: /libs, /docs"]
