@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -31,6 +32,8 @@ REPOSITORIES_LIMIT = 64
 _NOT_SEARCHED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".git"})
 _POINTS_TO_ITSELF = b".\n"
 """In a repository's `commondir`: what git would find without the file."""
+_WORDS = r"(?m)^\s*\w+\s*=(.*)$"
+"""Among them programs that git starts: filters, editors, aliases."""
 _PLACES = r"(?im)^\s*(?:hookspath|path)\s*=\s*\"?(.*?)\"?\s*$"
 """Folders of hooks and files of settings that a git config names."""
 _WORK_TREE = r"(?im)^\s*worktree\s*=\s*\"?(.*?)\"?\s*$"
@@ -49,6 +52,18 @@ class Guard(Struct, frozen=True):
     masked: tuple[tuple[Path, bytes | None], ...] = ()
     writable: tuple[Path, ...] = ()
     note: str = ""
+
+    def shared_with(self, other: "Guard") -> "Guard":
+        """What another guard keeps in its place, too. Programs that run under that one could move anything else while walls are
+        being built round it, and so have them built round something outside."""
+        kept = {*other.pinned, *other.read_only, *(path for path, _ in other.masked)}
+        return Guard(
+            tuple(path for path in self.pinned if path in kept),
+            tuple(path for path in self.read_only if path in kept),
+            tuple((path, content) for path, content in self.masked if path in kept),
+            tuple(path for path in self.writable if path in other.writable),
+            self.note,
+        )
 
     def why(self, text: str) -> str:
         """Which protected thing a message is about: a sentence part, empty where it is none."""
@@ -86,14 +101,14 @@ def find_repositories(root: Path) -> Found:
     return Found(tuple(found))
 
 
-def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], bool]) -> Guard:
+def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], bool], strict: bool = True) -> Guard:
     """What to protect of folders that may be written, by what was found in each; costs a millisecond.
 
-    `is_mask`: whether a thing stands there only to keep a place taken. Raises Unprotectable.
+    `is_mask`: whether a thing stands there only to keep a place taken. Raises Unprotectable, where it is `strict`, for links.
     """
-    draft = _Draft(is_mask)
+    draft = _Draft(is_mask, strict)
     for folder, found in folders.items():
-        for top in (folder, *(repository for repository in found.folders if repository.is_dir())):
+        for top in (folder, *(repository for repository in found.folders if repository.is_dir() and _is_straight(repository))):
             draft.names(top, folder, home)
     return draft.guard(" and ".join(found.note for found in folders.values() if found.note))
 
@@ -101,8 +116,8 @@ def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], 
 class _Draft:
     """A Guard in the making."""
 
-    def __init__(self, is_mask: Callable[[Path], bool]) -> None:
-        self._is_mask = is_mask
+    def __init__(self, is_mask: Callable[[Path], bool], strict: bool) -> None:
+        self._is_mask, self._strict, self._is_straight = is_mask, strict, cache(_is_straight)
         self._pinned: dict[Path, None] = {}
         self._read_only: dict[Path, None] = {}
         self._masked: dict[Path, bytes | None] = {}
@@ -165,6 +180,9 @@ class _Draft:
             for base in (top, git):
                 if (base / named).is_relative_to(top) and os.path.lexists(base / named):
                     self._keep(base / named, None)
+        for word in {word.strip("\"'!;") for values in re.findall(_WORDS, _text(git / "config")) for word in values.split()}:
+            if "/" in word and _kind(top / word) == stat.S_IFREG and _is_straight((top / word).parent):
+                self._keep(top / word, b"")
         for hook in _entries(git / "hooks"):
             if hook.is_symlink() and (target := hook.resolve()).is_relative_to(top) and target.exists():
                 self._keep(target, b"")
@@ -172,9 +190,11 @@ class _Draft:
     def _keep(self, path: Path, missing: bytes | None, masks: bool = False) -> None:
         """Protect what is there; where nothing is and `masks`, its place: by a file that says `missing`, None: a folder."""
         kind = _kind(path)
-        if kind == stat.S_IFLNK:
-            raise Unprotectable(f"{path} is a symbolic link, which a sandbox cannot keep from being replaced")
-        if kind is None or self._is_mask(path):
+        if kind == stat.S_IFLNK or not self._is_straight(path.parent):
+            if self._strict:
+                what = "is" if kind == stat.S_IFLNK else "lies beyond"
+                raise Unprotectable(f"{path} {what} a symbolic link, which a sandbox cannot keep from being replaced")
+        elif kind is None or self._is_mask(path):
             if masks:
                 self._masked[path] = missing
         else:
@@ -205,6 +225,11 @@ def _common_folder(git: Path, top: Path) -> Path | None:
         common, tree = folder, re.search(_WORK_TREE, _text(folder / "config"))
         points_back = tree is not None and (folder / tree[1]).resolve() == top.resolve() and "modules" in folder.parts
     return common if points_back else None
+
+
+def _is_straight(path: Path) -> bool:
+    """Whether no link is on the way."""
+    return os.path.realpath(path) == str(path)
 
 
 def _kind(path: Path) -> int | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from pwd import getpwuid
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -55,12 +56,13 @@ class Confinement:
         self._environ, self._more, self._places, self._landlock = environ, tuple(more), places, landlock
         self._namespaces = namespaces
         self._home = Path(environ.get("HOME") or "/nonexistent").resolve()
-        self.hidden = hidden_of(self._home, hidden)
+        self.hidden = hidden_of((self._home, _account_home() or self._home), hidden)
         self._masks = Masks()
         self._temporary: Path | None = None
         self._own_users = True
         self._trial: asyncio.Task[Sandbox] | None = None
         self._searches: dict[Path, asyncio.Task[Found]] = {}
+        self._running: list[Guard] = []
         self._lifting: set[asyncio.Task[None]] = set()
 
     @property
@@ -90,14 +92,18 @@ class Confinement:
         folders = (workspace, *(folder for folder in self._more if not folder.is_relative_to(workspace)))
         for folder in folders:
             check(folder, self._home)
-        guard = survey({folder: await self._found(folder) for folder in folders}, self._home, is_mask)
+        found = {folder: await self._found(folder) for folder in folders}
+        guard = survey(found, self._home, is_mask, strict=sandbox.tier == "full")
+        for other in self._running:
+            guard = guard.shared_with(other)
         masked = dict(guard.masked) if sandbox.tier == "full" else {}
         self._masks.lay(masked)
+        self._running.append(guard)
         try:
             yield self._spawn(sandbox.tier, argv, self._view(workspace, folders, guard, network)), guard
         finally:
             self._search_again(folders)
-            self._lift(masked)
+            self._lift(guard, masked)
 
     async def settled(self) -> None:
         """Until what commands that have ended needed is cleared away."""
@@ -227,16 +233,25 @@ class Confinement:
             if task is None or task.done():
                 self._searches[folder] = asyncio.get_running_loop().create_task(asyncio.to_thread(find_repositories, folder))
 
-    def _lift(self, masked: Mapping[Path, bytes | None]) -> None:
+    def _lift(self, guard: Guard, masked: Mapping[Path, bytes | None]) -> None:
         """Free the places again, once what was told to end has ended; nobody waits for that."""
 
         async def lift() -> None:
             await settled()
+            self._running.remove(guard)
             self._masks.lift(masked, await asyncio.to_thread(mounts_of_sandboxes))
 
         task = asyncio.get_running_loop().create_task(lift())
         self._lifting.add(task)
         task.add_done_callback(self._lifting.discard)
+
+
+def _account_home() -> Path | None:
+    """Where the user's files are, whatever HOME says."""
+    try:
+        return Path(getpwuid(os.getuid()).pw_dir).resolve()
+    except KeyError:
+        return None
 
 
 def _temporary_folder() -> Path:

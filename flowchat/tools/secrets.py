@@ -13,7 +13,7 @@ _IN_HOME = (
 _ELSEWHERE = ("/run/secrets", "/var/run/secrets")
 
 
-def hidden_of(home: Path, more: Sequence[Path] = ()) -> tuple[Path, ...]:
+def hidden_of(homes: Sequence[Path], more: Sequence[Path] = ()) -> tuple[Path, ...]:
     """What is hidden, without links in it; what lies in another is not named twice."""
-    found = {path.resolve() for path in (*(home / name for name in _IN_HOME), *map(Path, _ELSEWHERE), *more)}
+    found = {path.resolve() for path in (*(home / name for home in homes for name in _IN_HOME), *map(Path, _ELSEWHERE), *more)}
     return tuple(sorted(path for path in found if not found.intersection(path.parents)))

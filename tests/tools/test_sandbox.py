@@ -1,5 +1,6 @@
 """The sandbox: what gets out of it, what works in it, and what it says where it cannot be had."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,71 @@ async def test_what_a_command_makes_is_guarded_from_the_next_on(confinement: Con
     await bash(confinement, work, "git init -q fresh")
     ended = await bash(confinement, work, "echo x > fresh/.git/hooks/pre-commit")
     assert (ended.status, (work / "fresh/.git/hooks/pre-commit").exists()) == (1, False)
+
+
+async def test_a_command_that_is_ended_may_still_tidy_up_and_leaves_nothing_running(confinement: Confinement, work: Path) -> None:
+    command = "trap 'echo tidied > tidied; exit 1' TERM; (setsid sleep 61 &); echo begun > begun; sleep 62 & wait"
+    async with confinement.around(["/bin/bash", "-c", command], work) as (spawn, _):
+        ended = await run(spawn, work, 1.0)
+    ended.recording.close()
+    await confinement.settled()
+    assert (ended.timed_out, (work / "begun").exists(), (work / "tidied").exists()) == (True, True, True)
+    assert [words for words in command_lines() if words in (["sleep", "61"], ["sleep", "62"])] == []
+
+
+async def test_what_is_cancelled_keeps_its_places_taken_until_it_has_ended(confinement: Confinement, work: Path) -> None:
+    begun = asyncio.Event()
+    command = "trap '' TERM; echo begun; while :; do sleep 0.05; echo x > .envrc/x; done 2>/dev/null"
+
+    async def stubborn() -> None:
+        async with confinement.around(["/bin/bash", "-c", command], work) as (spawn, _):
+            await run(spawn, work, 60, lambda text: begun.set())
+
+    running = asyncio.create_task(stubborn())
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert (work / ".envrc").is_dir()
+    await confinement.settled()
+    assert sorted(os.listdir(work)) == [".git", "a.txt"]
+
+
+def command_lines() -> list[list[str]]:
+    found: list[list[str]] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found.append((process / "cmdline").read_text().split("\0")[:-1])
+    return found
+
+
+async def test_a_repository_that_became_a_link_leads_nowhere(confinement: Confinement, base: Path, work: Path) -> None:
+    (victim := base / "victim").mkdir()
+    git(work, "init", "-q", "nested")
+    await bash(confinement, work, "true")
+    shutil.rmtree(work / "nested")
+    (work / "nested").symlink_to("../victim")
+    await bash(confinement, work, "echo x > nested/f; mkdir nested/.vscode; echo x > ../victim/f")
+    assert os.listdir(victim) == []
+
+
+async def test_what_a_running_command_could_move_is_not_built_upon(confinement: Confinement, work: Path) -> None:
+    async with confinement.around(["true"], work):
+        git(work, "init", "-q", "fresh")
+        await bash(confinement, work, "true")  # after it there is another search
+        async with confinement.around(["true"], work) as (_, guard):
+            assert [path for path in guard.pinned if path.is_relative_to(work / "fresh")] == []
+    await confinement.settled()
+    async with confinement.around(["true"], work) as (_, guard):
+        assert work / "fresh" / ".git" in guard.pinned
+
+
+async def test_programs_that_git_starts_from_the_workspace_stay_as_they_are(confinement: Confinement, work: Path) -> None:
+    for name in ("tools/clean.sh", "tools/other.sh"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("cat\n")
+    git(work, "config", "filter.tidy.clean", "sh ./tools/clean.sh --fast")
+    await bash(confinement, work, "echo evil > tools/clean.sh; echo fine > tools/other.sh")
+    assert [(work / f"tools/{name}.sh").read_text() for name in ("clean", "other")] == ["cat\n", "fine\n"]
 
 
 async def test_the_network_is_off_and_can_be_on(confinement: Confinement, work: Path) -> None:
