@@ -167,8 +167,10 @@ class _Bench:
             await self._transcript.append(review.used)
         if review.outcome == "ask":
             return Verdict("ask", "review", reason=f"{verdict.reason}; the reviewer denied the last calls: {review.reason}")
-        told = review.reason if review.outcome == "allow" else f"auto mode denied this call: {review.reason}"
-        return Verdict(review.outcome, "review", reason=told)
+        if review.outcome == "allow":
+            self._emit(Toast("info", f"Auto mode allowed {call.name}: {review.reason}"))
+            return Verdict("allow", "review", reason=review.reason)
+        return Verdict("deny", "review", reason=f"auto mode denied this call: {review.reason}")
 
     async def _decided(self, asked: ApprovalAsked, name: str, reach: Reach, decision: Decision) -> str | None:
         call_id, rule = asked.call, None

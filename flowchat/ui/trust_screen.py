@@ -35,13 +35,14 @@ Decision = Literal["trust", "forget"]
 async def show_trust(stage: "Stage") -> None:
     """Look at the folder, let the user decide, and do it. Raises StorageFailed."""
     workspace = stage.workspace
-    look = await asyncio.to_thread(workspace.trust.look, workspace.path)
+    folder = stage.session.workspace_path if stage.session is not None else workspace.path
+    look = await asyncio.to_thread(workspace.trust.look, folder)
     decision = await stage.app.push_screen_wait(TrustScreen(stage.palette, look, stage.keymap))
     if decision == "trust":
         notices = await workspace.trust_folder(look)
         stage.say(notices[0] if notices else "This folder is trusted", "warning" if notices else "info")
     elif decision == "forget":
-        await asyncio.to_thread(workspace.trust.remove, workspace.path)
+        await asyncio.to_thread(workspace.trust.remove, folder)
         stage.say("This folder is no longer trusted; settings it changed are yours again from the next start on")
     if decision is not None:
         await stage.greet()

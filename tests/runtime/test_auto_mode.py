@@ -9,13 +9,13 @@ import pytest
 
 from flowchat.errors import UsageError
 from flowchat.model.model import Overloaded
-from flowchat.model.scripted import Step, fails, says
+from flowchat.model.scripted import Step, fails, says, waits
 from flowchat.tools.registry import Registry
 from flowchat.tools.rules import parse_rule
 from flowchat.tools.tool import Beyond, Outcome, Reach, Walled
 from flowchat.tools.tool import Desk as Given
 from flowchat.transcript.entries import ApprovalDecided, AttemptUsed, ToolAnswered, ToolSchema, ToolStarted, Usage
-from flowchat.transcript.events import ApprovalAsked, Preview
+from flowchat.transcript.events import ApprovalAsked, Preview, Toast
 from tests.desk import Desk, Sitting
 
 TOUCH = ("shell", {"command": "touch c.txt"})
@@ -58,8 +58,10 @@ async def test_the_rest_is_reviewed_allowed_below_80_and_accounted(desk: Desk) -
     call = outside(desk)
     sitting = auto(desk, says("", calls=[call]), says("ok"), reviews=[answers(12)])
     await sitting.session.send("Write it beside the folder")
-    assert await ended(sitting) == [("ok", "new file, 1 line")] or (desk.folder.parent / "new.txt").exists()
+    assert [status for status, _ in await ended(sitting)] == ["ok"]
+    assert (desk.folder.parent / "new.txt").read_text() == "hello\n"
     assert decisions(sitting) == [("allow", "review", "risk 12 of 100: as asked")]
+    assert [toast.text for toast in sitting.ear.entries(Toast)] == ["Auto mode allowed write_file: risk 12 of 100: as asked"]
     assert sitting.ear.entries(ApprovalAsked) == []
     used = [used for used in sitting.ear.entries(AttemptUsed) if used.purpose == "review"]
     assert [(one.run, one.step, one.model, one.usage) for one in used] == [(used[0].run, 1, "scripted", USAGE)]
@@ -110,6 +112,16 @@ async def test_where_no_one_can_be_asked_a_third_denial_is_one_too(desk: Desk) -
     sitting = auto(desk, *script, says("ok"), reviews=[answers(90)] * 4, attended=False)
     await sitting.session.send("go")
     assert [status for status, _ in await ended(sitting)] == ["denied"] * 4
+
+
+async def test_a_run_that_is_stopped_during_a_review_runs_nothing(desk: Desk) -> None:
+    never = waits('{"risk": 1, ')
+    sitting = auto(desk, says("", calls=[outside(desk)]), reviews=[never])
+    await sitting.session.send("go")
+    await never.reached.wait()
+    await sitting.session.interrupt()
+    assert [status for status, _ in await ended(sitting)] == ["not_run"]
+    assert not (desk.folder.parent / "new.txt").exists()
 
 
 # --- what no reviewer decides ----------------------------------------------------------------------------------------

@@ -214,9 +214,12 @@ class Hostile:
     def _lay(self, path: str, text: str) -> Path:
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = text.replace("MARK", str(self._marks / "mark")).replace("PORT", str(self.port))
-        file.write_text(text)
+        file.write_text(self.placed(text))
         return file
+
+    def placed(self, text: str) -> str:
+        """A text with the places of this world in it."""
+        return text.replace("MARK", str(self._marks / "mark")).replace("PORT", str(self.port))
 
     @property
     def marks(self) -> list[str]:
