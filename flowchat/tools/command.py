@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from flowchat.tools.grammar import shape
 from flowchat.tools.plain import NotPlain, Simple, Word, read, refused_text
-from flowchat.tools.tables import Proof, Table, only_reads, subcommand, table_for
+from flowchat.tools.tables import Table, only_reads, subcommand, table_for
 from flowchat.tools.unwrapping import Said
 
 FOLDERS_LIMIT = 8
@@ -113,7 +113,7 @@ def _part(simple: Simple, argv: tuple[str, ...], table: Table | None, places: "_
         places.lost = places.lost or argv[0] in _MOVING
         return Part(argv, simple.source, f"{argv[0][:40]!r} is not known to only read")
     proof = only_reads(table, simple.words)
-    why = proof.why or places.why_not(table, proof)
+    why = proof.why or places.why_not(table)
     named = () if table.never else subcommand(table, argv)
     strict = bool(why) and _is_strict(table, argv, named)
     paths = tuple(path for word in proof.paths if not word.pattern for path in places.lead(_shown(word, word.text)))
@@ -152,10 +152,10 @@ class _Places:
         if joint in (";", "||", "|"):
             self._now |= self._before
 
-    def why_not(self, table: Table, proof: Proof) -> str:
+    def why_not(self, table: Table) -> str:
         if self.lost:
             return "the folder it runs in does not show"
-        if proof.obeys and table.program == "git" and self._now != {""}:
+        if table.program == "git" and self._now != {""}:
             return "git obeys the settings of the folder that cd leads to"
         return ""
 

@@ -29,9 +29,24 @@ _SETTINGS = {
 }
 _FUNCTION = """() {
   local -a before=()
+  local name top
   while case ${1-} in --no-pager|-P|--no-optional-locks|--literal-pathspecs) :;; *) false;; esac; do
     before+=("$1"); shift
   done
+  case ${1-} in status|diff|blame|grep|ls-files)
+    top=$(command git rev-parse --show-toplevel 2>/dev/null)
+    if [ -n "$top" ]; then
+      case $(pwd -P)/ in "${top%/}"/*) [ -e "$top/.git" ];; *) false;; esac || {
+        echo "git: the settings here say that the files of this repository are in $top" >&2; return 128
+      }
+    fi
+    while IFS= read -r -d '' name; do
+      export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$name" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT="
+      GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+    done < <(for name in --local --worktree; do
+      command git config $name --includes -z --name-only --get-regexp '^filter[.]' 2>/dev/null
+    done);;
+  esac
   case ${1-} in
     status) set -- "$1" --ignore-submodules=dirty "${@:2}";;
     diff) set -- "$1" --no-ext-diff --no-textconv --ignore-submodules=dirty "${@:2}";;
@@ -43,8 +58,10 @@ _FUNCTION = """() {
 }"""
 """What no setting can forbid: a function that bash takes from its environment adds it behind the subcommand's name.
 
-In a submodule that has changed git would start another git, which obeys the settings there and none of these: whether its
-files have changed is not looked at, whether its commit has is.
+Filters that the repository's own settings name are set to nothing, whatever they are called; those of the user's settings stay.
+Files are looked at only where the repository lies, not in a folder elsewhere that its settings name. In a submodule that has
+changed git would start another git, which obeys the settings there and none of these: whether its files have changed is not
+looked at, whether its commit has is.
 """
 _GIT = {
     "GIT_ALLOW_PROTOCOL": "none",

@@ -98,6 +98,52 @@ def test_a_command_that_is_no_look_with_git_runs_as_the_user_would_run_it(comman
     assert variables_for(judge_command(command)) == {}
 
 
+@pytest.mark.parametrize("kind", ["clean", "process"])
+@pytest.mark.parametrize("command", ["git status", "git diff", "git blame a.txt", "git ls-files -m", "git -P diff --stat"])
+def test_a_filter_that_the_repository_names_is_not_run(command: str, kind: str, repository: Path) -> None:
+    """By its own settings, by those of its worktree and by a file that they include."""
+    evil, pwned = repository.parent / "evil.sh", repository.parent / "PWNED"
+    (repository / ".gitattributes").write_text("*.txt filter=e=v.il\n")
+    included = repository.parent / "included"
+    included.write_text(f'[filter "e=v.il"]\n{kind} = {evil}\nrequired = true\n')
+    git(repository, "config", "include.path", str(included))
+    for name in ("core.fsmonitor", "diff.external"):
+        git(repository, "config", "--unset", name)
+    (repository / "a.txt").write_text("hello\nalt\n")
+    pwned.unlink(missing_ok=True)
+    run(command, repository, dict(variables_for(judge_command(command))))
+    assert not pwned.exists()
+    run(command, repository, {})
+    assert pwned.exists()
+
+
+def test_a_filter_of_the_users_own_settings_runs(repository: Path) -> None:
+    (repository / ".gitattributes").write_text("*.txt filter=mine\n")
+    (repository.parent / ".gitconfig").write_text('[filter "mine"]\nclean = tr a-z A-Z\n')
+    (repository / "a.txt").write_text("quiet\n")
+    done = run("git diff -U0", repository, dict(variables_for(judge_command("git diff -U0"))))
+    assert done.stdout.splitlines()[-1] == "+QUIET"
+
+
+@pytest.mark.parametrize("command", ["git status", "git diff", "git grep x", "git blame id"])
+@pytest.mark.parametrize("elsewhere", ["../keys", "..", "/"])
+def test_files_that_the_settings_say_are_elsewhere_are_not_looked_at(command: str, elsewhere: str, repository: Path) -> None:
+    keys = repository.parent / "keys"
+    keys.mkdir()
+    (keys / "id").write_text("secret\n")
+    git(repository, "config", "core.worktree", str((repository / elsewhere).resolve()))
+    done = run(command, repository, dict(variables_for(judge_command(command))))
+    assert (done.returncode, done.stdout) == (128, "")
+
+
+def test_a_linked_worktree_and_a_folder_below_are_looked_at(repository: Path) -> None:
+    git(repository, "worktree", "add", "-q", "../linked")
+    for folder in (repository.parent / "linked", repository / "src"):
+        folder.mkdir(exist_ok=True)
+        done = run("git status -s && git diff --stat", folder, dict(variables_for(judge_command("git status"))))
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_list_of_packages_leaves_no_compiled_ones_behind() -> None:
     assert variables_for(judge_command("pip list | head")) == {"PYTHONDONTWRITEBYTECODE": "1"}
     assert variables_for(judge_command("pip install x")) == {}
