@@ -100,11 +100,15 @@ def test_in_mode_auto_what_the_sandbox_holds_runs_and_the_rest_may_be_reviewed()
     assert (asking.decision, asking.by, asking.reviewable) == ("ask", "rule", False)
 
 
-def test_git_reads_freely_only_where_its_settings_may_be_obeyed() -> None:
-    found = [judged(reach("run", "git status"), "shell", trusted=trusted) for trusted in (True, False)]
+def test_what_obeys_a_folder_reads_freely_only_where_it_is_trusted() -> None:
+    """A toolchain's version may be another's by a file of the folder. git that only reads obeys nothing there."""
+    commands = ("python --version", "git status")
+    found = [judged(reach("run", command), "shell", trusted=trusted) for command in commands for trusted in (True, False)]
     assert [(verdict.decision, verdict.reason) for verdict in found] == [
         ("allow", "it only reads"),
-        ("ask", "git obeys the settings of this folder, which is not trusted yet"),
+        ("ask", "python obeys the settings of this folder, which is not trusted yet"),
+        ("allow", "it only reads"),
+        ("allow", "it only reads"),
     ]
 
 
