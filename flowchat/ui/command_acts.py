@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from flowchat.errors import AlreadyExists
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Seq
-from flowchat.ui import orders
+from flowchat.ui import leaving, orders
 from flowchat.ui.commands import Typed
 from flowchat.ui.figures import from_home
 from flowchat.ui.stage import Stage
@@ -211,7 +211,7 @@ async def _keys(stage: Stage, session: "Session", argument: str) -> None:
 
 
 async def _quit(stage: Stage, session: "Session", argument: str) -> None:
-    stage.app.exit(0)
+    await leaving.leave(stage)
 
 
 BY_NAME: dict[str, Do] = {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from flowchat.ui import command_acts, orders
+from flowchat.ui import command_acts, leaving, orders
 from flowchat.ui.commands import Typed
 from flowchat.ui.keys import ESCAPE_TWICE_SECONDS, LEAVE_TWICE_SECONDS, Twice
 from flowchat.ui.stage import Stage
@@ -81,7 +81,9 @@ class KeyActs:
         elif self._cancelled.again(event.time):
             stage.app.exit(0)
         else:
-            stage.say(stage.keymap.hint("chat", "again leaves", "cancel"))
+            running = stage.session.background.running if stage.session is not None else []
+            ends = f" and ends {leaving.named(running)}" if running else ""
+            stage.say(stage.keymap.hint("chat", f"again leaves{ends}", "cancel"))
 
 
 # --- the others ------------------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ def _submit(acts: KeyActs, event: events.Key) -> None:
 
 def _leave(stage: Stage) -> None:
     if stage.panes.composer.is_blank:
-        stage.app.exit(0)
+        stage.errands.run(leaving.leave(stage), brief=False)
 
 
 def _history(stage: Stage) -> None:

@@ -49,7 +49,7 @@ class Stage:
         self.revision = Revision(self.panes.composer)
         self.unsent = Unsent(screen, self.keep_text)
         self.errands = Errands(screen, self.say, self.panes.composer.give_back, self.panes.edge.tell)
-        self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show)
+        self.visit = Visit(workspace, start, self._hear, self.unsent.keep_now, self._show, self.say)
         self.recent: list[str] = []
         """What was chosen in the menu, the last first."""
         self._on_the_way: list[str] = []

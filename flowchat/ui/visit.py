@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowchat.errors import Busy, FlowchatError
 from flowchat.transcript.events import Heard
-from flowchat.ui import opening
+from flowchat.ui import leaving, opening
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -23,10 +23,14 @@ class Visit:
         hear: Callable[[Heard], None],
         leave: Callable[[], None],
         show: Callable[["Session"], None],
+        say: Callable[[str], None],
     ) -> None:
-        """`leave` is called while the old session is there and open, `show` with the new one just before it takes its place."""
+        """`leave` is called while the old session is there and open, `show` with the new one just before it takes its place.
+
+        `say` hears what ended with the old one.
+        """
         self._workspace, self._start = workspace, start
-        self._hear, self._leave, self._show = hear, leave, show
+        self._hear, self._leave, self._show, self._say = hear, leave, show, say
         self._unwatch: Callable[[], None] = lambda: None
         self._opened = asyncio.Event()
         self._changing = False
@@ -98,4 +102,6 @@ class Visit:
         self._unwatch = session.watch(self._hear)
         self._opened.set()
         if old is not None:
+            if running := old.background.running:
+                self._say(f"{leaving.named(running)} ended with the session you left")
             await old.close()

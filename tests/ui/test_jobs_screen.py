@@ -12,6 +12,8 @@ from flowchat.config import Settings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.tools.jobs import JobShown
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.confirm_screen import ConfirmScreen
+from flowchat.ui.edge import Edge
 from flowchat.ui.jobs_screen import NONE, JobsScreen
 from flowchat.ui.listing import Listing
 from flowchat.ui.meter import Meter
@@ -165,3 +167,42 @@ async def test_what_the_pane_shows_of_an_ended_job_is_the_same_after_a_resume(tm
         await pilot.pause()
         assert pane_rows(again) == live
         await again.close_session()
+
+
+async def test_leaving_asks_while_a_job_runs_and_says_which_one_ends(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "sleep 600")
+    async with stage.app.run_test(size=(100, 30)) as pilot:
+        await stage.begin(pilot)
+        await pilot.press("ctrl+c")
+        await until(stage.app, pilot, lambda: "again leaves and ends Job 1 (sleep 600)" in drawn(stage.app, Edge))
+        await pilot.press(*"/quit", "enter")
+        await until(stage.app, pilot, lambda: isinstance(stage.app.screen, ConfirmScreen))
+        assert "Job 1 (sleep 600) still runs, and will end. Leave?" in " ".join(lines_of(stage.app))
+        await pilot.press("n")
+        await until(stage.app, pilot, lambda: stage.app.screen is stage.app.chat)
+        assert len(session_of(stage.app).background.running) == 1
+        await pilot.press("ctrl+d")
+        await until(stage.app, pilot, lambda: isinstance(stage.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(stage.app, pilot, lambda: stage.app.return_code is not None)
+        await stage.app.close_session()
+    assert stage.app.return_code == 0
+
+
+async def test_another_session_in_its_place_says_what_ended_with_the_one_that_was_left(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "sleep 600")
+    async with stage.app.run_test(size=(100, 30)) as pilot:
+        await stage.begin(pilot)
+        left = session_of(stage.app)
+        await pilot.press(*"/new", "enter")
+        await until(stage.app, pilot, lambda: session_of(stage.app) is not left)
+        await until(stage.app, pilot, lambda: "Job 1 (sleep 600) ended with the session you left" in drawn(stage.app, Edge))
+        await until(stage.app, pilot, lambda: left.state.state == "closed")
+        assert [job.end for job in left.background.shown()] == ["the session was closed"]
+        assert " job" not in stage.metered()
+        await stage.app.close_session()
+
+
+def drawn(app: FlowchatApp, kind: type[Any]) -> str:
+    widget = app.chat.query_one(kind)
+    return " ".join(widget.render_line(y).text.strip() for y in range(widget.size.height))
