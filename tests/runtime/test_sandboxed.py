@@ -1,7 +1,10 @@
 """A workspace whose commands are confined: what is asked, what is said, and what is left behind."""
 
+import asyncio
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -91,3 +94,49 @@ async def test_a_workspace_that_confines_nothing_says_nothing_of_it(base: Path) 
     assert (workspace.confinement, workspace.sandbox) == (None, None)
     assert "sandbox" not in [part.title for part in (await examine(workspace, {})).parts]
     await workspace.close()
+
+
+async def test_a_job_is_confined_too_takes_input_and_leaves_nothing(base: Path) -> None:
+    """A daemon it starts has left its session, its parent and its output; asked to end, the job tidies up."""
+    hidden = (
+        "import os,time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); os.closerange(0, 99); time.sleep(60)"
+    )
+    (base / "daemon.py").write_text(hidden)
+    command = (
+        f"trap 'echo tidied; exit' TERM; echo out > '{base}/outside'; cp '{base}/daemon.py' .; {sys.executable} daemon.py;"
+        " read word; echo $word > inside; echo ready; while :; do read -t 0.05 more; done"
+    )
+    ended = says("", calls=[("job_kill", {"job": 1})])
+    given = says("", calls=[("job_input", {"job": 1, "text": "heard\n"})])
+    began = says("", calls=[("shell", {"command": command, "background": True})])
+    model = ScriptedModel(began, given, says("Up."), ended, says("Down."), facts=FACTS)
+    workspace = workspace_at(base, model)
+    session = await workspace.new(model="scripted")
+    ear = Ear(session.watch)
+    await session.send("go")
+    for number in (1, 2):
+        await ear.until(lambda thing, n=number: isinstance(thing, ApprovalAsked) and len(ear.entries(ApprovalAsked)) == n)
+        session.decide(ear.entries(ApprovalAsked)[-1].call, "once")
+    await session.idle()
+    async with asyncio.timeout(10):
+        while "ready" not in session.background.output(1):
+            await asyncio.sleep(0)
+    assert workspace.confinement is not None
+    confined = (await workspace.confinement.probe()).tier != "none"
+    assert (working_in(workspace.path) != [], (base / "outside").exists()) == (True, not confined)
+    await session.send("end it")
+    await session.idle()
+    killed = ear.entries(ToolAnswered)[-1]
+    assert (killed.summary.partition(",")[0], "tidied" in killed.content) == ("job 1 has ended: job_kill", True)
+    await workspace.close()
+    assert (working_in(workspace.path), (workspace.path / "inside").read_text()) == ([], "heard\n")
+
+
+def working_in(folder: Path) -> list[str]:
+    """The processes whose working directory is that folder."""
+    found: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append((process / "comm").read_text().strip())
+    return found
