@@ -97,6 +97,8 @@ class Shell:
             f"started as job {number}; job_output gives what it prints, job_input writes to its stdin, job_kill ends it."
             " You are told when it ends; it ends with the session at the latest."
         )
+        if "no network" in told_of(self._confinement, desk.beyond):
+            said += " It has no network: what it serves, only its own processes can reach."
         return Outcome(f"job {number} started", said)
 
     def _seconds(self, given: _Args) -> float:
