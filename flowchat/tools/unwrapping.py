@@ -127,7 +127,7 @@ def _run_by(runs: Runs, argv: Argv, guessed: bool) -> tuple[list[Argv], list[Arg
     own = len(argv) - len(rest or ())
     tried = () if guessed or not runs.after else range(1, own)
     after = [one for at in tried if argv[at] in runs.after for one in _up_to(argv[at + 1 :], runs.ends)]
-    lines = [line for at in range(1, own) if runs.lines or runs.config for line in _lines_at(runs, argv, at) if line]
+    lines = _lines_of(runs, argv[:own]) if runs.lines or runs.config else []
     if runs.anywhere or rest is None:
         lines.extend((" ".join(argv[1:]), *(word for word in argv if " " in word)) if runs.joined else ())
         return [], [*after, *(() if guessed else _suffixes(argv))], lines, runs.murky
@@ -135,6 +135,17 @@ def _run_by(runs: Runs, argv: Argv, guessed: bool) -> tuple[list[Argv], list[Arg
         lines.append(" ".join(rest))
     inner = [rest] if rest and not runs.joined else []
     return inner, after, lines, runs.murky or (runs.murky_without and not lines)
+
+
+def _lines_of(runs: Runs, argv: Argv) -> list[str]:
+    """The command lines among a wrapper's own arguments. What one option has brought is not looked at again."""
+    lines: list[str] = []
+    at = 1
+    while at < len(argv):
+        found = list(_lines_at(runs, argv, at))
+        lines.extend(line for line in found if line)
+        at += max(1, len(found))
+    return lines
 
 
 def _lines_at(runs: Runs, argv: Argv, at: int) -> Iterable[str]:

@@ -182,6 +182,9 @@ def test_no_number_of_parts_is_too_many() -> None:
         "flock x ",
         "cd a\n",
         "cd a;",
+        "bash -c ",
+        "sh -",
+        "git -c a.b=!",
         "sudo -x ",
         "bash -c '",
         "${a:-",
@@ -191,6 +194,12 @@ def test_no_number_of_parts_is_too_many() -> None:
 )
 def test_a_knot_of_any_depth_is_judged(knot: str) -> None:
     judged = judge_command((knot * 9_000)[:9_900] + " touch PWNED")
+    assert not judged.read_only
+
+
+@pytest.mark.parametrize("start", ["bash ", "env ", "su ", "flock x "])
+def test_an_option_said_thousands_of_times_is_judged(start: str) -> None:
+    judged = judge_command(start + "-c " * 3_000 + "'touch PWNED'")
     assert not judged.read_only
 
 
