@@ -3,16 +3,18 @@
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from flowchat.tools.environment import child_environment
-from flowchat.tools.guard import Guard
 from flowchat.tools.process import Ended, run
 from flowchat.tools.sandbox import Confinement, Tier
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import Beyond, Desk, Walled
-from flowchat.tools.walled import walled
+
+if TYPE_CHECKING:
+    from flowchat.tools.guard import Guard
 
 _TOLD = {
     "full": "writes only in the workspace, no network",
@@ -59,6 +61,8 @@ async def run_confined(
         ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
     if confinement is None or walls is None:
         return ended, None
+    from flowchat.tools.walled import walled
+
     tier, guard = walls
     text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
     return ended, walled(tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")
@@ -67,7 +71,7 @@ async def run_confined(
 @asynccontextmanager
 async def _walls(
     argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
-) -> AsyncGenerator[tuple[Spawn, tuple[Tier, Guard] | None], None]:
+) -> AsyncGenerator[tuple[Spawn, "tuple[Tier, Guard] | None"], None]:
     sandbox = await confinement.probe() if confinement is not None else None
     if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
         yield Spawn(tuple(argv), {**child_environment(os.environ), **variables}), None

@@ -1,0 +1,151 @@
+"""How a command is started within walls, and what they are built round: bubblewrap or Landlock or macOS's sandbox, masks, guard.
+
+Whoever asks has tried before which of them hold.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from pwd import getpwuid
+
+from flowchat.tools import bubblewrap, seatbelt
+from flowchat.tools.bubblewrap import View
+from flowchat.tools.environment import child_environment
+from flowchat.tools.guard import Found, Guard, check, find_repositories, survey
+from flowchat.tools.masks import Masks, is_mask, mounts_of_sandboxes
+from flowchat.tools.process import settled
+from flowchat.tools.sandbox import Tier
+from flowchat.tools.secrets import hidden_of
+from flowchat.tools.spawn import Spawn
+from flowchat.tools.tool import NotDone
+
+
+class Walls:
+    """`temporary` is a folder that commands may write to, `more` are others, `hidden` what they may not read beside the places
+    where keys usually lie. `own_users`: bubblewrap makes a user namespace, which root can do without."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        temporary: Path,
+        hidden: Sequence[Path],
+        more: Sequence[Path],
+        places: Sequence[str] | None,
+    ) -> None:
+        self._environ, self._more, self.temporary = environ, tuple(more), temporary
+        self._places = bubblewrap.PLACES if places is None else places
+        self._home = Path(environ.get("HOME") or "/nonexistent").resolve()
+        self.hidden = hidden_of((self._home, _account_home() or self._home), hidden)
+        self.own_users = True
+        self._masks = Masks()
+        self._searches: dict[Path, asyncio.Task[Found]] = {}
+        self._running: list[Guard] = []
+        self._lifting: set[asyncio.Task[None]] = set()
+
+    @property
+    def bubblewrap(self) -> str | None:
+        """Where it is; None where the system has none."""
+        return bubblewrap.find(self._places)
+
+    @asynccontextmanager
+    async def around(
+        self, tier: Tier, argv: Sequence[str], workspace: Path, network: bool
+    ) -> AsyncGenerator[tuple[Spawn, Guard]]:
+        """How to start a command, and what is guarded; it must have ended, or been told to, by the end. Raises Unprotectable."""
+        folders = (workspace, *(folder for folder in self._more if not folder.is_relative_to(workspace)))
+        for folder in folders:
+            check(folder, self._home)
+        found = {folder: await self._found(folder) for folder in folders}
+        guard = survey(found, self._home, is_mask, strict=tier == "full")
+        for other in self._running:
+            guard = guard.shared_with(other)
+        masked = dict(guard.masked) if tier == "full" else {}
+        self._masks.lay(masked)
+        self._running.append(guard)
+        try:
+            yield (
+                self._spawn(tier, argv, View(workspace, folders, guard, self.hidden, self.temporary, network, self.own_users)),
+                guard,
+            )
+        finally:
+            self._search_again(folders)
+            self._lift(guard, masked)
+
+    def plain(self, tier: Tier, argv: Sequence[str], workspace: Path) -> Spawn:
+        """How to start a command in a folder in which there is nothing to guard."""
+        view = View(workspace, (workspace,), Guard(), self.hidden, self.temporary, False, self.own_users)
+        return self._spawn(tier, argv, view)
+
+    async def settled(self) -> None:
+        """Until what commands that have ended needed is cleared away, and no search goes on."""
+        while self._lifting:
+            await asyncio.wait(set(self._lifting))
+        await asyncio.gather(*self._searches.values(), return_exceptions=True)
+
+    def _spawn(self, tier: Tier, argv: Sequence[str], view: View) -> Spawn:
+        temporary = str(view.temporary)
+        ours = {"TMPDIR": temporary, "npm_config_cache": f"{temporary}/npm", "GOCACHE": f"{temporary}/go-build"}
+        env = {**child_environment(self._environ), **ours}
+        if sys.platform == "darwin":
+            return Spawn((seatbelt.PROGRAM, "-p", seatbelt.profile(view), *argv), env)
+        from flowchat.tools import seccomp
+
+        code = seccomp.program(os.uname().machine, sockets=view.network or tier == "full", shared=tier == "full")
+        if code is None:
+            raise NotDone(f"no filter of system calls is known for {os.uname().machine}")
+        if tier == "partial":
+            from flowchat.tools import landlock
+
+            writable = (view.temporary, *view.writable, *view.guard.writable)
+            rules = landlock.ruleset(writable, view.hidden, view.network)
+            return Spawn(tuple(argv), env, (rules,), landlock.Restraint(rules, code))
+        if (program := self.bubblewrap) is None:
+            raise NotDone("bubblewrap is not installed any more")
+        theirs = _pipe_with(code)
+        return Spawn((*bubblewrap.arguments(program, view, theirs), *argv), env, (theirs,), wrapped=True)
+
+    # --- what they are built round ------------------------------------------------------------------------------------
+    async def _found(self, folder: Path) -> Found:
+        if folder not in self._searches:
+            self._search_again((folder,))
+        return await asyncio.shield(self._searches[folder])
+
+    def _search_again(self, folders: Sequence[Path]) -> None:
+        """What was made meanwhile is guarded the next time."""
+        for folder in folders:
+            task = self._searches.get(folder)
+            if task is None or task.done():
+                self._searches[folder] = asyncio.get_running_loop().create_task(asyncio.to_thread(find_repositories, folder))
+
+    def _lift(self, guard: Guard, masked: Mapping[Path, bytes | None]) -> None:
+        """Free the places again, once what was told to end has ended; nobody waits for that."""
+
+        async def lift() -> None:
+            await settled()
+            self._running.remove(guard)
+            self._masks.lift(masked, await asyncio.to_thread(mounts_of_sandboxes))
+
+        task = asyncio.get_running_loop().create_task(lift())
+        self._lifting.add(task)
+        task.add_done_callback(self._lifting.discard)
+
+
+def _account_home() -> Path | None:
+    """Where the user's files are, whatever HOME says."""
+    try:
+        return Path(getpwuid(os.getuid()).pw_dir).resolve()
+    except KeyError:
+        return None
+
+
+def _pipe_with(content: bytes) -> int:
+    """The end to read from of a pipe that holds something; a pipe takes 64 KiB (pipe(7))."""
+    theirs, ours = os.pipe()
+    try:
+        os.write(ours, content)
+    finally:
+        os.close(ours)
+    return theirs
