@@ -203,7 +203,9 @@ def _tell_of_rules(command: Policy) -> int:
         if command.action == "list":
             return explaining.list_rules(workspace.book, command.as_json)
         mode = command.mode or workspace.settings.permission_mode
-        return list(explaining.explain(workspace.book, mode, command.tool, command.subject, command.as_json))
+        walls = await workspace.confinement.probe() if mode == "auto" and workspace.confinement else None
+        holds = walls is not None and walls.tier == "full"
+        return list(explaining.explain(workspace.book, mode, command.tool, command.subject, command.as_json, holds))
 
     return _write(_run(tell, Chat(folder, given=command.given)))
 

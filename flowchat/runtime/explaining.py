@@ -26,7 +26,7 @@ class Explained(Struct, frozen=True):
 def explained(book: RuleBook, mode: Mode, tool: str, subject: str, confined: bool = False) -> Explained:
     """What would become of a call now: a command of the shell where `tool` is empty. Raises UsageError for an unknown tool."""
     standing = book.standing()
-    law = Law(mode, book.ground, standing.rules, standing.blind, book.trusted, confined, standing.tables)
+    law = Law(mode, book.ground, (*standing.rules, *standing.led), standing.blind, book.trusted, confined, standing.tables)
     tool = ALIASES.get(tool, (tool,))[0] if tool else RUN_TOOLS[0]
     reach = _reach(tool, subject, book)
     line = line_of(reach, law)

@@ -42,21 +42,23 @@ class SessionPermits:
     def law(self) -> Law:
         """What holds at this moment; the files of rules are looked at."""
         standing = self.book.standing()
-        rules = (*standing.rules, *self._grants)
+        rules = (*standing.rules, *standing.led, *self._grants)
         trusted, confined = self.book.trusted, self._confined()
         return Law(self.mode, self.book.ground, rules, standing.blind, trusted, confined, standing.tables)
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
         """What becomes of a call: all of it that counts is in its reach."""
         law = self.law()
-        verdict = judge(reach, tool, law, line_of(reach, law))
+        line = line_of(reach, law)
+        verdict = judge(reach, tool, law, line)
         if verdict.reviewable and not law.confined:
             verdict = replace(verdict, reviewable=False, reason=f"{verdict.reason}; {NOT_CONFINED}")
-        return verdict if self._attended or verdict.reviewable else unasked(verdict, tool, reach, law.ground)
+        return verdict if self._attended or verdict.reviewable else unasked(verdict, tool, reach, law, line)
 
     def hides(self, path: Path) -> bool:
         """Whether a rule keeps a file out of what searches give."""
-        rules = (rule for rule in self.book.standing().rules if rule.effect == "deny" and rule.spec is not None)
+        standing = self.book.standing()
+        rules = (rule for rule in (*standing.rules, *standing.led) if rule.effect == "deny" and rule.spec is not None)
         return any(names(rule, "read_file") and covers_path(rule, path, self.book.ground) for rule in rules)
 
     def frees(self, tool: str, reach: Reach) -> str:

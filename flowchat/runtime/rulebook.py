@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from flowchat.errors import UsageError
 from flowchat.store.permissions_file import Item, Written, add_item, read_written, remove_item
-from flowchat.tools.idle_rules import why_idle
+from flowchat.tools.idle_rules import where_it_leads, why_idle
 from flowchat.tools.rules import ALIASES, EFFECTS, TOOLS, Effect, Ground, Origin, Rule, Scope, parse_rule
 
 FILE_NAME, LOCAL_NAME = "permissions.toml", "permissions.local.toml"
@@ -43,6 +43,8 @@ class Standing(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     blind: str = ""
     tables: "Mapping[str, Table]" = {}
+    led: tuple[Rule, ...] = ()
+    """Rules that forbid what lies below a link, once more for where it leads."""
 
 
 class RuleBook:
@@ -142,7 +144,8 @@ class RuleBook:
             if why := why_idle(rule, in_force, self.ground):
                 problems.append(Problem(rule.origin, f"{rule}: {why}"))
         tables = self._tables_in(problems)
-        return Standing(tuple(in_force), tuple(waiting), tuple(problems), blind, tables)
+        led = tuple(more for rule in in_force if (more := where_it_leads(rule, self.ground)) is not None)
+        return Standing(tuple(in_force), tuple(waiting), tuple(problems), blind, tables, led)
 
     def _tables_stamp(self) -> object:
         """What changes whenever a table of the user's does: nothing where there is no folder of them."""

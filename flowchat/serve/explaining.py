@@ -32,9 +32,9 @@ def list_rules(book: RuleBook, as_json: bool) -> list[str]:
     return lines + [f"! {clean(str(problem))}\n" for problem in standing.problems]
 
 
-def explain(book: RuleBook, mode: Mode, tool: str, subject: str, as_json: bool) -> Iterator[str]:
-    """What decides on a call, part by part. Raises UsageError."""
-    found = explained(book, mode, tool, subject)
+def explain(book: RuleBook, mode: Mode, tool: str, subject: str, as_json: bool, confined: bool = False) -> Iterator[str]:
+    """What decides on a call, part by part; `confined`: commands run in a sandbox that holds. Raises UsageError."""
+    found = explained(book, mode, tool, subject, confined)
     verdict = found.verdict
     if as_json:
         parts = [

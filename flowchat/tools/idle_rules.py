@@ -1,9 +1,10 @@
 """Rules that can do nothing: written so that nothing fits them, or under a stricter one that covers all they could allow."""
 
+import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
+from flowchat.tools.globs import glob_for
 from flowchat.tools.rules import (
     FETCH_TOOLS,
     MCP,
@@ -37,6 +38,26 @@ def why_idle(rule: Rule, others: Sequence[Rule], ground: Ground) -> str:
     return ""
 
 
+def where_it_leads(rule: Rule, ground: Ground) -> Rule | None:
+    """A rule that forbids paths below a link, written for where that leads now; None where there is no link in it.
+
+    Calls are judged by where their paths lead.
+    """
+    if rule.effect == "allow" or rule.spec is None or rule.literal or rule.tools[0] not in PATH_TOOLS:
+        return None
+    named, rest = _named(from_home(glob_of(rule), ground))
+    path = str(ground.workspace / named)
+    led = os.path.realpath(path)
+    return Rule(rule.tools[0], glob_for(led) + rest, rule.effect, rule.origin) if named and led != path else None
+
+
+def _named(glob: str) -> tuple[str, str]:
+    """A glob in two: the folder, or file, it names without a wildcard, and the rest."""
+    wild = _WILD.search(glob)
+    named = glob if wild is None else glob[: wild.start()].rpartition("/")[0]
+    return named, glob[len(named) :]
+
+
 def _fits_nothing(rule: Rule) -> str:
     spec = rule.spec
     if spec is None or rule.literal or rule.tool.startswith(MCP) or rule.tools[0] not in RUN_TOOLS:
@@ -65,9 +86,7 @@ def _covers(strict: Rule, loose: Rule, ground: Ground) -> bool:
         glob = from_home(glob_of(loose), ground)
         if glob.casefold() == from_home(glob_of(strict), ground).casefold():
             return True
-        wild = _WILD.search(glob)
-        named = glob if wild is None else glob[: wild.start()].rpartition("/")[0]
-        return covers_path(strict, ground.workspace / Path(named), ground)
+        return covers_path(strict, ground.workspace / _named(glob)[0], ground)
     words = prefix_words(loose)
     if words is None:
         return not _OPERATOR.search(loose.spec) and forbids(strict, words_of(loose.spec))

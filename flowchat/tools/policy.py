@@ -111,15 +111,18 @@ def judge(reach: Reach, tool: str, law: Law, line: Line | None = None) -> Verdic
     return _by_mode(reach, law)
 
 
-def unasked(verdict: Verdict, tool: str, reach: Reach, ground: Ground) -> Verdict:
+def unasked(verdict: Verdict, tool: str, reach: Reach, law: Law, line: Line | None = None) -> Verdict:
     """An ask where no one can be asked: a deny that names the rule that would have allowed it, if one could."""
     if verdict.decision != "ask":
         return verdict
-    if verdict.rule is not None:
-        return Verdict("deny", "headless", verdict.rule, f"{verdict.reason}, and there is no one to ask here")
-    rule, _ = grant_for(reach, tool, ground)
-    reason = f"{verdict.reason}, and there is no one to ask here; --allow '{rule}' would allow it"
-    return Verdict("deny", "headless", reason=reason)
+    reason = f"{verdict.reason}, and there is no one to ask here"
+    rule, _ = grant_for(reach, tool, law.ground)
+    written = (
+        Rule(tool, glob_for(rule.spec)) if rule.literal and rule.spec is not None and line is None else Rule(tool, rule.spec)
+    )
+    if judge(reach, tool, replace(law, rules=(*law.rules, written)), line).decision == "allow":
+        reason = f"{reason}; --allow '{written}' would allow it"
+    return Verdict("deny", "headless", verdict.rule, reason)
 
 
 def grant_for(reach: Reach, tool: str, ground: Ground) -> tuple[Rule, str]:

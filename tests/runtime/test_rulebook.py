@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from flowchat.errors import UsageError
-from flowchat.runtime.permits import line_of
+from flowchat.runtime.permits import SessionPermits, line_of
 from flowchat.runtime.rulebook import RuleBook, Standing
 from flowchat.tools.policy import Law, judge
 from flowchat.tools.rules import EFFECTS, Ground, parse_rule
@@ -279,3 +279,18 @@ def test_a_table_that_lies_in_the_project_is_not_looked_at(shelf: Shelf) -> None
     folder.mkdir(parents=True)
     (folder / "cloc.toml").write_text(TABLE)
     assert shelf.book().standing() == Standing()
+
+
+def test_what_is_denied_below_a_link_is_denied_where_it_leads(shelf: Shelf) -> None:
+    (shelf.workspace / "data").mkdir()
+    (shelf.workspace / "data" / "key").write_text("secret")
+    (shelf.workspace / "secrets").symlink_to("data")
+    (shelf.workspace / ".env").symlink_to(shelf.home / "env")
+    shelf.write("user", 'deny = ["Read(secrets/**)", "read_file(.env)"]')
+    standing = shelf.book().standing()
+    assert [str(rule) for rule in standing.led] == [f"read_file({shelf.workspace}/data/**)", f"read_file({shelf.home}/env)"]
+    permits = SessionPermits(lambda: "bypass", shelf.book(), attended=True)
+    for path in (shelf.workspace / "data" / "key", shelf.home / "env"):
+        assert permits.judge("read_file", {}, Reach("read", (path,))).decision == "deny"
+        assert permits.hides(path)
+    assert permits.judge("shell", {}, Reach("run", command="cat secrets/key")).decision == "deny"

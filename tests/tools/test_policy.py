@@ -476,13 +476,16 @@ def test_where_the_rules_cannot_be_read_nothing_is_allowed() -> None:
 
 def test_where_nobody_can_be_asked_the_refusal_names_the_rule_that_would_allow_it() -> None:
     asked = reach("run", "make")
-    denied = unasked(judged(asked, "shell"), "shell", asked, GROUND)
+    law = Law("default", GROUND)
+    denied = unasked(judged(asked, "shell"), "shell", asked, law, line_of(asked, law))
     reason = "it runs a command, and there is no one to ask here; --allow 'shell(make)' would allow it"
     assert denied == Verdict("deny", "headless", reason=reason)
     allowed = Verdict("allow", "mode", reason="default mode")
-    assert unasked(allowed, "read_file", reach("read", "a"), GROUND) == allowed
-    [asking] = rules(ask="shell(make)")
-    told = unasked(judged(asked, "shell", given=(asking,)), "shell", asked, GROUND)
+    assert unasked(allowed, "read_file", reach("read", "a"), law) == allowed
+    odd = unasked(judged(reach("read", "/etc/{a}*"), "read_file"), "read_file", reach("read", "/etc/{a}*"), law)
+    assert "; --allow 'read_file(/etc/[{]a[}][*])' would allow it" in odd.reason
+    law = Law("default", GROUND, rules(ask="shell(make)"))
+    told = unasked(judged(asked, "shell", given=law.rules), "shell", asked, law, line_of(asked, law))
     assert told.reason == "the rule shell(make) (the command line) asks, and there is no one to ask here"
 
 
