@@ -46,7 +46,7 @@ def explain(book: RuleBook, mode: Mode, tool: str, subject: str, as_json: bool, 
         asked = {"tool": found.tool, "subject": found.subject, "mode": found.mode}
         yield json_line({**asked, **decided, "rule": rule, "parts": parts, "unseen": found.unseen or None})
         return
-    yield f"{_WORDS[verdict.decision]}: {clean(_why(verdict.rule, verdict.reason))}\n"
+    yield f"{_WORDS[verdict.decision]}: {clean(_why(verdict.rule, verdict.reason).removeprefix('denied by '))}\n"
     for part in found.parts:
         yield f"  {part.decision:<5}  {clean(part.text)}  ({clean(part.reason)})\n"
     if found.unseen:

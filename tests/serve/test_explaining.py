@@ -61,7 +61,7 @@ def test_without_rules_it_says_what_holds(tmp_path: Path) -> None:
             "",
             "cd src && make test; rm -rf a",
             [
-                "denied: denied by the rule shell(rm:*) (~/permissions.toml:3)",
+                "denied: the rule shell(rm:*) (~/permissions.toml:3)",
                 "  allow  cd src  (it only reads)",
                 f"  allow  make test  ({MAKE})",
                 "  deny   rm -rf a  (the rule shell(rm:*) (~/permissions.toml:3))",
@@ -76,7 +76,7 @@ def test_without_rules_it_says_what_holds(tmp_path: Path) -> None:
             ],
         ),
         ("", "npm ci", ["asks: it runs a command", "  ask    npm ci  (it runs a command)"]),
-        ("Read", "secrets/key", ["denied: denied by the rule Read(secrets/**) (~/permissions.toml:3)"]),
+        ("Read", "secrets/key", ["denied: the rule Read(secrets/**) (~/permissions.toml:3)"]),
         ("edit_file", ".git/config", ["asks: it writes a protected path (.git)"]),
         ("write_file", "/etc/hosts", ["asks: it writes outside the workspace"]),
         ("web_fetch", "docs.python.org", ["asks: it connects to docs.python.org"]),
