@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from flowchat.config import Folders
     from flowchat.runtime.session import Session
+    from flowchat.runtime.trust import Trust
     from flowchat.runtime.workspace import Workspace
     from flowchat.serve.stream import OutputFormat
     from flowchat.store import sessions as store_sessions
@@ -256,25 +257,21 @@ def _use_trash(command: Trash) -> int:
     return _write(lines)
 
 
-def _use_trust(command: Trusting) -> int:
+def _trust(folders: "Folders") -> "Trust":
     import time
 
-    from flowchat.config import open_folders
     from flowchat.runtime.trust import Trust
-    from flowchat.serve import trusting
     from flowchat.store.trusted import TrustFile
 
-    trust = Trust(TrustFile(open_folders(os.environ).data), lambda: time.time_ns() // 1_000_000)
-    match command.action:
-        case "show":
-            lines = trusting.show_folder(trust, command.folder, command.as_json)
-        case "list":
-            lines = trusting.list_folders(trust, command.as_json)
-        case "add":
-            lines = trusting.add_folder(trust, command.folder, command.as_json, command.sure, STDIN, STDERR)
-        case "remove":
-            lines = trusting.remove_folder(trust, command.folder, command.as_json)
-    return _write(lines)
+    return Trust(TrustFile(folders.data), lambda: time.time_ns() // 1_000_000)
+
+
+def _use_trust(command: Trusting) -> int:
+    from flowchat.config import open_folders
+    from flowchat.serve import trusting
+
+    trust = _trust(open_folders(os.environ))
+    return _write(trusting.carry_out(trust, command.action, command.folder, command.as_json, command.sure, STDIN, STDERR))
 
 
 def _store() -> "store_sessions.Sessions":
@@ -317,6 +314,7 @@ def _run(act: "Callable[[Workspace], Coroutine[None, None, Gave]]", chat: Chat |
 
 def _configure(command: Config) -> int:
     from flowchat.config import open_folders
+    from flowchat.runtime.project_settings import effective_in
     from flowchat.serve import looking
     from flowchat.store import settings_file
     from flowchat.transcript.clean import clean
@@ -326,7 +324,7 @@ def _configure(command: Config) -> int:
         case "path":
             return _write(looking.settings_path(folders, command.as_json))
         case "show":
-            found, notices = settings_file.effective(folders.settings_file, os.environ)
+            found, notices = effective_in(here(), _trust(folders), folders.settings_file, os.environ)
             for sentence in notices:
                 _complain(sentence, 0)
             return _write(looking.show_settings(found, command.as_json))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -12,6 +13,21 @@ from flowchat.serve.stream import json_line
 from flowchat.serve.trashing import agreed
 from flowchat.transcript.clean import clean
 from flowchat.transcript.times import minute
+
+Action: TypeAlias = Literal["show", "list", "add", "remove"]
+
+
+def carry_out(trust: Trust, action: Action, folder: Path, as_json: bool, sure: bool, stdin: int, stderr: int) -> Iterator[str]:
+    """What the command says; `add` and `remove` have done it by the end. Raises as they do."""
+    match action:
+        case "show":
+            return show_folder(trust, folder, as_json)
+        case "list":
+            return list_folders(trust, as_json)
+        case "add":
+            return add_folder(trust, folder, as_json, sure, stdin, stderr)
+        case "remove":
+            return remove_folder(trust, folder, as_json)
 
 
 def show_folder(trust: Trust, folder: Path, as_json: bool) -> Iterator[str]:

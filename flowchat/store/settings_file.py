@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, cast
 
 from msgspec import Struct, to_builtins
@@ -12,7 +13,7 @@ from flowchat.config import FILE_LIMIT_BYTES, MODE_ALIASES, Settings, read_setti
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
 from flowchat.store.lock import one_at_a_time
-from flowchat.store.setting import fit_setting, setting_names
+from flowchat.store.setting import fit_setting, setting_names, with_setting
 from flowchat.toml import KeyPath, equals_sign, keys_of_lines, parse_table, parsed_or_none
 
 BACKUP = ".before"
@@ -60,17 +61,25 @@ def _save(target: Path, path: KeyPath, fitting: object, disk: Disk) -> str | Non
 
 
 class Effective(Struct, frozen=True):
-    """A setting as it counts, and where that comes from; a variable of the environment is named in `variable`."""
+    """A setting as it counts, and where that comes from; a variable of the environment is named in `variable`.
+
+    `project`: from the settings of the folder one stands in.
+    """
 
     key: str
     value: str | int | float
-    origin: Literal["default", "file", "environment"]
+    origin: Literal["default", "file", "project", "environment"]
     variable: str = ""
 
 
-def effective(file: Path, environ: Mapping[str, str]) -> tuple[list[Effective], tuple[str, ...]]:
-    """Every setting as it counts now, and a sentence for each thing in the file that does not. Raises nothing."""
+def effective(
+    file: Path, environ: Mapping[str, str], project: Mapping[str, object] = MappingProxyType({})
+) -> tuple[list[Effective], tuple[str, ...]]:
+    """Every setting as it counts now, with those of the `project` that do by dotted name, and a sentence for each thing in the
+    file that does not. Raises nothing."""
     settings, notices = read_settings(file)
+    for key, value in project.items():
+        settings = with_setting(settings, key, value)
     try:
         table = read_table(file)
     except (OSError, ValueError):
@@ -82,7 +91,8 @@ def effective(file: Path, environ: Mapping[str, str]) -> tuple[list[Effective], 
             continue
         written = _value_at(table, path)
         counts = written is not None and MODE_ALIASES.get(str(written), written) == value
-        found.append(Effective(key, cast("str | int | float", value), "file" if counts else "default"))
+        origin = "project" if key in project else "file" if counts else "default"
+        found.append(Effective(key, cast("str | int | float", value), origin))
     if named := environ.get("FLOWCHAT_MODEL", "").strip():
         found[0] = Effective("model", named, "environment", "FLOWCHAT_MODEL")
     return found, notices

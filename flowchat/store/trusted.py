@@ -1,6 +1,5 @@
 """Which folders the user trusts, and what of their settings the user approved: one private file in the data folder."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from msgspec import Struct
 
 from flowchat.errors import StorageFailed
 from flowchat.store.disk import Disk, read_file, refused
+from flowchat.store.lock import one_at_a_time
 
-_FILE, _LOCK = "trust.json", "trust.lock"
+_FILE = "trust.json"
 _FILE_LIMIT_BYTES = 4 * 1024 * 1024
 
 
@@ -47,14 +47,8 @@ class TrustFile:
         """Write what `change` makes of all that are trusted; nothing of another process is lost. Raises StorageFailed."""
         try:
             self._disk.ensure_folder(self._folder)
-            lock = self._disk.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT)
-            try:
-                self._disk.lock(lock)
+            with one_at_a_time(self._folder, self._disk):
                 rows = change(self.folders())
                 self._disk.write_file(self._file, msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
-            finally:
-                os.close(lock)
-        except BlockingIOError as error:
-            raise StorageFailed("another flowchat is just writing which folders are trusted; try again") from error
         except OSError as error:
             raise StorageFailed(refused(self._file, error)) from error

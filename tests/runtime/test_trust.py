@@ -11,7 +11,7 @@ from flowchat.config import ModelSettings, Settings
 from flowchat.errors import StorageFailed
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.project import UNTRUSTED
-from flowchat.runtime.project_settings import STRICTEST_FIRST, with_project
+from flowchat.runtime.project_settings import STRICTEST_FIRST, effective_in, with_project
 from flowchat.runtime.trust import Look, Trust, Waiting, digest_of
 from flowchat.runtime.workspace import Workspace
 from flowchat.store.trusted import TrustFile
@@ -125,7 +125,7 @@ def test_what_is_kept_is_for_the_user_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
-    assert modes == {"data": "0o700", "trust.json": "0o600", "trust.lock": "0o600"}
+    assert modes == {"data": "0o700", "trust.json": "0o600"}
 
 
 def test_without_folders_of_the_user_trust_lasts_as_long_as_the_program(tmp_path: Path) -> None:
@@ -304,6 +304,18 @@ async def test_settings_count_as_soon_as_the_folder_is_trusted(tmp_path: Path) -
     assert (before, workspace.settings.limits.steps) == (200, 5)
     assert workspace_at(tmp_path, ScriptedModel()).settings.limits.steps == 5
     await workspace.close()
+
+
+def test_what_counts_of_a_folder_is_shown_as_the_projects(tmp_path: Path) -> None:
+    [folder] = made(tmp_path, "work")
+    configured(folder, 'permission_mode = "plan"\n[limits]\nsteps = 5\n')
+    own = tmp_path / "config.toml"
+    own.write_text("[limits]\nidle_seconds = 20\n")
+    trust = trust_at(tmp_path)
+    origins = lambda: {one.key: one.origin for one in effective_in(folder, trust, own, {})[0] if one.origin != "default"}
+    assert origins() == {"permission_mode": "project", "limits.idle_seconds": "file"}
+    trust.add(trust.look(folder))
+    assert origins() == {"permission_mode": "project", "limits.steps": "project", "limits.idle_seconds": "file"}
 
 
 async def test_where_no_screen_tells_what_waits_a_session_begins_with_a_notice(tmp_path: Path) -> None:
