@@ -21,7 +21,7 @@ class View(Struct, frozen=True):
     """What a confined program may see and change. All paths are absolute and resolved.
 
     `writable` come before `guard`, which takes back some of them; `hidden` are empty; `temporary` is its /tmp and lies where it
-    lies. `own_users`: a user namespace, which root can do without.
+    lies. `own_users`: a user namespace, which root can do without; `others_files`: root writes those of others in its folders.
     """
 
     workspace: Path
@@ -31,6 +31,7 @@ class View(Struct, frozen=True):
     temporary: Path
     network: bool = False
     own_users: bool = True
+    others_files: bool = False
 
 
 def find(places: Sequence[str] = PLACES) -> str | None:
@@ -48,6 +49,7 @@ def find(places: Sequence[str] = PLACES) -> str | None:
 def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
     """The words before a command's own."""
     words = [program, *_namespaces(view), "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    words += ["--cap-add", "CAP_DAC_OVERRIDE", "--cap-add", "CAP_FOWNER"] if view.others_files else []
     words += ["--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/dev/shm", "--proc", "/proc"]
     for name in _KERNEL_FILES:
         words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
@@ -67,7 +69,7 @@ def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
 
 def _namespaces(view: View) -> Iterator[str]:
     yield from ("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
-    if view.own_users:
+    if view.own_users and not view.others_files:  # over others' files root has no power in a namespace of its own
         yield "--unshare-user"
     if not view.network:
         yield "--unshare-net"

@@ -21,7 +21,7 @@ _SCOPES = 0b11
 """Abstract sockets and signals stay among those who share the rules, version 6."""
 SCOPES_SINCE = 6
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _SECCOMP_MODE_FILTER = 38, 22, 24, 2
-_CAPABILITIES = 64
+_CAPABILITIES, _CAP_DAC_OVERRIDE = 64, 1
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
 
 
@@ -85,16 +85,18 @@ def readable(hidden: Sequence[Path]) -> Iterator[Path]:
 class Restraint:
     """What a program takes upon itself before it begins: made beforehand, so that next to nothing is left to do in the child."""
 
-    def __init__(self, rules: int, seccomp: bytes) -> None:
-        """`rules` is a `ruleset`; it is closed in the child."""
+    def __init__(self, rules: int, seccomp: bytes, others_files: bool = False) -> None:
+        """`rules` is a `ruleset`; it is closed in the child. `others_files`: root keeps its power to write those of others."""
         self._rules = rules
+        kept = {_CAP_DAC_OVERRIDE} if others_files else set[int]()
+        self._dropped = tuple(capability for capability in range(_CAPABILITIES) if capability not in kept)
         self._code = ctypes.create_string_buffer(seccomp, len(seccomp))
         self._filter = _Filter(len(seccomp) // 8, ctypes.addressof(self._code))
         self._libc = _libc()
 
     def __call__(self) -> None:
         """Raises OSError where the kernel refuses: then the program must not run."""
-        for capability in range(_CAPABILITIES):
+        for capability in self._dropped:
             self._libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # only root has any; others are refused
         if self._libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "no_new_privs")

@@ -66,10 +66,9 @@ class Walls:
         self._masks.lay(masked)
         self._running.append(guard)
         try:
-            yield (
-                self._spawn(tier, argv, View(workspace, folders, guard, self.hidden, self.temporary, network, self.own_users)),
-                guard,
-            )
+            others = os.geteuid() == 0 and any(folder.stat().st_uid != 0 for folder in folders)
+            view = View(workspace, folders, guard, self.hidden, self.temporary, network, self.own_users, others)
+            yield self._spawn(tier, argv, view), guard
         finally:
             self._search_again(folders)
             self._lift(guard, masked)
@@ -101,7 +100,7 @@ class Walls:
 
             writable = (view.temporary, *view.writable, *view.guard.writable)
             rules = landlock.ruleset(writable, view.hidden, view.network)
-            return Spawn(tuple(argv), env, (rules,), landlock.Restraint(rules, code))
+            return Spawn(tuple(argv), env, (rules,), landlock.Restraint(rules, code, view.others_files))
         if (program := self.bubblewrap) is None:
             raise NotDone("bubblewrap is not installed any more")
         theirs = _pipe_with(code)

@@ -88,7 +88,7 @@ def base() -> Iterator[Path]:
 def work(base: Path) -> Path:
     folder = base / "work"
     folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
+    git(folder, "init", "-q", "-b", "main", "--template=")
     git(folder, "config", "user.name", "Test")
     git(folder, "config", "user.email", "test@example.org")
     (folder / "a.txt").write_text("a\n")
@@ -300,6 +300,26 @@ async def test_programs_that_git_starts_from_the_workspace_stay_as_they_are(conf
     assert [(work / f"tools/{name}.sh").read_text() for name in ("clean", "other")] == ["cat\n", "fine\n"]
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="only root works in the folders of others")
+@pytest.mark.parametrize("places", [None, ()])
+async def test_root_works_in_a_folder_of_somebody_else_and_no_further(base: Path, work: Path, places: Any) -> None:
+    subprocess.run(["chown", "-R", str(SOMEBODY), str(work)], check=True)
+    (victim := base / "victim").mkdir(mode=0o700)
+    os.chown(victim, SOMEBODY, SOMEBODY)
+    made = Confinement({**os.environ, "HOME": str(base / "person")}, places=places)
+    if (await made.probe()).tier == "none":
+        await made.close()
+        pytest.skip("there is no sandbox here")
+    command = f"echo b >> a.txt; echo x > '{victim}/f'; mkdir -p .git/hooks; echo x > .git/hooks/x; mount -t proc p ."
+    await bash(made, work, command)
+    await made.close()
+    assert ((work / "a.txt").read_text(), os.listdir(victim), (work / ".git/hooks/x").exists()) == (
+        "a\nb\n",
+        [],
+        places is not None,
+    )
+
+
 async def test_the_network_is_off_and_can_be_on(confinement: Confinement, work: Path) -> None:
     command = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort | tr '\\n' ' '"
     off, on = [(await bash(confinement, work, command, network)).recording.head for network in (False, True)]
@@ -357,7 +377,7 @@ async def test_a_bubblewrap_that_holds_nothing_is_found_out(tmp_path: Path) -> N
         (lambda work: (work / ".vscode").symlink_to("elsewhere"), r"\.vscode is a symbolic link"),
         (lambda work: (work / ".git").rename(work / "g") and (work / ".git").symlink_to("g"), r"\.git is a symbolic link"),
         (
-            lambda work: shutil.rmtree(work / ".git/hooks") or (work / ".git/hooks").symlink_to("../h"),
+            lambda work: shutil.rmtree(work / ".git/hooks", True) or (work / ".git/hooks").symlink_to("../h"),
             r"hooks is a symbolic link",
         ),
     ],
