@@ -311,9 +311,7 @@ class Session:
         ends_at = asyncio.get_running_loop().time() + CLOSE_SECONDS
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self.commands.close()
-                await self._activity.close()
-                await self.background.close()
+                await asyncio.gather(self.commands.close(), self._activity.close(), self.background.close())
         except TimeoutError:
             self._activity.abandon()
         await self._titling.stop()

@@ -206,6 +206,12 @@ def adopt_orphans() -> None:
         pass
 
 
+def orphans() -> set[int]:
+    """Processes that became our children when their parents ended; empty where that cannot be told."""
+    found = _children()
+    return set() if -1 in found else found - _leaders
+
+
 def is_no_orphan(pid: int) -> None:
     """This child is ours by intention and stays."""
     _leaders.add(pid)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
 from msgspec import Struct
@@ -184,7 +184,7 @@ def _start(spawn: Spawn, cwd: Path, reads: bool = False) -> Started:
         process.stdin.close()
         os.set_blocking(stdin, False)
     _watchdog.watch(process.pid)
-    return Started(process, ours, stdin, mark, spawn.wrapped, _watchdog.forget)
+    return Started(process, ours, stdin, mark, spawn.wrapped, _watchdog.forget, _watchdog.watch_orphans)
 
 
 # --- if we are killed ------------------------------------------------------------------------------------------------
@@ -196,15 +196,15 @@ while read -r sign pid; do
     live=$rest
     [ "$sign" = + ] && live="$live $pid"
 done
-for one in $live; do kill -9 "-$one"; done
+for one in $live; do kill -9 "-$one"; kill -9 "$one"; done
 rounds=50
 while found=$(grep -las "$1" /proc/[0-9]*/environ); [ -n "$found" ] && [ $rounds -gt 0 ]; do
     for path in $found; do pid=${path#/proc/}; kill -9 "${pid%/environ}"; done
     rounds=$((rounds - 1))
 done
 """
-"""Reads "+ pid" and "- pid" of programs; when our end of its pipe closes, however we ended, it kills the groups of those
-that are left, then whatever carries our mark."""
+"""Reads "+ pid" and "- pid" of programs and of what has left them; when our end of its pipe closes, however we ended, it kills
+those that are left and their groups, then whatever carries our mark."""
 
 
 class _Watchdog:
@@ -213,6 +213,7 @@ class _Watchdog:
     def __init__(self) -> None:
         self._marks = 0
         self._owner = ""
+        self._orphans: Set[int] = frozenset()
         self._pipe: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -228,6 +229,13 @@ class _Watchdog:
 
     def forget(self, pid: int) -> None:
         self._tell("-", pid)
+
+    def watch_orphans(self, orphans: Set[int]) -> None:
+        """These are ours now, and no others: some have no mark left to be found by."""
+        for sign, pids in (("+", orphans - self._orphans), ("-", self._orphans - orphans)):
+            for pid in pids:
+                self._tell(sign, pid)
+        self._orphans = set(orphans)
 
     def _start(self) -> None:
         conceal(shown(os.environ) | {MARK.encode()})  # the mark: a flowchat within a flowchat's call stays recognisable

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Protocol
 
 from msgspec import Struct
 
-from flowchat.tools.descent import PROCESS_LIMIT, Descent
+from flowchat.tools.descent import PROCESS_LIMIT, Descent, orphans
 from flowchat.tools.recording import Live, Recording
 
 PIPE_GRACE_SECONDS = 0.1
@@ -15,8 +15,8 @@ PIPE_GRACE_SECONDS = 0.1
 LIVE_PACE_SECONDS = 0.05
 INPUT_LIMIT_BYTES = 1024 * 1024
 """Of input that a program has not read yet."""
-CROWD_PACE_SECONDS = 0.1
-"""How often a program is looked at for having started too many others."""
+LOOK_PACE_SECONDS = 0.1
+"""How often a program is looked at for having started too many others, and for what has left it."""
 _CHUNK_BYTES = 64 * 1024
 _ending: set["asyncio.Task[None]"] = set()
 """Programs being ended in the background; `settled` awaits them."""
@@ -35,7 +35,7 @@ class Child(Protocol):
 class Started(Struct, frozen=True):
     """A process in a session of its own. `pipe` is our non-blocking end of what it prints, `stdin` of what it reads, or None.
 
-    `reaped` is called once its number means nothing any more.
+    `reaped` is called once its number means nothing any more, `seen` again and again with the orphans we have meanwhile.
     """
 
     process: Child
@@ -44,6 +44,7 @@ class Started(Struct, frozen=True):
     mark: str
     wrapped: bool
     reaped: Callable[[int], None]
+    seen: Callable[[Set[int]], None]
 
 
 async def settled() -> None:
@@ -78,7 +79,7 @@ class Program:
         self._descent = Descent(self._process.pid, started.mark, started.wrapped)
         self._loop.add_reader(self._pipe, self._read)
         self._watch_exit()
-        self._look = self._loop.call_later(CROWD_PACE_SECONDS, self._look_around)
+        self._look = self._loop.call_later(LOOK_PACE_SECONDS, self._look_around)
 
     @property
     def mark(self) -> str:
@@ -194,12 +195,13 @@ class Program:
         _set(self._exited)
 
     def _look_around(self) -> None:
+        self._started.seen(orphans())
         self.crowded = self._descent.count_beyond(PROCESS_LIMIT)
         if self.crowded:
             self._descent.freeze()
             _set(self._enough)
         else:
-            self._look = self._loop.call_later(CROWD_PACE_SECONDS, self._look_around)
+            self._look = self._loop.call_later(LOOK_PACE_SECONDS, self._look_around)
 
     # --- its output --------------------------------------------------------------------------------------------------
     def _read(self) -> None:

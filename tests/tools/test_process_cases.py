@@ -164,6 +164,25 @@ async def test_a_daemon_is_found_however_it_was_made(tmp_path: Path, way: str, h
     assert (has_ended(int(pid.read_text()), 0), marked()) == (True, [])
 
 
+@pytest.mark.parametrize("way", ["double fork, setsid, nothing open", "and no environment", "and stopped"])
+def test_no_daemon_survives_our_own_death_by_kill_9(tmp_path: Path, way: str) -> None:
+    """One without a mark is known from when it became our child: here we are killed a second after that."""
+    daemon, pid = tmp_path / "daemon.py", tmp_path / "pid"
+    daemon.write_text(DAEMON.format(more=WAYS[way]))
+    script = (
+        "import asyncio, pathlib\nfrom flowchat.tools.process import run\n"
+        f"asyncio.run(run(['bash', '-c', '{sys.executable} {daemon} {pid}; sleep 1; echo up; sleep 60'], pathlib.Path('/'), None,"
+        " lambda text: print(text, end='', flush=True)))"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", script], env=environ, stdout=subprocess.PIPE, text=True) as flowchat:
+        assert flowchat.stdout is not None
+        assert flowchat.stdout.readline() == "up\n"
+        flowchat.kill()
+        flowchat.wait()
+    assert has_ended(int(pid.read_text()))
+
+
 async def test_who_is_stopped_is_asked_too_and_may_still_tidy_up() -> None:
     command = "bash -c 'trap \"echo tidied; exit\" TERM; kill -STOP $$; while :; do :; done' & sleep 0.3; wait"
     ended = await bash(command, timeout_seconds=1.0)
