@@ -15,6 +15,9 @@ LONGEST_CHARS = 10_000
 _GLOB = re.compile(r"[*?\[]")
 _OUTSIDE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"))
 _UNPRINTED = re.compile(r"[^\t\n -~]")
+_MARKED = re.compile(r"[\\'\"*?\[~]")
+_TILDE = re.compile(r"[=:]~|\A~[-+\d]")
+_ABOVE = re.compile(r"(?:\A|/)\.[*?\[.]|[*?\[].*/\.\.(?:/|\Z)", re.DOTALL)
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[.*\])?\+?=", re.DOTALL)
 _RESERVED = frozenset(
     {
@@ -115,7 +118,7 @@ def read(text: str) -> tuple[Simple, ...] | NotPlain:
 
 
 def _word(token: str) -> Word:
-    if token.isalnum() or not re.search(r"[\\'\"*?\[~]", token):
+    if _MARKED.search(token) is None:
         return Word(token, token)
     texts: list[str] = []
     patterns: list[str] = []
@@ -138,9 +141,9 @@ def _why_not(word: Word, first: bool) -> str:
         return f"{word.written[:40]!r} is shell syntax, not a program"
     if first and word.written != "[" and (word.pattern or word.home):
         return "the program's name is a pattern"
-    if re.search(r"[=:]~|\A~[-+\d]", word.written):
+    if "~" in word.written and _TILDE.search(word.written):
         return "a ~ in it may stand for another folder"
-    if word.pattern and re.search(r"(?:\A|/)\.[*?\[.]|[*?\[].*/\.\.(?:/|\Z)", word.pattern):
+    if word.pattern and _ABOVE.search(word.pattern):
         return f"{word.written[:40]!r} may match the folder above"
     return ""
 

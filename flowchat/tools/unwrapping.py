@@ -127,7 +127,7 @@ def _run_by(runs: Runs, argv: Argv, guessed: bool) -> tuple[list[Argv], list[Arg
     own = len(argv) - len(rest or ())
     tried = () if guessed or not runs.after else range(1, own)
     after = [one for at in tried if argv[at] in runs.after for one in _up_to(argv[at + 1 :], runs.ends)]
-    lines = _lines_of(runs, argv[:own]) if runs.lines or runs.config else []
+    lines = _lines_of(runs, argv[:own]) if runs.lines or (runs.config and any("=!" in word for word in argv)) else []
     if runs.anywhere or rest is None:
         lines.extend((" ".join(argv[1:]), *(word for word in argv if " " in word)) if runs.joined else ())
         return [], [*after, *(() if guessed else _suffixes(argv))], lines, runs.murky
