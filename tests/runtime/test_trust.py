@@ -1,6 +1,7 @@
 """Trust of a folder: whose trust covers what, what waits for it, and what a project's settings can change."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -338,3 +339,10 @@ async def test_where_no_screen_tells_what_waits_a_session_begins_with_a_notice(t
         "2 settings and rules of this folder's .flowchat wait for your trust and are not used; `flowchat trust` shows them"
     ]
     await workspace.close()
+
+
+def test_folders_trusted_at_the_same_time_are_all_trusted(tmp_path: Path) -> None:
+    folders = made(tmp_path, *(f"work{number}" for number in range(12)))
+    with ThreadPoolExecutor(6) as together:
+        list(together.map(lambda folder: trusting(tmp_path, folder), folders))
+    assert {row.path for row in trust_at(tmp_path).folders()} == {str(folder) for folder in folders}
