@@ -30,7 +30,7 @@ from flowchat.tools.rules import (
 )
 from flowchat.tools.rules import parse_rule as parse_rule
 from flowchat.tools.tool import Reach
-from flowchat.tools.touching import Touched
+from flowchat.tools.touching import WORDS_LIMIT, Touched
 from flowchat.transcript.entries import Mode
 
 if TYPE_CHECKING:
@@ -255,6 +255,8 @@ def _worry(line: Line, law: Law) -> str:
     read = Reach("read")
     if why := next((why for path in line.touched.words if (why := why_locked(path, read, law.ground))), ""):
         return why
+    if line.touched.is_crowded:
+        return f"it has more than {WORDS_LIMIT:,} words"
     about_paths = [rule for rule in law.rules if rule.effect != "allow" and rule.spec is not None and rule.tools[0] in PATH_TOOLS]
     for rule in about_paths:
         if any(covers_path(rule, path, law.ground) for path in line.touched.words):

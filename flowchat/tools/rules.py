@@ -188,13 +188,15 @@ def covers_path(rule: Rule, path: Path, ground: Ground) -> bool:
     if rule.literal:
         return str(path) == rule.spec
     glob = from_home(glob_of(rule), ground)
+    text, top = str(path), str(ground.workspace)
     if rule.effect == "allow":
-        return _fits(glob, path, ground.workspace)
-    glob, workspace = glob.casefold(), Path(str(ground.workspace).casefold())
-    for one in (Path(str(path).casefold()), *Path(str(path).casefold()).parents):
-        if _fits(glob, one, workspace) or (glob.startswith("**/") and _fits(f"/{glob}", one, workspace)):
-            return True
-    return False
+        return _fits(glob, text, top)
+    glob, text, top = glob.casefold(), text.casefold(), top.casefold()
+    while not _fits(glob, text, top) and not (glob.startswith("**/") and _fits(f"/{glob}", text, top)):
+        if text in ("/", ""):
+            return False
+        text = text.rpartition("/")[0] or "/"
+    return True
 
 
 def names_exactly(rule: Rule, path: Path, ground: Ground) -> bool:
@@ -210,11 +212,13 @@ def from_home(glob: str, ground: Ground) -> str:
     return f"{ground.home}{glob[1:]}" if glob.startswith("~/") and ground.home is not None else glob
 
 
-def _fits(glob: str, path: Path, workspace: Path) -> bool:
+def _fits(glob: str, path: str, workspace: str) -> bool:
     if glob.startswith("/"):
-        subject = str(path)
-    elif path.is_relative_to(workspace):
-        subject = path.relative_to(workspace).as_posix()
+        subject = path
+    elif path == workspace:
+        subject = "."
+    elif path.startswith(f"{workspace.rstrip('/')}/"):
+        subject = path[len(workspace.rstrip("/")) + 1 :]
     else:
         return False
     named = literal_path(glob)

@@ -17,6 +17,10 @@ MATCHES_LIMIT = 1_000
 """So many files the patterns of one command may stand for."""
 
 
+WORDS_LIMIT = 1_000
+"""So many words of a command are looked at as paths; where there are more, no general rule frees it."""
+
+
 class Touched(Struct, frozen=True):
     """Resolved paths: `named` those that each part of the command reads, in the order of its parts; `words` whatever in it might
     be one. `unclear`, part of a sentence, says of each part why it cannot be told where it reads; empty: it can."""
@@ -24,14 +28,17 @@ class Touched(Struct, frozen=True):
     named: tuple[tuple[Path, ...], ...] = ()
     unclear: tuple[str, ...] = ()
     words: tuple[Path, ...] = ()
+    is_crowded: bool = False
+    """Whether there were more words than are looked at."""
 
 
 def touched(judged: "Judged", workspace: Path) -> Touched:
     """Looks at links and at what patterns match now. Raises nothing."""
     read = [_read_by(part, workspace) for part in judged.parts]
-    words = dict.fromkeys(word for argv in judged.said for word in argv)
-    paths = [path for word in words for path in _perhaps(word, workspace)]
-    return Touched(tuple(paths for paths, _ in read), tuple(why for _, why in read), tuple(dict.fromkeys(paths)))
+    words = list(dict.fromkeys(word for argv in judged.said for word in argv))
+    paths = dict.fromkeys(path for word in words[:WORDS_LIMIT] for path in _perhaps(word, workspace))
+    named, unclear = tuple(paths for paths, _ in read), tuple(why for _, why in read)
+    return Touched(named, unclear, tuple(paths), len(words) > WORDS_LIMIT)
 
 
 def _read_by(part: "Part", workspace: Path) -> tuple[tuple[Path, ...], str]:

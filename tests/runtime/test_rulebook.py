@@ -218,7 +218,7 @@ CALLS = (
 LOOSENESS = {"deny": 0, "ask": 1, "allow": 2}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(
     some.lists(some.tuples(some.sampled_from(EFFECTS), some.sampled_from(RULES)), max_size=3),
     some.lists(some.tuples(some.sampled_from(EFFECTS), some.sampled_from(RULES)), min_size=1, max_size=3),

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from flowchat.errors import StorageFailed, UsageError
@@ -138,6 +138,7 @@ def test_of_two_equal_rules_the_one_that_was_meant_goes(tmp_path: Path) -> None:
 A_RULE = some.text(some.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
 
+@settings(deadline=None, max_examples=60)
 @given(some.lists(some.tuples(some.sampled_from(["allow", "ask", "deny"]), A_RULE), max_size=6, unique=True))
 def test_any_rules_can_be_added_and_taken_out_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, rules: list[tuple[str, str]]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from flowchat.errors import UsageError
@@ -262,6 +262,12 @@ def test_a_general_rule_does_not_free_what_may_use_a_forbidden_path() -> None:
     )
 
 
+def test_a_command_of_very_many_words_is_freed_only_to_the_letter() -> None:
+    long = f"make {' '.join(map(str, range(1_100)))}"
+    found = [judged(reach("run", long), "shell", given=given) for given in (rules("shell(make:*)"), rules(f"shell({long})"))]
+    assert [(verdict.decision, verdict.reason) for verdict in found] == [("ask", "it has more than 1,000 words"), ("allow", "")]
+
+
 @pytest.mark.parametrize(
     ("tool", "rule", "covers"),
     [
@@ -343,6 +349,7 @@ def with_effect(rule: Rule, effect: Effect) -> Rule:
     return Rule(rule.tool, rule.spec, effect)
 
 
+@settings(deadline=None)
 @given(
     some.lists(some.tuples(A_RULE, some.sampled_from(EFFECTS)), max_size=4),
     A_RULE,

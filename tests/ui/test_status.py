@@ -7,10 +7,15 @@ from typing import Any
 from textual.pilot import Pilot
 
 from flowchat.model.scripted import says
+from flowchat.runtime.permits import SessionPermits
+from flowchat.runtime.rulebook import RuleBook
+from flowchat.tools.rules import Ground, parse_rule
+from flowchat.tools.tool import Reach
 from flowchat.ui.composer import Composer
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text, fact_lines
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.palette import DARK
+from flowchat.ui.status import rules_of
 from tests.staging import session_of, until
 from tests.ui.test_app_model import Stage
 from tests.ui.test_pickers import Pushed, settled, shown
@@ -43,6 +48,7 @@ async def test_status_tells_all_there_is_to_know_of_the_session(tmp_path: Path) 
             "model           openai/gpt-5, key from OPENAI_API_KEY",
             "mode            default",
             "your messages   1 on this branch",
+            "rules           no rules; /permissions lists them",
             f"instructions    {stage.workspace.path / 'AGENTS.md'}",
             f"session         {stage.folders.data / 'sessions' / session.sid}",
             f"settings        {stage.folders.settings_file}",
@@ -52,6 +58,20 @@ async def test_status_tells_all_there_is_to_know_of_the_session(tmp_path: Path) 
         await pilot.press("escape")
         assert not isinstance(stage.app.screen, FactsScreen)
         await stage.app.close_session()
+
+
+def test_status_counts_the_rules_and_names_the_folders_that_count_as_inside(tmp_path: Path) -> None:
+    (tmp_path / "work" / ".flowchat").mkdir(parents=True)
+    (tmp_path / "work" / ".flowchat" / "permissions.toml").write_text('allow = ["shell"]\ndeny = ["shell(rm:*)", "x"]\n')
+    book = RuleBook(Ground((tmp_path / "work").resolve()), None, [parse_rule("grep")])
+    permits = SessionPermits(lambda: "default", book, attended=True)
+    permits.grant("shell", Reach("run", command="make"))
+    section = rules_of(permits, (Path("/libs"), Path("/docs")))
+    assert [(fact.label, fact.value[:75], fact.bad) for fact in section.facts] == [
+        ("rules", "1 deny, 1 allow; 1 granted for this session; 1 waiting for trust; /permissions lists them"[:75], False),
+        ("also inside", "/libs, /docs", False),
+        ("rules", ".flowchat/permissions.toml:2: 'x': there is no tool 'x'; the tools are read_file"[:75], True),
+    ]
 
 
 async def test_status_of_a_session_that_has_not_begun_says_so(tmp_path: Path) -> None:
