@@ -1,6 +1,7 @@
 """Whether a command failed because of the sandbox: read off its exit status, what it printed and what was guarded. Pure."""
 
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from flowchat.tools.guard import Guard
 from flowchat.tools.sandbox import Tier
 from flowchat.tools.tool import Walled
 
+_KILLED = (-signal.SIGSYS, 128 + signal.SIGSYS)
+"""How a program ends that the filter of system calls has ended, by itself and below a shell."""
 TEXT_LIMIT_CHARS = 64 * 1024
 """Of what was printed so much of its end is read."""
 _KEYS = r"(?i)Permission denied \(publickey|Host key verification failed|gpg failed to sign|gpg: .*(?:agent|secret key)"
@@ -38,6 +41,8 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
     text = text[-TEXT_LIMIT_CHARS:]
     if text.startswith("bwrap: "):
         return Walled("outside", "the sandbox could not be set up")
+    if status in _KILLED:
+        return Walled("outside", "it is made for another processor, whose calls the sandbox does not know")
     if re.search(_KEYS, text):
         return Walled("outside", "it needs your keys, which are hidden from it")
     if daemon := re.search(_DAEMON, text):

@@ -49,6 +49,18 @@ async def test_the_program_itself_keeps_its_keys_and_what_marks_it_as_a_call_of_
         assert [line for line in seen if VALUE in line] == []
 
 
+def test_once_a_program_was_started_nobody_traces_us() -> None:
+    code = (
+        "import asyncio, ctypes, pathlib\n"
+        "from flowchat.tools.process import run\n"
+        "asyncio.run(run(['true'], pathlib.Path('/'), 20))\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE\n"
+    )
+    if sys.platform != "linux":
+        pytest.skip("only Linux has it")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout == "0\n"
+
+
 @pytest.mark.parametrize(
     ("block", "left"),
     [

@@ -65,6 +65,13 @@ def test_what_did_not_fail_was_not_kept_from_anything(status: int | None) -> Non
     assert walled("full", status, "Network is unreachable", GUARD, HIDDEN, network=False) is None
 
 
+@pytest.mark.parametrize("status", [-31, 159])
+def test_a_program_that_the_filter_ended_is_told_of(status: int) -> None:
+    assert walled("full", status, "", Guard(), (), network=False) == Walled(
+        "outside", "it is made for another processor, whose calls the sandbox does not know"
+    )
+
+
 def test_with_the_network_on_a_host_that_is_not_there_is_no_wall() -> None:
     assert walled("full", 1, "Could not resolve host: nowhere", GUARD, HIDDEN, network=True) is None
 
