@@ -46,6 +46,19 @@ def test_a_usage_error_is_2(tmp_path: Path) -> None:
     assert "there is no tool 'teleport'" in done.stderr
 
 
+def test_rules_of_the_command_line_hold_and_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "alpha.txt").write_text("one\n")
+    denied = flowchat("-p", "-m", "demo", "--allow", "list_dir", "--deny", "list_dir", "list .", cwd=tmp_path)
+    assert "denied by the rule list_dir (the command line)" in denied.stdout
+    told = flowchat("policy", "explain", "ls; rm a", "--deny", "shell(rm:*)", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.splitlines()[:3] == [
+        "denied: the rule shell(rm:*) (the command line)",
+        "  allow  ls  (it only reads)",
+        "  deny   rm a  (the rule shell(rm:*) (the command line))",
+    ]
+
+
 def test_without_a_model_it_says_what_is_missing_and_is_never_the_demo(tmp_path: Path) -> None:
     done = flowchat("-p", "hi", "--output-format", "json", cwd=tmp_path)
     result = json.loads(done.stdout)

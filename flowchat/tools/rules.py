@@ -276,7 +276,7 @@ def forbids(rule: Rule, argv: Sequence[str]) -> bool:
         return False
     given = (_program(argv[0]), *argv[1:])
     words = prefix_words(rule)
-    if words is None and "*" in spec and not rule.literal:
+    if not rule.literal and "*" in (spec if words is None else "".join(words)):
         return _pattern(spec).fullmatch(" ".join(given)) is not None or _pattern(spec).fullmatch(" ".join(argv)) is not None
     exact = words is None
     words = words_of(spec) if words is None else words

@@ -11,7 +11,7 @@ from flowchat.runtime.permits import line_of
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.policy import Law, Verdict, grant_for, judge, parts_of, rules_for, unasked
 from flowchat.tools.registry import standard_tools
-from flowchat.tools.rules import EFFECTS, PATH_TOOLS, RUN_TOOLS, TOOLS, Effect, Ground, Origin, Rule, parse_rule
+from flowchat.tools.rules import EFFECTS, PATH_TOOLS, RUN_TOOLS, TOOLS, Effect, Ground, Origin, Rule, forbids, parse_rule
 from flowchat.tools.tool import Reach
 from flowchat.transcript.entries import Mode
 
@@ -266,6 +266,25 @@ def test_a_command_of_very_many_words_is_freed_only_to_the_letter() -> None:
     long = f"make {' '.join(map(str, range(1_100)))}"
     found = [judged(reach("run", long), "shell", given=given) for given in (rules("shell(make:*)"), rules(f"shell({long})"))]
     assert [(verdict.decision, verdict.reason) for verdict in found] == [("ask", "it has more than 1,000 words"), ("allow", "")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "argv", "covers"),
+    [
+        ("rm:*", ("/bin/rm", "a"), True),
+        ("rm:*", ("RM",), True),
+        ("/bin/rm:*", ("rm", "a"), True),
+        ("rm a", ("./rm", "a"), True),
+        ("rm a", ("rm", "a", "b"), False),
+        ("git push:*", ("git", "-C", "x", "--bare", "push"), True),
+        ("git push:*", ("git", "log", "push"), False),
+        ("* --force", ("/usr/bin/git", "push", "--force"), True),
+        ("git *:*", ("git", "push"), True),
+        ("rm:*", (), False),
+    ],
+)
+def test_a_program_is_forbidden_by_its_name_wherever_it_lies(spec: str, argv: tuple[str, ...], covers: bool) -> None:
+    assert forbids(parse_rule(f"shell({spec})", "deny"), argv) is covers
 
 
 @pytest.mark.parametrize(
