@@ -99,6 +99,11 @@ def find_repositories(root: Path) -> Found:
     return Found(tuple(found))
 
 
+def is_bare(folder: Path) -> bool:
+    """Whether git takes a folder itself for a repository, once it finds no better one in it."""
+    return all(os.path.lexists(folder / name) for name in ("HEAD", "objects", "refs"))
+
+
 def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], bool], strict: bool = True) -> Guard:
     """What to protect of folders that may be written, by what was found in each; costs a millisecond.
 
@@ -141,7 +146,7 @@ class _Draft:
         self._git(top)
 
     def _git(self, top: Path) -> None:
-        if all(os.path.lexists(top / name) for name in ("HEAD", "objects", "refs")):
+        if is_bare(top):
             self._repository(top, top)
         kind = _kind(git := top / ".git")
         if kind == stat.S_IFDIR and not self._is_mask(git):

@@ -7,14 +7,14 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from pwd import getpwuid
 
 from flowchat.tools import bubblewrap, seatbelt
 from flowchat.tools.bubblewrap import View
 from flowchat.tools.environment import child_environment
-from flowchat.tools.guard import Found, Guard, check, find_repositories, survey
+from flowchat.tools.guard import Found, Guard, check, find_repositories, is_bare, survey
 from flowchat.tools.masks import Masks, is_mask, mounts_of_sandboxes
 from flowchat.tools.process import settled
 from flowchat.tools.sandbox import Tier
@@ -65,13 +65,14 @@ class Walls:
         masked = dict(guard.masked) if tier == "full" else {}
         self._masks.lay(masked)
         self._running.append(guard)
+        work_trees = [folder for folder in folders if not is_bare(folder)]
         try:
             others = os.geteuid() == 0 and any(folder.stat().st_uid != 0 for folder in folders)
             view = View(workspace, folders, guard, self.hidden, self.temporary, network, self.own_users, others)
             yield self._spawn(tier, argv, view), guard
         finally:
             self._search_again(folders)
-            self._lift(guard, masked)
+            self._lift(guard, masked, work_trees)
 
     def plain(self, tier: Tier, argv: Sequence[str], workspace: Path) -> Spawn:
         """How to start a command in a folder in which there is nothing to guard."""
@@ -119,12 +120,18 @@ class Walls:
             if task is None or task.done():
                 self._searches[folder] = asyncio.get_running_loop().create_task(asyncio.to_thread(find_repositories, folder))
 
-    def _lift(self, guard: Guard, masked: Mapping[Path, bytes | None]) -> None:
-        """Free the places again, once what was told to end has ended; nobody waits for that."""
+    def _lift(self, guard: Guard, masked: Mapping[Path, bytes | None], folders: Sequence[Path]) -> None:
+        """Free the places again, once what was told to end has ended; nobody waits for that.
+
+        `folders` are to be no repositories themselves, with settings of their own: where one has become that, it loses its HEAD.
+        """
 
         async def lift() -> None:
             await settled()
             self._running.remove(guard)
+            for folder in filter(is_bare, folders):
+                with suppress(OSError):
+                    os.rename(folder / "HEAD", folder / f"HEAD.taken-away-{os.urandom(4).hex()}")
             self._masks.lift(masked, await asyncio.to_thread(mounts_of_sandboxes))
 
         task = asyncio.get_running_loop().create_task(lift())
