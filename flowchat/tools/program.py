@@ -15,8 +15,9 @@ PIPE_GRACE_SECONDS = 0.1
 LIVE_PACE_SECONDS = 0.05
 INPUT_LIMIT_BYTES = 1024 * 1024
 """Of input that a program has not read yet."""
-LOOK_PACE_SECONDS = 0.1
-"""How often a program is looked at for having started too many others, and for what has left it."""
+LOOK_PACE_SECONDS, LOOK_SLOWEST_SECONDS = 0.1, 0.5
+"""How often a program is looked at for having started too many others, and for what has left it: at first, and later on."""
+_SLOWER = 1.05
 _CHUNK_BYTES = 64 * 1024
 _ending: set["asyncio.Task[None]"] = set()
 """Programs being ended in the background; `settled` awaits them."""
@@ -79,7 +80,8 @@ class Program:
         self._descent = Descent(self._process.pid, started.mark, started.wrapped)
         self._loop.add_reader(self._pipe, self._read)
         self._watch_exit()
-        self._look = self._loop.call_later(LOOK_PACE_SECONDS, self._look_around)
+        self._pace = LOOK_PACE_SECONDS
+        self._look = self._loop.call_later(self._pace, self._look_around)
 
     @property
     def mark(self) -> str:
@@ -201,7 +203,8 @@ class Program:
             self._descent.freeze()
             _set(self._enough)
         else:
-            self._look = self._loop.call_later(LOOK_PACE_SECONDS, self._look_around)
+            self._pace = min(self._pace * _SLOWER, LOOK_SLOWEST_SECONDS)
+            self._look = self._loop.call_later(self._pace, self._look_around)
 
     # --- its output --------------------------------------------------------------------------------------------------
     def _read(self) -> None:
