@@ -1,6 +1,7 @@
 """Where the person writes: the text, its history, what could complete it; posts what was submitted, knows no session."""
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Literal
 
 from textual import events
@@ -22,8 +23,8 @@ from flowchat.ui.wrapping import TAB_CELLS
 IMPATIENT_SECONDS = 0.3
 """Enter on the empty line this soon after a text was submitted belongs to that one, and asks for nothing."""
 PLACEHOLDER = "Write a message, @file, /command, !shell"
-BURST_SECONDS = 0.1
-"""What is pasted this soon after another piece is the rest of it: without brackets around it a paste comes in pieces."""
+BURST_SECONDS = 0.3
+"""What is pasted this soon after a piece was taken is the rest of it: a paste without brackets around it comes in pieces."""
 GUTTER = 2
 _UNSEEN_RANGES = ((0x80, 0xA0), (0x2028, 0x202F), (0x2060, 0x2070), (0xFFF9, 0xFFFC), (0x1D173, 0x1D17B), (0xE0000, 0xE0080))
 _UNSEEN: tuple[int, ...] = (
@@ -191,10 +192,11 @@ class Composer(Widget, can_focus=True):
     def take_paste(self, event: events.Paste) -> None:
         """Insert what was pasted, folded if it is long; nothing in it is a key."""
         goes_on = event.time - self._pasted < BURST_SECONDS
-        self._last_typed = self._pasted = event.time
+        self._last_typed = event.time
         if self._buffer.paste(event.text, goes_on):
             self.post_message(self.Folded())
         self._changed()
+        self._pasted = monotonic()  # while a long piece is taken, the terminal is hardly read
 
     def enter(self, at: float) -> None:
         """Enter was struck at a moment: it submits, takes what is offered, or with `\\` before the caret begins a line."""

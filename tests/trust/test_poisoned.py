@@ -14,6 +14,7 @@ import pytest_asyncio
 from flowchat.config import Folders, Settings, ToolSettings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.workspace import Workspace
+from flowchat.tools.masks import is_mask
 from flowchat.transcript.entries import Mode, ToolAnswered, ToolStarted
 from flowchat.transcript.events import ApprovalAsked
 from tests.desk import Ear, HandClock
@@ -82,8 +83,15 @@ class World:
 
     def changes(self) -> list[str]:
         """What is not as it was, and who called."""
+        return self._files() + self._events()
+
+    def _files(self) -> list[str]:
         now = self._state()
-        changed = [path for path in {*now, *self._before} if now.get(path) != self._before.get(path)]
+        return sorted(path for path in {*now, *self._before} if now.get(path) != self._before.get(path))
+
+    def _events(self) -> list[str]:
+        """What happened beyond files; a connection is told once."""
+        changed: list[str] = []
         for listener in self._listening:
             try:
                 listener.accept()[0].close()
@@ -92,7 +100,19 @@ class World:
                 pass
         if self._victim.poll() is not None:
             changed.append("a process that is gone")
-        return sorted(changed)
+        return changed
+
+    async def unchanged(self) -> None:
+        """Fails unless all is as it was, once what keeps places taken while a command runs is lifted: nobody waits for that."""
+        assert self._events() == []
+        async with asyncio.timeout(5):
+            while changes := self._files():
+                assert [path for path in changes if not self._is_passing(self._tmp / path)] == []
+                await asyncio.sleep(0.01)
+
+    def _is_passing(self, path: Path) -> bool:
+        """Whether a change is a mask, or was one a moment ago."""
+        return is_mask(path) or (str(path.relative_to(self._tmp)) not in self._before and not os.path.lexists(path))
 
     def close(self) -> None:
         self._victim.kill()
@@ -167,7 +187,7 @@ async def test_nothing_happens_before_the_user_is_asked_and_nothing_after_a_no(w
         await asyncio.wait({idle, question}, return_when=asyncio.FIRST_COMPLETED)
         if question.done():
             call = question.result().call
-            assert world.changes() == []
+            await world.unchanged()
             asked.add(call)
             session.decide(call, "deny")
         question.cancel()
