@@ -1,5 +1,6 @@
 """What a terminal, a shell and a hand do to the program: each case of robustness on a real terminal."""
 
+import gc
 import json
 import os
 import select
@@ -159,6 +160,7 @@ def test_a_long_paste_is_kept_whole_and_not_sent(text: str, start: Start, tmp_pa
 
 def pour(program: Terminal, text: bytes) -> None:
     """Write a long text as the program takes it, and read what it says meanwhile."""
+    gc.disable()  # a pause of ours would be one of the hand that pastes
     os.set_blocking(program.tty, False)
     while text:
         readable, writable, _ = select.select([program.tty], [program.tty], [])
@@ -170,6 +172,7 @@ def pour(program: Terminal, text: bytes) -> None:
             except BlockingIOError:
                 continue
     os.set_blocking(program.tty, True)
+    gc.enable()
 
 
 def kept_text(program: Terminal, folder: Path) -> str:
