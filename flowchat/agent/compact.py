@@ -1,10 +1,8 @@
 """Compaction: where to cut, what the summariser is told, and the one checkpoint that comes of it."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -12,9 +10,19 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
 from flowchat.agent.directives import DIRECTIVES_HEADING, split_directives, still_said, with_directives
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts, project
+from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts
+from flowchat.agent.proposal import (
+    CompactionFailed,
+    CompactTrigger,
+    NothingToCompact,
+    Proposal,
+    checkpoint_of,
+    messages_up_to,
+    tokens_with,
+    unanswered,
+)
 from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
-from flowchat.errors import FlowchatError, ModelError
+from flowchat.errors import ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
     AssistantSaid,
@@ -46,8 +54,6 @@ TIMEOUT_SECONDS = 90.0
 CALLS_A_PASS = 2
 """A first call and one nudge."""
 
-CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
-
 SUMMARISER = f"""\
 You summarise a working session between a developer and a coding agent so that the agent can go on without the original messages.
 Write markdown with exactly these five sections, 1,000 to 2,000 tokens in all, no code blocks, no raw tool output:
@@ -61,16 +67,6 @@ Write markdown with exactly these five sections, 1,000 to 2,000 tokens in all, n
 (what is being done at this moment, with file names, and the next step)
 """
 NUDGE = "Your last answer held no summary. Write the five sections now."
-
-
-class CompactionFailed(FlowchatError):
-    """No checkpoint was written; the sentence says why."""
-
-    code = "compaction_failed"
-
-
-class NothingToCompact(CompactionFailed):
-    """The branch holds nothing that could be folded."""
 
 
 class Breaker:
@@ -120,17 +116,6 @@ def plan(
     return Plan(upto, waiting, weighed)
 
 
-def unanswered(branch: Sequence[Record]) -> list[Seq]:
-    """User messages no answer without calls has followed yet."""
-    waiting: list[Seq] = []
-    for record in branch:
-        if record.type == "user_said":
-            waiting.append(record.seq)
-        elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
-            waiting.clear()
-    return waiting
-
-
 def unanswered_checkpoint(transcript: Transcript) -> bool:
     """Whether no request of a run was accepted since the checkpoint in force on the head's branch was written."""
     line = checkpoint_line(transcript.branch(), transcript.facts)
@@ -143,100 +128,145 @@ def unanswered_checkpoint(transcript: Transcript) -> bool:
     )
 
 
-def is_final(said: AssistantSaid) -> bool:
-    """Whether an answer ends the run: it came to its end and calls nothing."""
-    return not said.calls and said.finish in ("stop", "length", "filtered")
-
-
 async def compact(
     agent: Agent, transcript: Transcript, emit: Emit, trigger: CompactTrigger, instructions: str = "", run: Seq = 0, step: int = 0
 ) -> Record:
     """Fold the older part of the head's branch into one checkpoint; gives its record.
 
-    Raises CompactionFailed with nothing written. Cancelling writes nothing. Watchers hear started and done, failed or cancelled.
+    Raises CompactionFailed with nothing changed. Cancelling changes nothing. Watchers hear started and done, failed or cancelled.
     """
-    branch, model = transcript.branch(), agent.model.facts
-    found = plan(branch, transcript.facts, model, everything=trigger != "soft", projection=agent.projection)
+    return await fold(transcript, await draft(agent, transcript, emit, trigger, instructions, (run, step)), emit)
+
+
+async def draft(
+    agent: Agent,
+    transcript: Transcript,
+    emit: Emit,
+    trigger: CompactTrigger,
+    instructions: str = "",
+    place: tuple[Seq, int] = (0, 0),
+    whole: bool = False,
+) -> Proposal:
+    """What a compaction would write. Raises CompactionFailed; what it took is then in the log, as far as that is known.
+
+    `place`: run and step it belongs to. `whole`: nothing is kept. Watchers hear started and drafted, failed or cancelled.
+    """
+    branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
+    found = plan(branch, facts, model, trigger != "soft", agent.projection)
+    if whole and branch:
+        found = Plan(branch[-1].seq, tuple(unanswered(branch)), weigh(branch, facts, model, agent.projection).tokens)
     if found is None:
         raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")
     emit(CompactionDelta("started", trigger))
+    spent = _Spent(place, agent)
     try:
-        record = await _checkpoint(agent, transcript, branch, found, trigger, instructions, (run, step))
+        proposal = await _draw(agent, transcript, found, trigger, instructions, spent)
     except asyncio.CancelledError:
+        keep_known(transcript, spent.attempts)
         emit(CompactionDelta("cancelled", trigger))
         raise
     except CompactionFailed as error:
+        keep_known(transcript, spent.attempts)
         emit(CompactionDelta("failed", trigger, str(error)))
         raise
-    emit(CompactionDelta("done", trigger))
+    emit(CompactionDelta("drafted", trigger))
+    return proposal
+
+
+async def fold(transcript: Transcript, proposal: Proposal, emit: Emit, paid: bool = False) -> Record:
+    """Write a proposal down as a checkpoint, and with it what it took unless that is written already (`paid`).
+
+    Raises CompactionFailed where it fits no more. Watchers hear done or failed.
+    """
+    spent = () if paid else proposal.spent
+    try:
+        entry = checkpoint_of(proposal, transcript)
+    except CompactionFailed as error:
+        keep_known(transcript, spent)
+        emit(CompactionDelta("failed", proposal.trigger, str(error)))
+        raise
+    record = await transcript.append(*spent, entry)
+    emit(CompactionDelta("done", proposal.trigger))
     return record
 
 
-async def _checkpoint(
-    agent: Agent,
-    transcript: Transcript,
-    branch: Sequence[Record],
-    found: Plan,
-    trigger: CompactTrigger,
-    instructions: str,
-    place: tuple[Seq, int],
-) -> Record:
-    facts, model = transcript.facts, agent.model.facts
-    before = checkpoint_in_force(branch, facts)
+def keep_known(transcript: Transcript, spent: Sequence[AttemptUsed]) -> None:
+    """Write down what a compaction that came to nothing took, as far as that was told."""
+    if known := [used for used in spent if used.usage is not None or used.cost is not None]:
+        transcript.place(*known)
+
+
+class _Spent:
+    """What one compaction takes, an attempt each."""
+
+    def __init__(self, place: tuple[Seq, int], agent: Agent) -> None:
+        self.attempts: list[AttemptUsed] = []
+        self._place, self._agent = place, agent
+
+    def take(self, reply: Reply) -> None:
+        (run, step), name = self._place, self._agent.compact_model.facts.name
+        number, window = len(self.attempts) + 1, self._agent.model.facts.window
+        self.attempts.append(AttemptUsed(run, step, number, "compact", name, reply.usage, reply.cost, window))
+
+
+async def _draw(
+    agent: Agent, transcript: Transcript, found: Plan, trigger: CompactTrigger, instructions: str, spent: _Spent
+) -> Proposal:
+    branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
+    drawn_at, before = transcript.last_seq, checkpoint_in_force(branch, facts)
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
-    summary, spent = await _summarise(agent.compact_model, branch, before, found, instructions, output)
-    if not transcript.on_branch(found.upto):
-        raise CompactionFailed("the conversation moved to another branch while it was being compacted; nothing was changed")
+    summary = await _summarise(agent.compact_model, branch, before, found, instructions, output, spent.take)
     body, offered = split_directives(summary)
     directives, left_out = still_said((*(before.directives if before else ()), *offered), branch, found.upto, output)
     if left_out:
         body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
-    entry = Compacted(
+    proposal = Proposal(
         upto=found.upto,
-        summary=body,
-        tokens_before=found.tokens_before,
-        tokens_after=0,
-        trigger=trigger,
-        method="summary",
-        directives=directives,
         verbatim=found.verbatim,
+        summary=body,
+        directives=directives,
+        tokens_before=found.tokens_before,
+        folded=messages_up_to(branch, found.upto),
+        spent=tuple(spent.attempts),
+        trigger=trigger,
+        drawn_at=drawn_at,
+        pinned=before.pinned if before else (),
     )
-    after = replace(facts, checkpoints=[*facts.checkpoints, (transcript.last_seq + 1, entry)])
-    sight = project(branch, after, model.provider)
-    tokens = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
-    run, step = place
-    used = [
-        AttemptUsed(run, step, number, "compact", agent.compact_model.facts.name, reply.usage, reply.cost, model.window)
-        for number, reply in enumerate(spent, start=1)
-    ]
-    return await transcript.append(*used, structs.replace(entry, tokens_after=tokens))
+    return structs.replace(proposal, tokens_after=tokens_with(proposal, branch, facts, model))
 
 
 async def _summarise(
-    model: Model, branch: Sequence[Record], before: Compacted | None, found: Plan, instructions: str, output: int
-) -> tuple[str, list[Reply]]:
+    model: Model,
+    branch: Sequence[Record],
+    before: Compacted | None,
+    found: Plan,
+    instructions: str,
+    output: int,
+    take: Callable[[Reply], None],
+) -> str:
     """The summary of everything up to `found.upto`, folded in passes where it is longer than one request may be.
 
-    `before`: the checkpoint whose summary stands for what it folded. `output`: tokens it may have.
+    `before`: the checkpoint whose summary stands for what it folded. `output`: tokens it may have. `take` hears each reply.
     """
     start = before.upto if before else 0
     summary = with_directives(before.summary, before.directives) if before else ""
     room = min(INPUT_TOKENS, usable_tokens(model.facts)) - text_tokens(SUMMARISER) - output - text_tokens(instructions) - 64
     edits = edited_parts(branch)
     lines = [line for record in branch if start < record.seq <= found.upto for line in _told(record, edits)]
-    replies: list[Reply] = []
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             for passage in _passages(lines, max(256, room - max(output, text_tokens(summary)))):
-                summary = await _one_pass(model, summary, passage, instructions, output, replies)
+                summary = await _one_pass(model, summary, passage, instructions, output, take)
     except TimeoutError:
         raise CompactionFailed(f"the summary took longer than {TIMEOUT_SECONDS:.0f} s") from None
     except ModelError as error:
         raise CompactionFailed(f"the summary failed: {error}") from error
-    return _cut_text(summary, output), replies
+    return _cut_text(summary, output)
 
 
-async def _one_pass(model: Model, summary: str, passage: str, instructions: str, output: int, replies: list[Reply]) -> str:
+async def _one_pass(
+    model: Model, summary: str, passage: str, instructions: str, output: int, take: Callable[[Reply], None]
+) -> str:
     told = [f"Summary so far:\n{summary}\n" if summary else "", f"What followed:\n{passage}\n"]
     told.append(f"The user asks of this summary: {instructions}\n" if instructions else "")
     told.append("Write the summary of all of it.")
@@ -244,7 +274,7 @@ async def _one_pass(model: Model, summary: str, passage: str, instructions: str,
     for _ in range(CALLS_A_PASS):
         request = Request("compact", SUMMARISER, (), (UserMessage(tuple(pieces)),), (), output)
         reply = await _reply(model, request)
-        replies.append(reply)
+        take(reply)
         text = "".join(part.text for part in reply.parts if isinstance(part, Text)).strip()
         if text:
             return text

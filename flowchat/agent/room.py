@@ -2,7 +2,8 @@
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
-from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact, unanswered_checkpoint
+from flowchat.agent.compact import Breaker, compact, unanswered_checkpoint
+from flowchat.agent.proposal import CompactionFailed, CompactTrigger, NothingToCompact
 from flowchat.agent.step import StepInFlight, failed
 from flowchat.model.model import usable_tokens
 from flowchat.transcript.entries import Noticed, RunEnded

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias, TypeVar
 
 from msgspec import structs
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
-from flowchat.agent.compact import Breaker, CompactionFailed, CompactTrigger, NothingToCompact, compact
+from flowchat.agent.compact import Breaker, draft, fold
 from flowchat.agent.inbox import Inbox, Queue, item_of
 from flowchat.agent.loop import run
+from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal
 from flowchat.agent.step import StepInFlight
 from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
 from flowchat.runtime.recovery import InFlight, closing
@@ -33,6 +35,9 @@ from flowchat.transcript.facts import SessionFacts
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
+Made = TypeVar("Made")
+Draw: TypeAlias = Callable[[Agent], Coroutine[None, None, Proposal]]
+"""Draws up what a compaction would write."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Activity:
         self._transcript, self._hear, self._inbox = transcript, hear, inbox
         self._agent, self._on_end = agent, on_end
         self._work: asyncio.Task[None] | None = None
-        self._inner: asyncio.Task[RunEnded] | asyncio.Task[Record] | None = None
+        self._inner: asyncio.Task[RunEnded] | asyncio.Task[Proposal] | None = None
         self._thing: asyncio.Future[None] | None = None
         self._stop: Stop | None = None
 
@@ -101,13 +106,16 @@ class Activity:
             self.interrupt(Stop())
         await asyncio.shield(start.done)
 
-    def compact(self, instructions: str) -> "asyncio.Future[Record]":
-        """Begin a compaction outside a run; only while idle. The future has its checkpoint, or CompactionFailed."""
+    def fold(self, draw: "Draw", then: "Callable[[Proposal], Awaitable[Made]]") -> "asyncio.Future[Made]":
+        """Begin a compaction outside a run; only while idle. The future has what `then` makes of what is drawn, or its error.
+
+        Drawing can be stopped, what follows cannot: a checkpoint that is being written is done.
+        """
         assert not self.busy
         self._to("compacting")
         self._thing = asyncio.get_running_loop().create_future()
-        done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
-        self._work = asyncio.create_task(self._compact_then_go(instructions, done))
+        done: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
+        self._work = asyncio.create_task(self._fold_then_go(draw, then, done))
         return done
 
     def interrupt(self, stop: Stop) -> "asyncio.Future[None]":
@@ -269,12 +277,14 @@ class Activity:
         return Start(lambda: [said_of(waiting[0])], "queue")
 
     # --- compaction --------------------------------------------------------------------------------------------------
-    async def _compact_then_go(self, instructions: str, done: "asyncio.Future[Record]") -> None:
-        """A compaction by hand; of the queue only what came meanwhile goes on by itself."""
+    async def _fold_then_go(
+        self, draw: "Draw", then: "Callable[[Proposal], Awaitable[Made]]", done: "asyncio.Future[Made]"
+    ) -> None:
+        """A compaction the user asked for; of the queue only what came meanwhile goes on by itself."""
         before = {item.client_id for item in self._transcript.facts.queue}
         try:
-            record = await self._compaction("user", instructions)
-        except CompactionFailed as error:
+            made = await then(await self._drawn(draw))
+        except FlowchatError as error:
             _fail(done, error)
         except asyncio.CancelledError:
             if self._stop is None:
@@ -284,22 +294,29 @@ class Activity:
             _log.exception("compaction")
             _fail(done, CompactionFailed(f"flowchat itself failed ({type(error).__name__}); nothing was changed"))
         else:
-            done.set_result(record)
+            done.set_result(made)
         start = self._following("completed", lambda item: item.client_id not in before)
         if start is not None:
             self._to("running", "preparing")
         await self._go(start, None, None)
+
+    async def _drawn(self, draw: "Draw") -> Proposal:
+        self._inner = asyncio.create_task(draw(self._agent()))
+        try:
+            return await self._inner
+        finally:
+            self._inner = None
 
     async def _soft_compaction(self) -> None:
         agent = self._agent()
         limits, facts = agent.limits, self._transcript.facts
         used = measure(self._transcript.branch(), facts, agent.model.facts, agent.projection)
         over = limits.soft_percent < 100 and used.tokens * 100 > used.usable * limits.soft_percent
-        if not over or self.breaker.open or self.next is not None or self._transcript.unsaved is not None:
+        if not over or facts.resting or self.breaker.open or self.next is not None or self._transcript.unsaved is not None:
             return
         self._to("compacting")
         try:
-            await self._compaction("soft", "")
+            await self.written(await self._drawn(lambda agent: draft(agent, self._transcript, self._hear, "soft")))
         except NothingToCompact:
             return
         except CompactionFailed as error:
@@ -310,23 +327,19 @@ class Activity:
                 raise
             await self._transcript.append(Noticed("info", "compaction", "Compaction stopped; nothing was changed."))
 
-    async def _compaction(self, trigger: CompactTrigger, instructions: str) -> Record:
-        agent, checkpoints = self._agent(), self._transcript.facts.checkpoints
-        known = len(checkpoints)
-        self._inner = asyncio.create_task(compact(agent, self._transcript, self._hear, trigger, instructions))
-        try:
-            record = await self._inner
-        except asyncio.CancelledError:
-            checkpoints = self._transcript.facts.checkpoints
-            written = self._transcript.record(checkpoints[-1][0]) if len(checkpoints) > known else None
-            if self._stop is None or written is None:
-                raise
-            record = written
-        finally:
-            self._inner = None
-        self.breaker.failures = 0
-        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
+    async def written(self, proposal: Proposal) -> Record:
+        """Its checkpoint, in one piece with what drawing it took. Raises CompactionFailed."""
+        record = await fold(self._transcript, proposal, self._hear)
+        self.compacted()
         return record
+
+    def compacted(self) -> None:
+        """A checkpoint was written: automatic compaction is on again, and watchers hear what the next request would weigh."""
+        self.breaker.failures = 0
+        agent = self._agent()
+        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
+        if not self.busy:
+            self._to("idle")
 
     # --- the state ---------------------------------------------------------------------------------------------------
     @property
@@ -350,7 +363,7 @@ class Activity:
         self._hear(delta)
 
 
-def _fail(future: "asyncio.Future[Record]", error: Exception) -> None:
+def _fail(future: "asyncio.Future[Made]", error: Exception) -> None:
     """Hand an error to whoever waits; nobody may be waiting."""
     if not future.done():
         future.set_exception(error)

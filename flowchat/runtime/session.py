@@ -18,6 +18,7 @@ from flowchat.runtime.background import Background
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.boundary import Boundary
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
+from flowchat.runtime.folding import Folding
 from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.keeping import Keeping
 from flowchat.runtime.manner import Manner
@@ -82,6 +83,7 @@ class Session:
         self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
         self._manner = Manner(beginning, transcript, self._keeping.card_changed)
         self.waiting = Waiting(transcript, self._activity, self._keeping.unsent, self._may_write, self._start, self._instead)
+        self.folding = Folding(transcript, self._activity, self._make_agent, self._may_write, self._hearing.emit)
         self._closing: asyncio.Task[None] | None = None
         self.idle = self._activity.idle
         transcript.publish_to(self._published, self._keeping.saving.look)
@@ -279,15 +281,8 @@ class Session:
         await self._manner.set_mode(mode)
 
     async def compact(self, instructions: str = "") -> None:
-        """Fold the older part of the conversation now. Raises Busy, CompactionFailed, NoModel."""
-        self._may_write()
-        if self.state.state == "running":
-            raise Busy("a run is under way; /compact when it has ended")
-        self._make_agent()
-        await self._activity.idle()
-        if self.transcript.unsaved is not None:
-            raise self.transcript.unsaved
-        await asyncio.shield(self._activity.compact(instructions))
+        """Fold the older part of the conversation now, as `folding.compact`."""
+        await self.folding.compact(instructions)
 
     def keep_composer(self, text: str) -> None:
         """Unsent text: on disk soon, or as soon as the disk takes it, of which watchers hear a toast. Never waits or raises."""

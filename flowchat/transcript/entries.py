@@ -262,6 +262,8 @@ class Compacted(Fact, frozen=True):
     """User messages at or before `upto` that have no final answer yet."""
     files: tuple[FileCopy, ...] = ()
     references: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    """Lines of a summary that the user wants in every later one, word for word."""
 
 
 class CompactionUndone(Fact, frozen=True):

@@ -105,7 +105,9 @@ class ApprovalAsked(Delta, frozen=True):
 
 
 class CompactionDelta(Delta, frozen=True, tag="compaction"):
-    phase: Literal["started", "done", "failed", "cancelled"]
+    """`drafted`: there is a proposal, which is not written yet."""
+
+    phase: Literal["started", "drafted", "done", "failed", "cancelled"]
     trigger: Literal["soft", "hard", "overflow", "user"]
     reason: str = ""
 

@@ -41,7 +41,10 @@ class SessionFacts:
     """The seq of the user_said by client id."""
     checkpoints: list[tuple[Seq, Compacted]] = field(default_factory=list[tuple[Seq, Compacted]])
     """Every compacted of the file, in file order, with its line's seq."""
-    undone: set[Seq] = field(default_factory=set[Seq])
+    undone: dict[Seq, Seq] = field(default_factory=dict[Seq, Seq])
+    """The lines of checkpoints that are undone, in the order they were, each with the line that says so."""
+    resting: bool = False
+    """Whether a checkpoint was undone since one was written: the soft limit waits for the next."""
     items: list[ItemsSet] = field(default_factory=list[ItemsSet])
     labels: dict[Seq, str] = field(default_factory=dict[Seq, str])
     usage: Usage = field(default_factory=Usage)
@@ -78,8 +81,12 @@ class SessionFacts:
                 self._spend(entry)
             case Compacted():
                 self.checkpoints.append((seq, entry))
+                self.resting = False
             case CompactionUndone():
-                (self.undone.add if entry.undone else self.undone.discard)(entry.checkpoint)
+                self.undone.pop(entry.checkpoint, None)
+                if entry.undone:
+                    self.undone[entry.checkpoint] = seq
+                self.resting = entry.undone
             case ItemsSet():
                 self.items.append(entry)
             case LabelSet():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flowchat.agent.agent import Limits
-from flowchat.agent.compact import CompactionFailed, NothingToCompact
+from flowchat.agent.proposal import CompactionFailed, NothingToCompact
 from flowchat.errors import Busy
 from flowchat.model.model import ContextOverflow, ModelFacts, Refused
 from flowchat.model.scripted import fails, says, waits
@@ -32,7 +32,7 @@ async def test_compacting_by_hand_folds_and_the_next_request_is_summary_and_tail
     assert "User directives" not in checkpoint.summary
     assert checkpoint.tokens_after > 0
     assert "keep the tabs" in str(sitting.model.asked("compact")[0].messages)
-    assert [delta.phase for delta in sitting.ear.entries(CompactionDelta)] == ["started", "done"]
+    assert [delta.phase for delta in sitting.ear.entries(CompactionDelta)] == ["started", "drafted", "done"]
     await sitting.session.send("more")
     await sitting.session.idle()
     request = sitting.requests()[-1]

@@ -1,0 +1,169 @@
+"""Folding the conversation: a compaction proposed, accepted, taken back and made again, and a summary to hand off."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeGuard
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.budget import measure, weigh
+from flowchat.agent.compact import draft, fold
+from flowchat.agent.directives import with_directives
+from flowchat.agent.prompt import checkpoint_line
+from flowchat.agent.proposal import CompactionFailed, Proposal, edited_by_user
+from flowchat.errors import Busy, NotFound
+from flowchat.model.model import usable_tokens
+from flowchat.runtime.activity import Activity
+from flowchat.transcript.entries import CompactionUndone, Record, Seq, UserSaid, text_of
+from flowchat.transcript.events import Toast
+from flowchat.transcript.transcript import Transcript
+
+JOINED = "A compaction is under way already; this one joins it."
+
+
+class Folding:
+    """A session's compactions by hand. Each command raises ReadOnly, NoModel, and Busy while a run goes on."""
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        activity: Activity,
+        agent: Callable[[], Agent],
+        may_write: Callable[[], None],
+        tell: Emit,
+    ) -> None:
+        self._transcript, self._activity, self._agent = transcript, activity, agent
+        self._may_write, self._tell = may_write, tell
+        self._drawing: asyncio.Future[Proposal] | None = None
+        self._compacting: asyncio.Future[Record] | None = None
+
+    async def propose(self, instructions: str = "") -> Proposal:
+        """What a compaction would write, drawn up in state `compacting`; nothing is written but what asking took.
+
+        One that is asked for while another is drawn up joins that. Raises CompactionFailed.
+        """
+        if self._joins(self._drawing):
+            return await asyncio.shield(self._drawing)
+        await self._ready()
+
+        async def kept(proposal: Proposal) -> Proposal:
+            await self._transcript.append(*proposal.spent)
+            return proposal
+
+        self._drawing = self._activity.fold(lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), kept)
+        return await asyncio.shield(self._drawing)
+
+    async def accept(self, proposal: Proposal, summary: str | None = None, pinned: tuple[str, ...] = ()) -> Record:
+        """Fold as proposed, with the user's words for the summary where there are any; `pinned` lines stay word for word.
+
+        Raises CompactionFailed where the proposal fits no more.
+        """
+        self._may_write()
+        if self._activity.busy:
+            raise Busy("a run is under way; fold when it has ended")
+        record = await fold(self._transcript, edited_by_user(proposal, summary, pinned), self._tell, paid=True)
+        self._activity.compacted()
+        return record
+
+    async def compact(self, instructions: str = "") -> Record:
+        """Fold the older part of the conversation now. Raises CompactionFailed."""
+        if self._joins(self._compacting):
+            return await asyncio.shield(self._compacting)
+        await self._ready()
+        self._compacting = self._activity.fold(
+            lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), self._activity.written
+        )
+        return await asyncio.shield(self._compacting)
+
+    async def undo(self) -> Record:
+        """Take the checkpoint in force back. Raises NotFound where there is none, CompactionFailed where what it stands for
+        would pass the hard limit."""
+        self._may_write()
+        if self._activity.busy:
+            raise Busy("a run is under way; /compact undo when it has ended")
+        line = checkpoint_line(self._transcript.branch(), self._transcript.facts)
+        if line is None:
+            raise NotFound("there is no compaction to undo here")
+        return await self._set(line, undone=True)
+
+    async def redo(self) -> Record:
+        """Put the checkpoint that was taken back last in force again. Raises NotFound, CompactionFailed."""
+        self._may_write()
+        if self._activity.busy:
+            raise Busy("a run is under way; /compact redo when it has ended")
+        line = self._undone_last()
+        if line is None:
+            raise NotFound("there is no undone compaction to redo here")
+        return await self._set(line, undone=False)
+
+    async def hand_off(self, instructions: str = "") -> str:
+        """The text a new session starts from; nothing is folded. Raises CompactionFailed."""
+        await self._ready()
+
+        async def told(proposal: Proposal) -> str:
+            await self._transcript.append(*proposal.spent)
+            return self._handed(proposal)
+
+        return await asyncio.shield(
+            self._activity.fold(lambda agent: draft(agent, self._transcript, self._tell, "user", instructions, whole=True), told)
+        )
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+    def _joins(self, under_way: "asyncio.Future[Any] | None") -> TypeGuard["asyncio.Future[Any]"]:
+        """Whether a compaction by hand goes on that another may join; the user is told."""
+        self._may_write()
+        if under_way is None or under_way.done():
+            return False
+        self._tell(Toast("info", JOINED))
+        return True
+
+    async def _ready(self) -> None:
+        """Until a compaction may begin. Raises Busy, NoModel, StorageFailed."""
+        self._may_write()
+        if self._activity.state.state == "running":
+            raise Busy("a run is under way; /compact when it has ended")
+        self._agent()
+        await self._activity.idle()
+        if self._transcript.unsaved is not None:
+            raise self._transcript.unsaved
+
+    def _undone_last(self) -> Seq | None:
+        """The checkpoint undone last that would be in force again."""
+        branch, facts = self._transcript.branch(), self._transcript.facts
+        for line in reversed(facts.undone):
+            if checkpoint_line(branch, replace(facts, undone=_without(facts.undone, line))) == line:
+                return line
+        return None
+
+    async def _set(self, line: Seq, undone: bool) -> Record:
+        branch, facts, agent = self._transcript.branch(), self._transcript.facts, self._agent()
+        after = replace(facts, undone={**facts.undone, line: 0} if undone else _without(facts.undone, line))
+        tokens, usable = weigh(branch, after, agent.model.facts).tokens, usable_tokens(agent.model.facts)
+        limit = usable * agent.limits.hard_percent // 100
+        if tokens > limit:
+            raise CompactionFailed(
+                f"the next request would take {tokens:,} tokens, over the hard limit of {limit:,}; nothing was changed"
+            )
+        record = await self._transcript.append_or_withdraw(CompactionUndone(line, undone))
+        self._measured()
+        return record
+
+    def _measured(self) -> None:
+        """Let watchers hear what the next request would weigh."""
+        agent = self._agent()
+        self._tell(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
+
+    def _handed(self, proposal: Proposal) -> str:
+        """Summary, directives and what waits for an answer, as text."""
+        said = [self._transcript.record(seq) for seq in proposal.verbatim]
+        waiting = [text_of(record.entry.parts) for record in said if record is not None and isinstance(record.entry, UserSaid)]
+        pieces = [with_directives(proposal.summary, proposal.directives)]
+        if proposal.references:
+            pieces.append("## References\n" + "\n".join(f"- {path}" for path in proposal.references))
+        if waiting:
+            pieces.append("## Not answered yet\n" + "\n\n".join(waiting))
+        return "\n\n".join(pieces)
+
+
+def _without(undone: Mapping[Seq, Seq], line: Seq) -> dict[Seq, Seq]:
+    return {checkpoint: at for checkpoint, at in undone.items() if checkpoint != line}
