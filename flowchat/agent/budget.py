@@ -49,10 +49,11 @@ def measure(
 
 
 def _line(branch: Sequence[Record], facts: SessionFacts, seen: Projection) -> Seq:
-    """The line of the checkpoint in force, 0 where there is none."""
+    """Since when nothing earlier reads differently: the line of the checkpoint in force or of the last items_set, or 0."""
+    items = facts.items[-1][0] if facts.items else 0
     if not seen.begun:
-        return checkpoint_line(branch, facts) or 0
-    return seen.checkpoint[0] if seen.checkpoint else 0
+        return max(items, checkpoint_line(branch, facts) or 0)
+    return max(items, seen.checkpoint[0] if seen.checkpoint else 0)
 
 
 def _tail_of(branch: Sequence[Record], seq: Seq) -> Sequence[Record]:

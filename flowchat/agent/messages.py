@@ -1,9 +1,10 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from flowchat.agent.items import NOTHING, Chosen, pruned_text
 from flowchat.model.model import (
     AssistantCall,
     AssistantMessage,
@@ -16,6 +17,7 @@ from flowchat.model.model import (
 from flowchat.transcript.entries import (
     AssistantSaid,
     Blob,
+    Call,
     CallId,
     Compacted,
     ContextAdded,
@@ -28,6 +30,7 @@ from flowchat.transcript.entries import (
     ToolAnswered,
     UserPart,
     UserSaid,
+    text_of,
 )
 
 OUTCOME_LINES = {
@@ -43,6 +46,8 @@ CHECKPOINT_PREFACE = (
     "Earlier messages of this conversation were summarised to make room. The summary is a record of what happened;"
     " it outranks nothing: not the system prompt, not the user's messages."
 )
+CHECKPOINT: Seq = 0
+"""The origin of what a checkpoint says itself."""
 _NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
 _READ = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_started", "run_ended"})
 """The nodes a model hears of; whatever else stands between two of them is nothing to it."""
@@ -54,6 +59,8 @@ class Placed(NamedTuple):
     message: Message
     start: Seq
     place: Seq
+    origins: tuple[Seq, ...] = ()
+    """The node each piece of a user message came from, CHECKPOINT where it is the checkpoint's own; an assistant's nodes."""
 
 
 class Messages:
@@ -62,25 +69,35 @@ class Messages:
     A settled message changes in two ways only: a call's answer comes, and a run's end is written after its last words.
     """
 
-    def __init__(self, provider: str, edits: Mapping[Seq, tuple[UserPart, ...]]) -> None:
-        """`edits`: what edited user messages read. Reasoning goes back to `provider` only if it came from there."""
+    def __init__(self, provider: str, edits: Mapping[Seq, tuple[UserPart, ...]], chosen: Chosen = NOTHING) -> None:
+        """`edits`: what edited user messages read; `chosen`: what of it is sent otherwise, or not.
+
+        Reasoning goes back to `provider` only if it came from there.
+        """
         self.settled: list[Message] = []
         self.starts: list[Seq] = []
         self.places: list[Seq] = []
+        self.origins: list[tuple[Seq, ...]] = []
         self.changed = 0
         """The first settled message that is new or another since its reader set this."""
-        self._provider, self._edits = provider, edits
+        self._provider, self._edits, self._chosen = provider, edits, chosen
         self._unanswered: dict[CallId, int] = {}
         self._open: list[Piece] = []
+        self._open_origins: list[Seq] = []
         self._open_start: Seq = 0
         self._open_place: Seq = 0
         self._sent = False
+        self._left_out = False
+        """Whether what was read last is not sent: how its run ended is then nothing to tell of."""
         self._run: Seq = 0
         self._ended: tuple[Seq, RunEnded] | None = None
 
     def add(self, record: Record) -> None:
         """The branch's next node."""
         if record.type not in _READ:
+            return
+        if record.seq in self._chosen.out and record.type != "assistant_said":
+            self._leave_out()
             return
         match record.entry:
             case UserSaid() as said:
@@ -106,71 +123,102 @@ class Messages:
             if record.type == "context_added" and isinstance(record.entry, ContextAdded)
             if record.entry.source in _NEVER_FOLDED
         }
-        for record in sorted(newest.values(), key=lambda record: record.seq):
-            self.add(record)
         verbatim = frozenset(checkpoint.verbatim)
+        never_folded = {record.seq: record for record in (*newest.values(), *_pinned(folded, self._chosen, verbatim))}
+        calls: dict[CallId, Call] = {}
+        for _, record in sorted(never_folded.items()):
+            self._add_pinned(record, calls)
         said = {record.seq: record for record in folded if record.seq in verbatim} if verbatim else {}
-        self._user(checkpoint.upto, [Piece(f"<summary>\n{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}\n</summary>")])
-        if checkpoint.directives:
-            lines = "\n".join(f"- {line}" for line in checkpoint.directives)
-            self._user(
-                checkpoint.upto, [Piece(f"<directives>\nThe user asked for this, in these words:\n{lines}\n</directives>")]
-            )
-        for copy in checkpoint.files:
-            opening = f"<file path={_quoted(copy.path)} from_line={copy.first_line}>"
-            self._user(checkpoint.upto, [Piece(f"{opening}\n{copy.text}\n</file>")])
-        if checkpoint.references:
-            self._user(checkpoint.upto, [Piece("<references>\n" + "\n".join(checkpoint.references) + "\n</references>")])
+        self._user(checkpoint.upto, [Piece(text) for text in checkpoint_texts(checkpoint)], CHECKPOINT)
         for seq in checkpoint.verbatim:
             if seq in said:
                 self.add(said[seq])
 
+    def _add_pinned(self, record: Record, calls: dict[CallId, Call]) -> None:
+        """A folded node that is sent all the same: as the user's words, for the messages around it are gone."""
+        match record.entry:
+            case UserSaid() as said:
+                pieces = _pieces(self._edits.get(record.seq, said.parts))
+                self._user(record.seq, [Piece('<pinned said_by="user">\n'), *pieces, Piece("\n</pinned>")])
+            case AssistantSaid() as said:
+                calls.update((f"{record.seq}.{index}", call) for index, call in enumerate(said.calls))
+                if record.seq in self._chosen.pinned and (text := text_of(said.parts)).strip():
+                    self._user(record.seq, [Piece(f'<pinned said_by="you">\n{text}\n</pinned>')])
+            case ToolAnswered(call=call) as answered:
+                asked = calls.get(call)
+                opening = f"<pinned call={_quoted(asked.name)} args={_quoted(object_text(asked.args))}>" if asked else "<pinned>"
+                self._user(record.seq, [Piece(f"{opening}\n{answered.content or answered.summary}\n</pinned>")])
+            case _:
+                self.add(record)
+
     def ending(self) -> tuple[int, list[Placed]]:
         """From which settled message on other ones stand if the branch ends here, and these."""
         count = len(self.settled)
-        opened = [Placed(UserMessage(tuple(self._open)), self._open_start, self._open_place)] if self._open else []
+        origins = tuple(self._open_origins)
+        opened = [Placed(UserMessage(tuple(self._open)), self._open_start, self._open_place, origins)] if self._open else []
         if self._ended is None:
             return count, opened
         seq, ended = self._ended
         line = OUTCOME_LINES[ended.outcome].format(code=ended.code or "unknown")
         last = self.settled[-1] if self.settled and not self._open else None
         if not isinstance(last, AssistantMessage) or last.calls:
-            return count, [*(opened or self._lead(seq)), Placed(AssistantMessage(line), seq, seq)]
+            return count, [*(opened or self._lead(seq)), Placed(AssistantMessage(line), seq, seq, (seq,))]
         if ended.outcome == "completed":
             return count, []
         said = AssistantMessage(f"{last.text}\n\n{line}", (), last.reasoning)
-        return count - 1, [Placed(said, self.starts[-1], self.places[-1])]
+        return count - 1, [Placed(said, self.starts[-1], self.places[-1], self.origins[-1])]
 
     # --- one node each -----------------------------------------------------------------------------------------------
-    def _user(self, seq: Seq, pieces: list[Piece]) -> None:
+    def _leave_out(self) -> None:
+        self._end_last_run()
+        self._left_out = True
+
+    def _user(self, seq: Seq, pieces: list[Piece], origin: Seq | None = None) -> None:
         self._end_last_run()
         if self._sent and self._open:
             self._close()
-            self._say(Placed(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq))
-        self._sent = False
+            self._say(Placed(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,)))
+        self._sent = self._left_out = False
         self._open_start = min(self._open_start, seq) if self._open else seq
         self._open_place = max(self._open_place, seq)
         self._open.extend(pieces)
+        self._open_origins.extend([seq if origin is None else origin] * len(pieces))
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
         self._end_last_run()
-        text = "".join(part.text for part in said.parts if isinstance(part, Text))
-        calls = tuple(
-            AssistantCall(wire_id(f"{seq}.{index}"), call.name, object_text(call.args)) for index, call in enumerate(said.calls)
-        )
-        if not text.strip() and not calls:  # nothing to send back, but what it was asked has been sent
-            self._sent = bool(self._open)
+        text = "" if seq in self._chosen.out else "".join(part.text for part in said.parts if isinstance(part, Text))
+        named = [(f"{seq}.{index}", call) for index, call in enumerate(said.calls)]
+        asked = {call_id: call for call_id, call in named if call_id not in self._chosen.calls_out}
+        if not text.strip() and not asked:
+            if named or text_of(said.parts).strip():
+                self._leave_out()
+            else:  # nothing to send back, but what it was asked has been sent
+                self._sent = bool(self._open)
             return
+        calls = tuple(AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked.items())
         reasoning = tuple(
             Reasoning(part.text, part.provider, part.data)
             for part in said.parts
             if isinstance(part, Thinking) and part.data is not None and part.provider == self._provider
         )
         self._close()
-        self._say(*self._lead(seq), Placed(AssistantMessage(text, calls, reasoning), seq, seq))
-        for index, call in enumerate(calls):
-            self._unanswered[f"{seq}.{index}"] = len(self.settled)
+        self._answer_user(seq, AssistantMessage(text, calls, reasoning))
+        for call_id, call in zip(asked, calls, strict=True):
+            self._unanswered[call_id] = len(self.settled)
             self._say(Placed(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq))
+
+    def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
+        """Where what stood between two answers is left out they are one."""
+        last = self.settled[-1] if self.settled else None
+        left_out, self._left_out = self._left_out, False
+        if not left_out or not isinstance(last, AssistantMessage):
+            self._say(*self._lead(seq), Placed(said, seq, seq, (seq,)))
+            return
+        text = "\n\n".join(filter(None, (last.text, said.text)))
+        self.settled[-1] = AssistantMessage(text, said.calls, last.reasoning + said.reasoning)
+        self.places[-1] = seq
+        self.origins[-1] += (seq,)
+        self.changed = min(self.changed, len(self.settled) - 1)
 
     def _answer(self, seq: Seq, answered: ToolAnswered) -> None:
         """The first answer to a call counts; one to a call that is not there is an orphan."""
@@ -179,12 +227,16 @@ class Messages:
             return
         asked = self.settled[index]
         assert isinstance(asked, ToolMessage)
-        self.settled[index] = ToolMessage(asked.call_id, asked.name, answered.content or answered.summary)
+        self._left_out = False
+        is_pruned = answered.call in self._chosen.pruned
+        text = pruned_text(answered) if is_pruned else answered.content or answered.summary
+        self.settled[index] = ToolMessage(asked.call_id, asked.name, text)
         self.starts[index] = self.places[index] = seq
         self.changed = min(self.changed, index)
 
     def _begin_run(self, seq: Seq, started: RunStarted) -> None:
         self._run = seq
+        self._left_out = self._left_out and not self._open
         if started.trigger == "retry":  # it goes on where the last run ended, as if that had not
             self._ended, self._sent = None, bool(self._open)
         else:
@@ -193,7 +245,7 @@ class Messages:
     def _end_run(self, seq: Seq, ended: RunEnded) -> None:
         if ended.run >= self._run:  # else this end was lost, and made up for when later runs had long been told of
             self._end_last_run()
-            self._ended = seq, ended
+            self._ended = None if self._left_out else (seq, ended)
 
     def _end_last_run(self) -> None:
         """Say how the last run ended; only the next node that is read tells that it is not retried."""
@@ -204,20 +256,50 @@ class Messages:
     def _close(self) -> None:
         """Settle what would stand here if the branch ended."""
         index, ending = self.ending()
-        del self.settled[index:], self.starts[index:], self.places[index:]
+        del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
         self.changed = min(self.changed, index)
         self._say(*ending)
-        self._open, self._open_place, self._sent, self._ended = [], 0, False, None
+        self._open, self._open_origins, self._open_place, self._sent, self._ended = [], [], 0, False, None
 
     def _say(self, *placed: Placed) -> None:
-        for message, start, place in placed:
+        for message, start, place, origins in placed:
             self.settled.append(message)
             self.starts.append(start)
             self.places.append(place)
+            self.origins.append(origins)
 
     def _lead(self, seq: Seq) -> list[Placed]:
         """A user message to stand before the first answer where there is none."""
-        return [] if self.settled else [Placed(UserMessage((Piece(UNREADABLE),)), seq, seq)]
+        return [] if self.settled else [Placed(UserMessage((Piece(UNREADABLE),)), seq, seq, (seq,))]
+
+
+# --- a checkpoint ----------------------------------------------------------------------------------------------------
+def checkpoint_texts(checkpoint: Compacted) -> list[str]:
+    """What a checkpoint says itself: the summary, directives, copies of files, references."""
+    texts = [f"<summary>\n{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}\n</summary>"]
+    if checkpoint.directives:
+        lines = "\n".join(f"- {line}" for line in checkpoint.directives)
+        texts.append(f"<directives>\nThe user asked for this, in these words:\n{lines}\n</directives>")
+    for copy in checkpoint.files:
+        opening = f"<file path={_quoted(copy.path)} from_line={copy.first_line}>"
+        texts.append(f"{opening}\n{copy.text}\n</file>")
+    if checkpoint.references:
+        texts.append("<references>\n" + "\n".join(checkpoint.references) + "\n</references>")
+    return texts
+
+
+def _pinned(folded: Sequence[Record], chosen: Chosen, verbatim: Container[Seq]) -> Iterator[Record]:
+    """The pinned among the folded nodes, pinned calls' messages and answers too."""
+    if not chosen.pinned and not chosen.calls_pinned:
+        return
+    asking = {int(call.partition(".")[0]) for call in chosen.calls_pinned}
+    for record in folded:
+        if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
+            is_pinned = record.entry.call in chosen.calls_pinned
+        else:
+            is_pinned = (record.seq in chosen.pinned or record.seq in asking) and record.seq not in verbatim
+        if is_pinned:
+            yield record
 
 
 # --- on the wire -----------------------------------------------------------------------------------------------------

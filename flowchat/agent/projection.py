@@ -2,24 +2,31 @@
 
 from collections.abc import Sequence
 
+from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Placed
-from flowchat.agent.prompt import Edits, Line, Prompt, Sight, edits_of, line_in_force, prompt_of, read, sight_of
+from flowchat.agent.prompt import Edits, Line, Prompt, Sight, edits_of, line_in_force, line_of, prompt_of, read, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.tokens import fixed_tokens, message_tokens
 from flowchat.model.model import AssistantMessage
-from flowchat.transcript.entries import PromptSet, Record, Seq
+from flowchat.transcript.entries import ItemsSet, PromptSet, Record, Seq
 from flowchat.transcript.facts import SessionFacts
 
 
 class Projection:
     """Gives what `project` gives, and its weight. One session has one.
 
-    It starts over where the branch is another, a message was edited, another checkpoint is in force or another provider asks.
+    It starts over where the branch is another, a message was edited, something else was set of an item, another checkpoint is in
+    force or another provider asks.
     """
 
     def __init__(self) -> None:
         self.checkpoint: Line | None = None
         """The checkpoint in force, with its line."""
+        self.states: States = {}
+        """What is set of items."""
+        self._items: tuple[Seq, ItemsSet] | None = None
+        """The last line about items that was looked at."""
+        self._chosen = NOTHING
         self._provider = ""
         self._mark = Bookmark()
         self._edits: Edits = ()
@@ -70,12 +77,23 @@ class Projection:
         """Whether nothing that was read before `new` reads differently now."""
         if provider != self._provider or any(record.type == "edited" for record in new):
             return False
-        return line_in_force(branch, facts, self._edits) == self.checkpoint
+        if self._chosen.waits and any(record.type == "assistant_said" for record in new):
+            return False
+        if line_in_force(branch, facts, self._edits) != self.checkpoint:
+            return False
+        if facts.items and facts.items[-1] is not self._items:
+            if items_in_force(facts, line_of(self.checkpoint)) != self.states:
+                return False
+            self._items = facts.items[-1]
+        return True
 
     def _begin(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
         self._provider, self._edits = provider, edits_of(branch)
         self.checkpoint = line_in_force(branch, facts, self._edits)
-        self._messages = read(branch, self.checkpoint, self._edits, provider)
+        self._items = facts.items[-1] if facts.items else None
+        self.states = items_in_force(facts, line_of(self.checkpoint))
+        self._chosen = chosen_on(branch, self.states)
+        self._messages = read(branch, self.checkpoint, self._edits, provider, self._chosen)
         self._sums = [0]
         self._take_prompt(prompt_of(branch))
 

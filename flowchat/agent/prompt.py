@@ -1,16 +1,17 @@
-"""What the model sees: a pure function of the branch, the session's checkpoints and the provider; no clock, no disk.
+"""What the model sees: a pure function of the branch, the session's checkpoints and items and the provider; no clock, no disk.
 
 Whatever was sent stays where it was sent: the projection of a longer branch begins with that of a shorter one, outside
-checkpoints, prompt_set, edits and a change of model.
+checkpoints, prompt_set, edits, items_set and a change of model.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
+from flowchat.agent.items import NOTHING, Chosen, chosen_on, items_in_force
 from flowchat.agent.messages import Messages
+from flowchat.agent.reading import place_of
 from flowchat.model.model import Message
 from flowchat.transcript.entries import Compacted, Edited, PromptSet, Record, Seq, SessionStarted, ToolSchema, UserPart
 from flowchat.transcript.facts import SessionFacts
@@ -35,12 +36,13 @@ def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -
     """The next request's content for a branch whose head is its last node."""
     edits = edits_of(branch)
     checkpoint = line_in_force(branch, facts, edits)
-    return sight_of(read(branch, checkpoint, edits, provider), checkpoint, prompt_of(branch))
+    chosen = chosen_on(branch, items_in_force(facts, line_of(checkpoint)))
+    return sight_of(read(branch, checkpoint, edits, provider, chosen), checkpoint, prompt_of(branch))
 
 
-def read(branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str) -> Messages:
+def read(branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen = NOTHING) -> Messages:
     """A branch's messages, more to come."""
-    messages = Messages(provider, {edited.target: edited.parts for _, edited in edits})
+    messages = Messages(provider, {edited.target: edited.parts for _, edited in edits}, chosen)
     cut = 0
     if checkpoint is not None:
         cut = place_of(branch, checkpoint[1].upto) + 1
@@ -63,6 +65,10 @@ def sight_of(messages: Messages, checkpoint: "Line | None", prompt: Prompt) -> S
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 Line: TypeAlias = tuple[Seq, Compacted]
 """A checkpoint and the seq of its line."""
+
+
+def line_of(checkpoint: Line | None) -> Seq | None:
+    return None if checkpoint is None else checkpoint[0]
 
 
 def checkpoint_in_force(branch: Sequence[Record], facts: SessionFacts) -> Compacted | None:
@@ -96,12 +102,6 @@ def line_in_force(branch: Sequence[Record], facts: SessionFacts, edits: Edits) -
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
-def place_of(branch: Sequence[Record], seq: Seq) -> int:
-    """Where a node stands on a branch; -1 where it does not."""
-    index = bisect_left(branch, seq, key=lambda record: record.seq)
-    return index if index < len(branch) and branch[index].seq == seq else -1
-
-
 def prompt_of(branch: Sequence[Record]) -> Prompt:
     """System prompt and tools: the branch's newest prompt_set, else its session_started."""
     for record in reversed(branch):

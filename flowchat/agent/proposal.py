@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.prompt import edits_of, line_in_force, project
+from flowchat.agent.reading import is_final
 from flowchat.agent.tokens import fixed_tokens, message_tokens
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts
@@ -116,11 +117,6 @@ def unanswered(branch: Sequence[Record]) -> list[Seq]:
     for record in branch:
         if record.type == "user_said":
             waiting.append(record.seq)
-        elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and _is_final(record.entry):
+        elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
             waiting.clear()
     return waiting
-
-
-def _is_final(said: AssistantSaid) -> bool:
-    """Whether an answer ends the run: it came to its end and calls nothing."""
-    return not said.calls and said.finish in ("stop", "length", "filtered")

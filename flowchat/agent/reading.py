@@ -1,9 +1,10 @@
 """Reading a branch that grows: how far it was read, and what it has said so far of files, origins and in notices."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from flowchat.transcript.entries import ContextAdded, ContextSource, Noticed, Record, Seq, ToolAnswered
+from flowchat.transcript.entries import AssistantSaid, ContextAdded, ContextSource, Noticed, Record, Seq, ToolAnswered
 
 Told: TypeAlias = dict[tuple[ContextSource, str], str]
 """The sha256 of what was last said of each origin, by (source, origin)."""
@@ -30,6 +31,17 @@ class Bookmark(NamedTuple):
 
 def end_of(branch: Sequence[Record]) -> Bookmark:
     return Bookmark(len(branch), branch[-1], branch[-1].seq) if branch else Bookmark()
+
+
+def place_of(branch: Sequence[Record], seq: Seq) -> int:
+    """Where a node stands on a branch; -1 where it does not."""
+    index = bisect_left(branch, seq, key=lambda record: record.seq)
+    return index if index < len(branch) and branch[index].seq == seq else -1
+
+
+def is_final(said: AssistantSaid) -> bool:
+    """Whether an answer ends the run: it came to its end and calls nothing."""
+    return not said.calls and said.finish in ("stop", "length", "filtered")
 
 
 class Known:

@@ -45,7 +45,8 @@ class SessionFacts:
     """The lines of checkpoints that are undone, in the order they were, each with the line that says so."""
     resting: bool = False
     """Whether a checkpoint was undone since one was written: the soft limit waits for the next."""
-    items: list[ItemsSet] = field(default_factory=list[ItemsSet])
+    items: list[tuple[Seq, ItemsSet]] = field(default_factory=list[tuple[Seq, ItemsSet]])
+    """Every items_set of the file, in file order, with its line's seq."""
     labels: dict[Seq, str] = field(default_factory=dict[Seq, str])
     usage: Usage = field(default_factory=Usage)
     cost: float | None = None
@@ -88,7 +89,7 @@ class SessionFacts:
                     self.undone[entry.checkpoint] = seq
                 self.resting = entry.undone
             case ItemsSet():
-                self.items.append(entry)
+                self.items.append((seq, entry))
             case LabelSet():
                 self.labels[entry.node] = entry.label
             case Forked():

@@ -1,0 +1,107 @@
+"""What was set of single items of the conversation: left out of requests, cut to their summary, or kept through compactions.
+
+An item is a node, or with `part` one part of an assistant's message. A call and its answer are one: what is set of either
+holds for both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from flowchat.agent.reading import is_final, place_of
+from flowchat.transcript.entries import AssistantSaid, Call, CallId, ItemRef, Record, Seq, ToolAnswered
+from flowchat.transcript.facts import SessionFacts
+
+ItemState: TypeAlias = Literal["pruned", "pinned", "excluded"]
+States: TypeAlias = Mapping[ItemRef, ItemState]
+
+
+class Chosen(Struct, frozen=True, gc=False):
+    """What is set, as it reads on one branch. Nodes: messages, and the words of an assistant's; calls: with their answers.
+
+    `waits`: a message that nothing has answered on this branch is sent until something does, whatever is set of it.
+    """
+
+    out: frozenset[Seq] = frozenset()
+    calls_out: frozenset[CallId] = frozenset()
+    pinned: frozenset[Seq] = frozenset()
+    calls_pinned: frozenset[CallId] = frozenset()
+    pruned: frozenset[CallId] = frozenset()
+    waits: bool = False
+
+
+NOTHING = Chosen()
+
+
+def items_in_force(facts: SessionFacts, checkpoint: Seq | None) -> dict[ItemRef, ItemState]:
+    """What is set while the checkpoint at this line, or none, is in force: of two lines the later counts."""
+    states: dict[ItemRef, ItemState] = {}
+    for _, line in facts.items:
+        if line.with_checkpoint is not None and line.with_checkpoint != checkpoint:
+            continue
+        if line.state == "restored":
+            for ref in line.items:
+                states.pop(ref, None)
+        else:
+            states.update(dict.fromkeys(line.items, line.state))
+    return states
+
+
+def chosen_on(branch: Sequence[Record], states: States) -> Chosen:
+    """What is set of what stands on this branch."""
+    if not states:
+        return NOTHING
+    nodes: dict[ItemState, set[Seq]] = {"excluded": set(), "pinned": set(), "pruned": set()}
+    calls: dict[ItemState, set[CallId]] = {"excluded": set(), "pinned": set(), "pruned": set()}
+    for ref, state in states.items():
+        place = place_of(branch, ref.node)
+        if place < 0:
+            continue
+        match branch[place].entry:
+            case ToolAnswered(call=call):
+                calls[state].add(call)
+            case AssistantSaid() as said:
+                calls[state].update(_calls_named(said, ref))
+                if ref.part is None or not _is_call(said, ref.part):
+                    nodes[state].add(ref.node)
+            case _:
+                nodes[state].add(ref.node)
+    waiting = {seq for seq in _unanswered(branch) if seq in nodes["excluded"]}
+    return Chosen(
+        frozenset(nodes["excluded"] - waiting),
+        frozenset(calls["excluded"]),
+        frozenset(nodes["pinned"]),
+        frozenset(calls["pinned"]),
+        frozenset(calls["pruned"]),
+        bool(waiting),
+    )
+
+
+def pruned_text(answered: ToolAnswered) -> str:
+    """What a pruned answer reads: its summary, and where the whole is."""
+    whole = f"all of it is blob:{answered.blob.sha256}" if answered.blob else "call the tool again if it is needed"
+    return f"{answered.summary}\n[the output was left out to save room; {whole}]"
+
+
+def _is_call(said: AssistantSaid, part: int) -> bool:
+    return 0 <= part < len(said.parts) and isinstance(said.parts[part], Call)
+
+
+def _calls_named(said: AssistantSaid, ref: ItemRef) -> Iterator[CallId]:
+    """The ids of the calls a reference to an assistant's message means."""
+    count = -1
+    for place, part in enumerate(said.parts):
+        if isinstance(part, Call):
+            count += 1
+            if ref.part is None or ref.part == place:
+                yield f"{ref.node}.{count}"
+
+
+def _unanswered(branch: Sequence[Record]) -> Iterator[Seq]:
+    """The user's messages since the last final answer, the newest first."""
+    for record in reversed(branch):
+        if record.type == "user_said":
+            yield record.seq
+        elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
+            return
