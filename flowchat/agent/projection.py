@@ -85,7 +85,7 @@ class Projection:
             if items_in_force(facts, line_of(self.checkpoint)) != self.states:
                 return False
             self._items = facts.items[-1]
-        return True
+        return not new or self._items is None or new[0].seq > self._items[0]  # of what is older something may be set
 
     def _begin(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
         self._provider, self._edits = provider, edits_of(branch)
