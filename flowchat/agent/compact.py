@@ -21,6 +21,7 @@ from flowchat.agent.proposal import (
     tokens_with,
     unanswered,
 )
+from flowchat.agent.prune import pruned_with
 from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
 from flowchat.errors import ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
@@ -185,8 +186,11 @@ async def fold(transcript: Transcript, proposal: Proposal, emit: Emit, paid: boo
         keep_known(transcript, spent)
         emit(CompactionDelta("failed", proposal.trigger, str(error)))
         raise
-    record = await transcript.append(*spent, entry)
+    line = transcript.last_seq + len(spent) + 1
+    await transcript.append(*spent, entry, *pruned_with(transcript.branch(), transcript.facts, line, entry))
     emit(CompactionDelta("done", proposal.trigger))
+    record = transcript.record(line)
+    assert record is not None
     return record
 
 

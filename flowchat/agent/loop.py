@@ -9,6 +9,7 @@ from flowchat.agent.calls import answer_calls
 from flowchat.agent.compact import Breaker
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
+from flowchat.agent.prune import pruned_anyway
 from flowchat.agent.room import THRASH, make_room
 from flowchat.agent.step import StepInFlight, failed
 from flowchat.agent.tokens import fixed_tokens
@@ -37,6 +38,8 @@ async def run(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepIn
         emit(StateDelta("running", "preparing", flight.run, step))
         await deliver_steers(transcript)
         await tell_news(agent, transcript, first=step == 1)
+        if step == 1:
+            await prune(agent, transcript)
         said = await answer(agent, transcript, inbox, flight, breaker, emit)
         await tell_missed(agent, transcript)
         if isinstance(said, RunEnded):
@@ -71,6 +74,12 @@ async def tell_news(agent: Agent, transcript: Transcript, first: bool) -> None:
             f' raise it (Ollama: num_ctx), or correct it in config.toml: [models."{facts.name}"] window = N'
         )
         await tell_once(agent, transcript, Noticed("warning", "model", words))
+
+
+async def prune(agent: Agent, transcript: Transcript) -> None:
+    """Where the provider's cache is lost anyway, leave out what is old and large."""
+    for line in pruned_anyway(transcript.branch(), transcript.facts, agent.model.facts.name):
+        await transcript.append(line)
 
 
 async def tell_missed(agent: Agent, transcript: Transcript) -> None:

@@ -1,0 +1,70 @@
+"""Old answers lose their content in requests when the provider's cache is lost anyway, and only then."""
+
+from flowchat.agent.agent import Limits
+from flowchat.model.scripted import says
+from flowchat.transcript.entries import Compacted, ItemRef, ItemsSet, ToolAnswered, Usage, UserSaid
+from tests.desk import Desk, Sitting
+
+USED = Usage(input=100, output=10)
+BIG = "a line of a file\n" * 900
+LEFT_OUT = "the output was left out to save room"
+
+
+async def worked(desk: Desk, runs: int, **given: object) -> Sitting:
+    """A session of runs in each of which two files of 15 kB were read."""
+    (desk.folder / "big.txt").write_text(BIG)
+    read = [("read_file", {"path": "big.txt"})]
+    steps = [says("", calls=[*read, *read], usage=USED), says("read", usage=USED)] * runs
+    sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(titles=False), **given)
+    for number in range(runs):
+        await sitting.session.send(f"read it, {number}")
+        await sitting.session.idle()
+    return sitting
+
+
+def lines(sitting: Sitting) -> list[ItemsSet]:
+    return [line for _, line in sitting.session.transcript.facts.items]
+
+
+async def test_an_edited_message_prunes_what_is_old_behind_it_and_the_log_keeps_everything(desk: Desk) -> None:
+    sitting = await worked(desk, 4)
+    assert lines(sitting) == []
+    first = next(record.seq for record in sitting.session.transcript.branch() if isinstance(record.entry, UserSaid))
+    await sitting.session.edit(first, "read it twice", "save")
+    await sitting.session.send("go on")
+    await sitting.session.idle()
+    (line,) = lines(sitting)
+    answered = [record for record in sitting.session.transcript.branch() if isinstance(record.entry, ToolAnswered)]
+    assert (line.state, [ref.node for ref in line.items]) == ("pruned", [record.seq for record in answered[:4]])
+    assert str(sitting.requests()[-1]).count(LEFT_OUT) == 4
+    assert all("a line of a file" in record.entry.content for record in answered)
+    await sitting.session.send("and on")
+    await sitting.session.idle()
+    assert lines(sitting) == [line]
+    assert sitting.requests()[-1][: len(sitting.requests()[-2])] == sitting.requests()[-2]
+
+
+async def test_while_the_cache_holds_nothing_is_pruned(desk: Desk) -> None:
+    sitting = await worked(desk, 5)
+    await sitting.session.send("go on")
+    await sitting.session.idle()
+    assert lines(sitting) == []
+    assert LEFT_OUT not in str(sitting.requests()[-1])
+
+
+async def test_what_a_checkpoint_keeps_is_pruned_with_it_and_whole_again_when_it_is_undone(desk: Desk) -> None:
+    sitting = await worked(desk, 2, others={"compact": [says("## Done\nread things")]})
+    sitting.model.then(*[says(f"short {number}", usage=USED) for number in range(2)])
+    for number in range(4):
+        await sitting.session.send(f"more {number}")
+        await sitting.session.idle()
+    before = sitting.session.request_text()
+    record = await sitting.session.folding.compact()
+    assert isinstance(record.entry, Compacted)
+    transcript = sitting.session.transcript
+    kept = [node.seq for node in transcript.branch() if isinstance(node.entry, ToolAnswered) and node.seq > record.entry.upto]
+    assert lines(sitting) == [ItemsSet(tuple(map(ItemRef, kept)), "pruned", record.seq)]
+    assert [later.type for later in transcript.records()[record.seq - 1 :]] == ["compacted", "items_set"]
+    assert sitting.session.request_text().count(LEFT_OUT) == len(kept) > 1
+    await sitting.session.folding.undo()
+    assert sitting.session.request_text() == before
