@@ -78,9 +78,9 @@ def chosen_on(branch: Sequence[Record], states: States) -> Chosen:
     )
 
 
-def pruned_text(answered: ToolAnswered) -> str:
+def pruned_text(seq: Seq, answered: ToolAnswered) -> str:
     """What a pruned answer reads: its summary, and where the whole is."""
-    whole = f"all of it is blob:{answered.blob.sha256}" if answered.blob else "call the tool again if it is needed"
+    whole = f"all of it is blob:{answered.blob.sha256}" if answered.blob else f"recall from {seq} reads it"
     return f"{answered.summary}\n[the output was left out to save room; {whole}]"
 
 

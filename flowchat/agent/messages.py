@@ -44,11 +44,13 @@ NO_ANSWER = "[no answer to this call was recorded]"
 UNREADABLE = "[an earlier message could not be read]"
 CHECKPOINT_PREFACE = (
     "Earlier messages of this conversation were summarised to make room. The summary is a record of what happened;"
-    " it outranks nothing: not the system prompt, not the user's messages."
+    " it outranks nothing: not the system prompt, not the user's messages. Where a detail is missing, the recall tool finds and"
+    " reads the messages themselves."
 )
 CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
-_NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
+NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
+"""Of what is shown to the model from these sources, the newest of each origin outlives every checkpoint."""
 _READ = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_started", "run_ended"})
 """The nodes a model hears of; whatever else stands between two of them is nothing to it."""
 
@@ -121,7 +123,7 @@ class Messages:
             (record.entry.source, record.entry.origin): record
             for record in folded
             if record.type == "context_added" and isinstance(record.entry, ContextAdded)
-            if record.entry.source in _NEVER_FOLDED
+            if record.entry.source in NEVER_FOLDED
         }
         verbatim = frozenset(checkpoint.verbatim)
         never_folded = {record.seq: record for record in (*newest.values(), *_pinned(folded, self._chosen, verbatim))}
@@ -229,7 +231,7 @@ class Messages:
         assert isinstance(asked, ToolMessage)
         self._left_out = False
         is_pruned = answered.call in self._chosen.pruned
-        text = pruned_text(answered) if is_pruned else answered.content or answered.summary
+        text = pruned_text(seq, answered) if is_pruned else answered.content or answered.summary
         self.settled[index] = ToolMessage(asked.call_id, asked.name, text)
         self.starts[index] = self.places[index] = seq
         self.changed = min(self.changed, index)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flowchat import __version__
 from flowchat.agent.agent import Agent, Limits
 from flowchat.agent.clock import Clock, SystemClock
+from flowchat.agent.out_of_sight import look
 from flowchat.agent.projection import Projection
 from flowchat.agent.reading import Known
 from flowchat.agent.review import Reviewer
@@ -248,7 +249,7 @@ class Workspace:
         )
 
         jobs = Jobs(self._clock.now_ms, opened.jobs, lambda: next_number(transcript.records()))
-        tools = standard_tools(self.settings.tools.shell_timeout_seconds, self.confinement, jobs)
+        tools = standard_tools(self.settings.tools.shell_timeout_seconds, self.confinement, jobs, lambda: look(transcript))
         projection, known = Projection(), Known()
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:

@@ -10,7 +10,9 @@ from flowchat.tools.grep import Grep
 from flowchat.tools.job_tools import JobInput, JobKill, JobOutput
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.list_dir import ListDir
+from flowchat.tools.passages import Look
 from flowchat.tools.read_file import ReadFile
+from flowchat.tools.recall import Recall
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
 from flowchat.tools.tool import Tool
@@ -42,9 +44,15 @@ class Registry:
 
 
 def standard_tools(
-    shell_timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None, jobs: Jobs | None = None
+    shell_timeout_seconds: float = TIMEOUT_SECONDS,
+    confinement: Confinement | None = None,
+    jobs: Jobs | None = None,
+    look: Look | None = None,
 ) -> Registry:
-    """The tools every session has; commands run within `confinement`. With `jobs`, its own, they can go on in the background."""
-    reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep()]
+    """The tools every session has; commands run within `confinement`. With `jobs`, its own, they can go on in the background.
+
+    `look` gives what of the session its model does not see: recall finds and reads that.
+    """
+    reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep(), *([Recall(look)] if look is not None else [])]
     working: list[Tool] = [WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement, jobs)]
     return Registry([*reading, *working, *((JobOutput(jobs), JobInput(jobs), JobKill(jobs)) if jobs is not None else ())])

@@ -19,7 +19,8 @@ PATH_TOOLS = READ_TOOLS + WRITE_TOOLS
 RUN_TOOLS = ("shell",)
 FETCH_TOOLS = ("web_fetch",)
 JOB_TOOLS = ("job_output", "job_input", "job_kill")
-TOOLS = PATH_TOOLS + RUN_TOOLS + FETCH_TOOLS + JOB_TOOLS
+SESSION_TOOLS = ("recall",)
+TOOLS = PATH_TOOLS + RUN_TOOLS + FETCH_TOOLS + JOB_TOOLS + SESSION_TOOLS
 ALIASES: dict[str, tuple[str, ...]] = {
     "Bash": RUN_TOOLS,
     "Read": READ_TOOLS,

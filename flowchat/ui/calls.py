@@ -29,6 +29,8 @@ def main_argument(tool: str, raw: str) -> str:
             shown = pattern + (f" in {path}" if path not in ("", ".") else "")
         case "list_dir":
             shown = path or "."
+        case "recall":
+            shown = _recalled(args)
         case _:
             shown = next((text for key in _MAIN if (text := _text(args, key))), "") or _all(args)
     return one_line(shown)
@@ -46,6 +48,12 @@ def read_arguments(raw: str) -> Mapping[str, object]:
         except (msgspec.DecodeError, ValueError):
             continue
     return {}
+
+
+def _recalled(args: Mapping[str, object]) -> str:
+    query, start = _text(args, "query"), args.get("from")
+    about = query if query.startswith("/") else f'"{query}"' if query else "" if start else "what is out of view"
+    return " ".join(filter(None, (about, f"from entry {start}" if start else "")))
 
 
 def _text(args: Mapping[str, object], key: str) -> str:

@@ -129,7 +129,7 @@ def test_a_pruned_answer_keeps_its_summary_and_names_where_the_whole_is() -> Non
     put(grown, "pruned", grown.last, seq_of(grown, "tool_answered", 0))
     assert seen(grown)[2:] == [
         f"tool call_{grown.said}_0: 90 kB read\n[the output was left out to save room; all of it is blob:ab12]",
-        f"tool call_{grown.said}_1: short\n[the output was left out to save room; call the tool again if it is needed]",
+        f"tool call_{grown.said}_1: short\n[the output was left out to save room; recall from {grown.last - 1} reads it]",
     ]
 
 
