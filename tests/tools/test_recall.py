@@ -139,7 +139,7 @@ async def test_what_is_too_much_to_be_searched_is_said() -> None:
 async def test_a_pattern_that_never_ends_is_ended() -> None:
     shelf = Shelf("a" * 60 + "!")
     desk = Desk(Path("/"), {}, print, shelf.keep, shelf.blob)  # type: ignore[arg-type]
-    with pytest.raises(NotDone, match="took more than 0.5 s: look for words, or for a simpler pattern"):
+    with pytest.raises(NotDone, match=r"took more than 0\.5 s: look for words, or for a simpler pattern"):
         await Recall(shelf.look, pattern_seconds=0.5).run({"query": "/^(a|a)*$/"}, desk)
 
 
@@ -170,7 +170,7 @@ async def test_entries_are_read_in_order_from_the_first_at_or_after_the_number()
 @given(st.lists(st.text(st.sampled_from("aä\n€𝄞 \x85\r"), max_size=200).map(lambda text: text * 400), min_size=1, max_size=4))
 @settings(deadline=None, max_examples=30)
 async def test_page_by_page_everything_is_read(texts: list[str]) -> None:
-    shelf, read = Shelf(*texts), {passage: "" for passage in range(10, 10 * len(texts) + 1, 10)}
+    shelf, read = Shelf(*texts), dict.fromkeys(range(10, 10 * len(texts) + 1, 10), "")
     start, skip = 10, 0
     for _ in count():
         lines = await shelf.lines(start=start, skip=skip)
