@@ -9,19 +9,21 @@ from msgspec import Struct
 from flowchat.tools.plain import Word
 
 _NUMBER = re.compile(r"-\d+")
+_WORD = re.compile(r"(?!-.).*", re.DOTALL)
 
 
 class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     """How a program, or one of its subcommands, may be used.
 
-    A kind is `text`, `path`, `number`, `none` or a /pattern/ that the whole value matches; a `?` behind it lets the value be
-    missing at the end. `values`: options that take a value, in the same word or the next. `attached`: options that may take
-    one, in the same word only. `numbers`: -5 is an option. `first`: the kind of the first operand, unless an option of
-    `instead` was given. `operands_with`: operands need one of these options. `needs`: one of these options must be there.
-    `globs`: a file whose name looks like an option does no harm. `words`: options are whole words, as find has them.
-    `ordered`: no option follows an operand. `anything`: every argument is an operand. `general`: a rule that names no more
-    than the program means all that it does. `obeys`: the folder's own settings have a say in what it does. `like`: it is used
-    as that subcommand of the program, with what is added here.
+    A kind is `text`, `word` (a text that does not begin with a dash), `path`, `number`, `none` or a /pattern/ that the whole
+    value matches; a `?` behind it lets the value be missing at the end. `values`: options that take a value, in the same word
+    or the next. `attached`: options that may take one, in the same word only. `numbers`: -5 is an option. `first`: the kind of
+    the first operand, unless an option of `instead` was given. `operands_with`: operands need one of these options. `needs`:
+    one of these options must be there. `globs`: a file whose name looks like an option does no harm. `words`: options are
+    whole words, as find has them. `apart`: a letter's value is the next word, whatever stands behind the letter. `ordered`: no
+    option follows an operand. `anything`: every argument is an operand. `general`: a rule that names no more than the program
+    means all that it does. `obeys`: the folder's own settings have a say in what it does. `like`: it is used as that
+    subcommand of the program, with what is added here.
     """
 
     flags: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     globs: bool = False
     words: bool = False
+    apart: bool = False
     ordered: bool = False
     anything: bool = False
     general: bool = False
@@ -75,6 +78,8 @@ def kind_pattern(kind: str) -> re.Pattern[str] | None:
     """What a whole value of a kind matches, None for text and paths. Raises re.error."""
     if kind == "number":
         return re.compile(r"[-+]?\d+[a-zA-Z%]{0,3}")
+    if kind == "word":
+        return _WORD
     return re.compile(kind.removesuffix("?")[1:-1], re.DOTALL) if kind.startswith("/") else None
 
 
@@ -136,8 +141,7 @@ def _read_options(use: _Use, rest: Iterator[Word]) -> Word | None:
         if text == "--":
             use.operands.extend(rest)
         elif text.startswith("-") and text != "-":
-            if use.operands and (usage.ordered or usage.at_most is not None):
-                raise _Refused("an option stands behind an argument")  # where getopt does not sort, it is one more argument
+            _check_order(use)
             _read_option(use, word, rest)
         elif usage.commands and not use.operands:
             if text in usage.commands and not word.pattern:
@@ -148,6 +152,11 @@ def _read_options(use: _Use, rest: Iterator[Word]) -> Word | None:
                 raise _Refused(f"a file that {word.written[:40]!r} matches may look like an option")
             use.operands.append(word)
     return None
+
+
+def _check_order(use: _Use) -> None:
+    if use.operands and (use.usage.ordered or use.usage.at_most is not None):
+        raise _Refused("an option stands behind an argument")  # where options are not sorted, it is one more argument
 
 
 def _read_option(use: _Use, word: Word, rest: Iterator[Word]) -> None:
@@ -181,9 +190,10 @@ def _read_short(use: _Use, word: Word, rest: Iterator[Word]) -> None:
         if name in usage.flags:
             use.option(name, None)
         elif name in usage.values:
-            value = Word(word.written, behind) if behind else _next(name, usage.values[name], rest)
-            use.option(name, value)
-            return
+            in_word = behind and not usage.apart
+            use.option(name, Word(word.written, behind) if in_word else _next(name, usage.values[name], rest))
+            if not usage.apart:
+                return
         elif name in usage.attached:
             use.option(name, Word(word.written, behind) if behind else None)
             return
@@ -197,6 +207,8 @@ def _next(name: str, kind: str, rest: Iterator[Word]) -> Word | None:
         raise _Refused(f"{name} lacks its value")
     if value is not None and value.pattern:
         raise _Refused(f"the value of {name} is a pattern for files")
+    if value is not None and kind.removesuffix("?") == "path" and len(value.text) > 1 and value.text.startswith("-"):
+        raise _Refused(f"the value of {name} is {value.text[:40]!r}")
     return value
 
 
@@ -205,6 +217,8 @@ def _read_words(use: _Use, rest: Iterator[Word]) -> None:
     usage = use.usage
     for word in rest:
         text = word.text
+        if text in usage.values or text in usage.flags:
+            _check_order(use)
         if (kind := usage.values.get(text)) is not None:
             value = _next(text, kind, rest)
             if value is not None and value.text.startswith("-") and kind_pattern(kind) is None:

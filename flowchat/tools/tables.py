@@ -190,8 +190,8 @@ def _check_kinds(usage: Usage, text: str) -> None:
             kind_pattern(kind)
         except re.error as error:
             raise BadTable(_line(text, kind), f"{kind!r} is no pattern: {error}") from None
-        if kind.rstrip("?") not in ("", "text", "path", "number", "none") and not kind.startswith("/"):
-            raise BadTable(_line(text, kind), f"{kind!r} is no kind of value: text, path, number, none or /pattern/")
+        if kind.rstrip("?") not in ("", "text", "word", "path", "number", "none") and not kind.startswith("/"):
+            raise BadTable(_line(text, kind), f"{kind!r} is no kind of value: text, word, path, number, none or /pattern/")
     for below in usage.commands.values():
         _check_kinds(below, text)
 

@@ -20,6 +20,8 @@ FILES = (
     "evil",
     "bare",
     "docs/é.md",
+    "1",
+    "PWNED",
 )
 GLOBS = ("*.txt", "src/*.py", "*", "?.txt", "[ab].txt", "src/*", "./*", "*.nothing")
 REVISIONS = ("HEAD", "HEAD~1", "main", "main..HEAD", "HEAD:a.txt", "v1", "stash@{0}", "HEAD^")
@@ -139,9 +141,19 @@ def _arguments(chance: random.Random, usage: Usage) -> list[str]:
     for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
         words += _option(chance, usage, chance.choice([*usage.flags, *usage.values, *usage.attached, "-3"]))
     kinds = [usage.first or usage.operands, *[usage.operands] * chance.choice((0, 0, 1, 2))]
+    words = _clustered(words) if chance.random() < 0.2 else words
     kept = kinds if usage.at_least or chance.random() < 0.8 else []
     operands = [_value(chance, kind) for kind in kept if kind != "none"]
     return [*operands, *words] if usage.words and chance.random() < 0.7 else [*words, *operands]
+
+
+def _clustered(words: list[str]) -> list[str]:
+    """Letters written in one word, with whatever stands behind them."""
+    found: list[str] = []
+    for word in words:
+        joins = bool(found) and found[-1][:1] == "-" and len(word) > 1 and word[0] == "-" and "-" not in (word[1], found[-1][1:2])
+        found[-1:] = [found[-1] + word[1:]] if joins else [*found[-1:], word]
+    return found
 
 
 def _option(chance: random.Random, usage: Usage, name: str) -> list[str]:
@@ -162,8 +174,8 @@ def _value(chance: random.Random, kind: str) -> str:
         return chance.choice((*FILES, *FILES, *REVISIONS))
     if kind == "number":
         return chance.choice(NUMBERS)
-    if kind == "text":
-        return chance.choice(TEXTS)
+    if kind == "text" or kind == "word":
+        return chance.choice((*TEXTS, *TEXTS, *EVIL))
     return chance.choice(
         (*NUMBERS, *TEXTS, *EVIL, "1,3p", "5p", "$p", "+%F", "%h %s", "2", "u+x", "recurse", "user.name", "HEAD")
     )

@@ -39,7 +39,7 @@ def test_every_program_that_agents_look_with_has_a_table() -> None:
         (GOOD.replace("not_match = ['cloc --out=x src']\n", ""), 0, "it needs examples: match and not_match"),
         (GOOD.replace("flags =", "flag ="), 2, "unknown field `flag`"),
         (GOOD.replace("flags = ['-v', '--verbose']", "flags = 3"), 2, "`$.flags`"),
-        (GOOD.replace("'text'", "'words'"), 7, "'words' is no kind of value: text, path, number, none or /pattern/"),
+        (GOOD.replace("'text'", "'words'"), 7, "'words' is no kind of value: text, word, path, number, none or /pattern/"),
         (GOOD.replace("'text'", "'/(/'"), 7, "'/(/' is no pattern"),
         (GOOD + "nonsense\n", 8, "line 8"),
         (GOOD + "[commands.lines]\nlike = 'words'\n", 9, "there is no subcommand 'words' to be like"),
