@@ -120,4 +120,4 @@ def line_of(reach: Reach, law: Law) -> Line | None:
     from flowchat.tools.touching import touched
 
     judged = judge_command(reach.command, str(law.ground.workspace), law.tables)
-    return Line(judged, touched(judged, law.ground.workspace))
+    return Line(judged, touched(judged, law.ground.workspace, law.ground.folders))

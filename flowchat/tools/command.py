@@ -1,10 +1,12 @@
 """Judgement of a shell command from its text alone: does it only read, and what would it run that a rule may deny."""
 
 import posixpath
+import sys
 from collections.abc import Mapping
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowchat.tools.grammar import shape
 from flowchat.tools.plain import NotPlain, Simple, Word, read, refused_text
@@ -14,6 +16,10 @@ from flowchat.tools.unwrapping import Said
 FOLDERS_LIMIT = 8
 """In how many folders a command may turn out to run before it is not followed further."""
 _MOVING = ("cd", "pushd", "popd")
+_ANSWERED = "git"
+"""Its settings are answered from outside (only_reading.py) where the whole line only reads: beside others it obeys them."""
+_UNTRIED = ("darwin",)
+"""Where those answers have not been tried on a real machine yet."""
 
 
 class Part(Struct, frozen=True):
@@ -60,7 +66,9 @@ class Judged(Struct, frozen=True):
         return not self.reason
 
 
-def judge_command(command: str, workspace: str = "", more: Mapping[str, Table] | None = None) -> Judged:
+def judge_command(
+    command: str, workspace: str = "", more: Mapping[str, Table] | None = None, platform: str = sys.platform
+) -> Judged:
     """Judge a text that bash is to run as it is, in `workspace` (where a `cd` to it is no move). Never raises.
 
     `more` are tables of the user's, for programs that flowchat has none for.
@@ -88,6 +96,8 @@ def judge_command(command: str, workspace: str = "", more: Mapping[str, Table] |
     if said.murky:
         said.guess(command)
     reason = next((part.why for part in parts if part.why), "")
+    if reason or platform in _UNTRIED or any(part.argv[0] in (more or {}) for part in parts):
+        parts = [replace(part, obeys=True) if part.argv[0] == _ANSWERED and part.read_only else part for part in parts]
     return Judged(command, True, tuple(parts), reason, said.argvs, said.murky)
 
 

@@ -19,13 +19,15 @@ _PLAIN_NODES = frozenset(
 )
 _PLAIN_TOKENS = frozenset(("&&", "||", "|", ";", "\n", '"', "$", ">", ">>", "<", "&>", "&>>", ">&", "[", "]", ""))
 _LEAVES = frozenset(("word", "number", "raw_string", "string_content", "comment"))
+_WORDS = frozenset(("word", "number", "raw_string", "string", "concatenation"))
 _NOT_LITERAL = re.compile(r"[$`*?\[{~]|[<>]\(")
 
 
 class Shape(Struct, frozen=True):
     """What the grammar makes of a text: `odd` names the first thing beyond the plain ones (empty if there is none), `plain`
     holds the written words of each command, () for a test in brackets, `joints` what stands between commands, `commands` the
-    written words of every command at any depth, `murky` whether something in it can be read only by running it."""
+    written words of every command at any depth (what a redirection opens is one called `<`), `murky` whether something in it
+    can be read only by running it."""
 
     odd: str
     plain: tuple[tuple[str, ...], ...]
@@ -88,6 +90,7 @@ class _Walk:
             if NULL_REDIRECT.fullmatch(_text(node)):
                 return False
             self.odd = self.odd or "a redirection"
+            self.commands.append(("<", *(_text(child) for child in children if child.is_named and child.type in _WORDS)))
         return True
 
     def _token(self, node: "Node", kind: str) -> None:

@@ -205,14 +205,15 @@ def _judge_line(line: Line, tool: str, law: Law) -> Verdict:
         return Verdict("ask", "mode", reason=f"{judged.murky}, so it is not certain that no rule forbids it")
     whole = next((rule for rule in law.of("allow", tool) if rule.spec is None or is_whole(rule, judged.command)), None)
     if law.mode == "bypass":
-        return Verdict("allow", "mode", reason="bypass mode")
+        hidden = _worry_of_rules(line, law)
+        return Verdict("ask", "mode", reason=hidden) if hidden else Verdict("allow", "mode", reason="bypass mode")
     worry = _worry(line, law)
     if whole is not None and not (whole.spec is None and worry):
         return _by_rule(whole)
-    if not judged.plain:
+    if not judged.plain and not (worry and law.mode == "auto"):
         return _sandboxed(law) or Verdict("ask", "mode", reason=judged.reason, reviewable=law.mode == "auto")
     found = [_part_allowed(line, number, tool, law) for number in range(len(judged.parts))]
-    refused = [(part, why) for part, (_, why) in zip(judged.parts, found, strict=True) if why]
+    refused = [(number, part, why) for number, (part, (_, why)) in enumerate(zip(judged.parts, found, strict=True)) if why]
     rule = next((rule for rule, _ in found if rule is not None), None)
     if judged.parts and not refused and rule is None:
         return Verdict("allow", "mode", reason="it only reads")
@@ -220,9 +221,10 @@ def _judge_line(line: Line, tool: str, law: Law) -> Verdict:
         return Verdict("ask", "mode", reason=worry)
     if rule is not None and not refused:
         return _by_rule(rule)
-    if not any(part.read_only for part, _ in refused) and (freed := _sandboxed(law)):
+    outside = any(part.read_only and _reads_outside(line, number, law.ground) for number, part, _ in refused)
+    if not outside and (freed := _sandboxed(law)):
         return freed
-    part, why = refused[0] if refused else (None, "it runs a command")
+    _, part, why = refused[0] if refused else (0, None, "it runs a command")
     reason = f"{why}: {part.text}" if part is not None and len(judged.parts) > 1 else why
     return Verdict("ask", "mode", reason=reason, reviewable=law.mode == "auto")
 
@@ -257,6 +259,11 @@ def _worry(line: Line, law: Law) -> str:
         return why
     if line.touched.is_crowded:
         return f"it has more than {WORDS_LIMIT:,} words"
+    return _worry_of_rules(line, law)
+
+
+def _worry_of_rules(line: Line, law: Law) -> str:
+    """Which rule that forbids paths a command may come under, as far as its words tell; empty where it is none."""
     about_paths = [rule for rule in law.rules if rule.effect != "allow" and rule.spec is not None and rule.tools[0] in PATH_TOOLS]
     for rule in about_paths:
         if any(covers_path(rule, path, law.ground) for path in line.touched.words):

@@ -8,11 +8,13 @@ from hypothesis import strategies as some
 
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
+from flowchat.tools.command import judge_command
 from flowchat.tools.jobs import Jobs
-from flowchat.tools.policy import Law, Verdict, grant_for, judge, parts_of, rules_for, unasked
+from flowchat.tools.policy import Law, Line, Verdict, grant_for, judge, parts_of, rules_for, unasked
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.rules import EFFECTS, PATH_TOOLS, RUN_TOOLS, TOOLS, Effect, Ground, Origin, Rule, forbids, parse_rule
 from flowchat.tools.tool import Reach
+from flowchat.tools.touching import touched
 from flowchat.transcript.entries import Mode
 
 WS = Path("/ws")
@@ -110,6 +112,19 @@ def test_what_obeys_a_folder_reads_freely_only_where_it_is_trusted() -> None:
         ("allow", "it only reads"),
         ("allow", "it only reads"),
     ]
+
+
+def test_git_beside_what_a_rule_frees_obeys_the_folder() -> None:
+    """What answers its settings from outside would hold for the other program, too, so nothing does."""
+    both, given = reach("run", "git status && mkdir x"), rules("shell(mkdir:*)")
+    found = [judged(both, "shell", given=given, trusted=trusted) for trusted in (True, False)]
+    assert [(verdict.decision, verdict.reason) for verdict in found] == [
+        ("allow", ""),
+        ("ask", "git obeys the settings of this folder, which is not trusted yet: git status"),
+    ]
+    held = judged(both, "shell", "auto", confined=True)
+    assert (held.decision, held.reason) == ("allow", "it runs in the sandbox")
+    assert judged(reach("run", "git diff -- /etc/passwd && make"), "shell", "auto", confined=True).decision == "ask"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +275,33 @@ def test_a_general_rule_does_not_free_what_may_use_a_forbidden_path() -> None:
         "ask",
         "it may use what the rule read_file(secrets/**) (the command line) is about",
     )
+
+
+def test_no_mode_frees_what_may_use_a_forbidden_path() -> None:
+    given = rules(deny="read_file(secrets/**)")
+    for command in ("cp secrets/a b", "cat < secrets/a", "python -c 'print(open(\"x\"))' secrets/a > b"):
+        found = [judged(reach("run", command), "shell", mode, given, confined=True) for mode in ("auto", "bypass")]
+        assert [(verdict.decision, verdict.reviewable) for verdict in found] == [("ask", False)] * 2, command
+    assert judged(reach("run", "cat secrets/a"), "shell", "bypass", given).decision == "deny"
+    assert judged(reach("run", "cat .ssh/id_rsa > a"), "shell", "auto", confined=True).decision == "ask"
+    assert judged(reach("run", "cp a b > c"), "shell", "auto", given, confined=True).decision == "allow"
+
+
+def test_a_program_that_lies_in_the_workspace_is_not_known_by_its_name(tmp_path: Path) -> None:
+    """It may be a file that was worked on: PATH names a folder of the workspace, as that of a virtual environment."""
+    folder = tmp_path / "ws"
+    (folder / "bin").mkdir(parents=True)
+    for name in ("ls", "echo", "python"):
+        (folder / "bin" / name).symlink_to("/bin/true")
+    law = Law("default", Ground(folder), trusted=True)
+    for path, decision in ((f"{folder}/bin:/bin:/usr/bin", "ask"), ("/bin:/usr/bin", "allow")):
+        seen = [touched(judge_command(one), folder, environ={"PATH": path}) for one in ("ls", "echo x", "python --version")]
+        assert [one.unclear for one in seen] == [
+            ("ls is a file of this folder, by PATH" if decision == "ask" else "",),
+            ("",),
+            ("",),
+        ]
+        assert judge(reach("run", "ls"), "shell", law, Line(judge_command("ls"), seen[0])).decision == decision
 
 
 def test_a_command_of_very_many_words_is_freed_only_to_the_letter() -> None:

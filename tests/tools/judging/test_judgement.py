@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowchat.tools.command import judge_command
+from flowchat.tools.only_reading import variables_for
+from flowchat.tools.tables import read_table
 
 SIGNS = st.sampled_from(
     [*"ls cat git -o \\'\"$`(){}[]<>|&;#~*?!=\n\t\0é\u202e\ud800", "$(", "<<", "&&", "||", "touch PWNED", "EOF"]
@@ -123,6 +125,23 @@ def test_a_rule_by_first_words_frees_only_what_no_table_knows_better(command: st
 @pytest.mark.parametrize("command", ["python --version", "cargo --version", "pip list"])
 def test_what_obeys_the_settings_of_its_folder_says_so(command: str) -> None:
     assert [part.obeys for part in judge_command(f"{command} && ls").parts] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("command", "platform", "obeys"),
+    [
+        ("git status && git diff | head", "linux", False),
+        ("git status && mkdir x", "linux", True),
+        ("make; git log", "linux", True),
+        ("git status && mine", "linux", True),
+        ("git status", "darwin", True),
+    ],
+)
+def test_git_obeys_its_settings_wherever_they_are_not_answered_from_outside(command: str, platform: str, obeys: bool) -> None:
+    mine = read_table("mine", "match = ['mine']\nnot_match = ['mine -x']\n")
+    judged = judge_command(command, more={"mine": mine}, platform=platform)
+    assert next(part.obeys for part in judged.parts if part.argv[0] == "git") == obeys
+    assert bool(variables_for(judge_command(command))) == (not obeys or platform == "darwin")
 
 
 @pytest.mark.parametrize(
