@@ -256,7 +256,7 @@ def demo(screen: Screen, plan: Plan, flowchat: str) -> None:
     screen.shows("Demo model", "list", "entries", without=("Esc stop",), name="lists")
     screen.say(f"read {plan.readme}")
     screen.shows("read", plan.readme, without=("Esc stop",), name="reads")
-    screen.say("run echo wal''ked")
+    screen.say("run echo wal''ked; touch walked")
     screen.shows("Run this command?", "y once", name="asks")
     decide(screen, "y")
     screen.shows("walked", without=("Esc stop",), name="runs")
