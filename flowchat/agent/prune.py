@@ -80,4 +80,4 @@ def _savings(branch: Sequence[Record], behind: Seq) -> Iterator[tuple[ItemRef, i
         if record.type == "run_started":
             runs += 1
         elif record.type == "tool_answered" and runs >= KEPT_RUNS and isinstance(record.entry, ToolAnswered):
-            yield ItemRef(record.seq), text_tokens(record.entry.content) - text_tokens(pruned_text(record.entry))
+            yield ItemRef(record.seq), text_tokens(record.entry.content) - text_tokens(pruned_text(record.seq, record.entry))
