@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from flowchat.agent.projection import Projection
 from flowchat.transcript.entries import (
     AssistantSaid,
+    AttemptUsed,
     Call,
     ContextAdded,
     Entry,
@@ -17,6 +19,7 @@ from flowchat.transcript.entries import (
     ToolAnswered,
     ToolSchema,
     ToolStarted,
+    Usage,
     UserSaid,
     type_name,
 )
@@ -78,6 +81,17 @@ class Grown:
     def answers(self, index: int, content: str, status: str = "ok") -> "Grown":
         call = f"{self.said}.{index}"
         return self.add(ToolStarted(call), ToolAnswered(call, status, content[:60], content))
+
+    def counted(self, read: int, written: int = 0, **fields: object) -> "Grown":
+        """What the request of the last answer took, as its model counted."""
+        branch = self.branch()
+        place = max(place for place, record in enumerate(branch) if isinstance(record.entry, AssistantSaid))
+        said, seen = branch[place].entry, Projection()
+        assert isinstance(said, AssistantSaid)
+        seen.follow(branch[:place], self.facts, "p")
+        place = said.run, said.step, said.attempt
+        given = {"usage": Usage(input=read, output=written), "sent_bytes": seen.end(), **fields}
+        return self.add(AttemptUsed(*place, "run", said.model, **given))
 
     def ends(self, outcome: str = "completed", **fields: object) -> "Grown":
         return self.add(RunEnded(self.started, outcome, 1, 5, **fields))

@@ -57,6 +57,7 @@ async def ask(
     words of one that overflowed go, too: another request takes its place.
     """
     request = Request("run", sight.system, sight.tools, sight.messages, sight.marks, effort=agent.effort)
+    flight.sent_bytes = agent.projection.end()
     for attempt in count(1):
         flight.begin_attempt()
         emit(StateDelta("running", "requesting", flight.run, flight.step))
@@ -164,7 +165,8 @@ async def _keep(transcript: Transcript, used: AttemptUsed, partial: AssistantSai
 def _used(agent: Agent, flight: StepInFlight, reply: Reply | None = None, error: str | None = None) -> AttemptUsed:
     facts = agent.model.facts
     usage, cost = (reply.usage, reply.cost) if reply else (None, None)
-    return AttemptUsed(flight.run, flight.step, flight.attempt, "run", facts.name, usage, cost, facts.window, error)
+    place, sent = (flight.run, flight.step, flight.attempt), flight.sent_bytes
+    return AttemptUsed(*place, "run", facts.name, usage, cost, facts.window, error, sent)
 
 
 def _settled(parts: Sequence[AssistantPart], finish: Finish) -> tuple[AssistantPart, ...]:

@@ -1,42 +1,26 @@
-"""How much of the window the next request takes: the last measured usage of this branch plus an estimate of what came since."""
+"""How much of the window the next request takes, by the timeline of its model."""
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
-from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import checkpoint_line, place_of
+from flowchat.agent.projection import Projection, count_of
+from flowchat.agent.timeline import Timeline, Weighed
 from flowchat.model.model import ModelFacts, usable_tokens
-from flowchat.transcript.entries import AssistantSaid, Record, Seq, Usage, text_of
-from flowchat.transcript.events import ContextUsed, Measurement
+from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Record, text_of
+from flowchat.transcript.events import ContextUsed
 from flowchat.transcript.facts import SessionFacts
 
 
-class Weighed(Struct, frozen=True, gc=False):
-    """Tokens of the next request, and how they are known."""
-
-    tokens: int
-    source: Measurement
-
-
 def weigh(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection | None = None) -> Weighed:
-    """Tokens of the branch's next request: measured up to the last answer that reported usage, estimated after it.
+    """Tokens of the branch's next request, by the timeline of its model.
 
-    `projection`: the session's, so that only what is new is read; one that has read nothing yet need not begin for it.
+    `projection`: the session's, so that only what is new is read; one that has read nothing yet need not begin for it. Without
+    one `facts` may be what they are not yet.
     """
     seen = projection or Projection()
-    if seen.begun:
-        seen.follow(branch, facts, model.provider)
-    measured = _last_measured(branch, facts, _line(branch, facts, seen))
-    if measured is None:
-        seen.follow(branch, facts, model.provider)
-        return Weighed(seen.tokens(), "no_data")
-    seq, usage = measured
-    if not seen.begun:
-        seen = Projection()
-        seen.follow(_tail_of(branch, seq), facts, model.provider)
-    since = seen.tokens_behind(seq)
-    return Weighed(usage.input + usage.output + since, "extrapolated" if since else "measured")
+    if projection is not None and not seen.begun and (glanced := _glance(branch, facts, model)) is not None:
+        return glanced
+    seen.follow(branch, facts, model.provider)
+    return seen.timeline(model.name).weigh(seen.end())
 
 
 def measure(
@@ -48,37 +32,37 @@ def measure(
     return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost)
 
 
-def _line(branch: Sequence[Record], facts: SessionFacts, seen: Projection) -> Seq:
-    """Since when nothing earlier reads differently: the line of the checkpoint in force or of the last items_set, or 0."""
-    items = facts.items[-1][0] if facts.items else 0
-    if not seen.begun:
-        return max(items, checkpoint_line(branch, facts) or 0)
-    return max(items, seen.checkpoint[0] if seen.checkpoint else 0)
+def _glance(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) -> Weighed | None:
+    """The weight by the newest count and what followed it alone, so that a long branch need not be read to be shown.
 
-
-def _tail_of(branch: Sequence[Record], seq: Seq) -> Sequence[Record]:
-    """What must be read of a branch to know what follows answer `seq`: its run on, since a message ends what came before."""
-    start = place_of(branch, seq)
-    said = branch[start].entry
-    if not isinstance(said, AssistantSaid) or not (said.calls or text_of(said.parts).strip()):
-        return branch
-    while start > 0 and branch[start].type != "run_started":
-        start -= 1
-    return branch[start:]
-
-
-def _last_measured(branch: Sequence[Record], facts: SessionFacts, line: Seq) -> tuple[Seq, Usage] | None:
-    """The newest answer on the branch whose attempt reported usage, if no edit or checkpoint (at `line`) came after it."""
-    if not facts.attempts:
-        return None
-    for record in reversed(branch):
-        if record.seq < line:
+    None where the branch, read whole, may say something else.
+    """
+    for place in range(len(branch) - 1, -1, -1):
+        record = branch[place]
+        if record.seq <= facts.reshaped or record.type in ("edited", "prompt_set"):
             return None
         if record.type == "assistant_said" and isinstance(record.entry, AssistantSaid):
-            said = record.entry
-            usage = facts.attempts.get((said.run, said.step, said.attempt))
-            if usage is not None and usage.input > 0:
-                return record.seq, usage
-        elif record.type == "edited":
-            return None
+            used = count_of(record.entry, facts)
+            if used is not None:
+                return _weigh_from(branch, place, record.entry, used, model)
     return None
+
+
+def _weigh_from(
+    branch: Sequence[Record], place: int, said: AssistantSaid, used: AttemptUsed, model: ModelFacts
+) -> Weighed | None:
+    """The weight by the count of the answer at `place` and what stands behind it: read from its run on, as a message ends
+    what came before."""
+    if used.usage is None or said.model != model.name or not (said.calls or text_of(said.parts).strip()):
+        return None
+    start = place
+    while start > 0 and branch[start].type != "run_started":
+        start -= 1
+    seen, nothing = Projection(), SessionFacts()
+    seen.follow(branch[start : place + 1], nothing, model.provider)
+    edges = seen.edges()
+    before, after = edges[-2 - len(said.calls)], edges[-1 - len(said.calls)]
+    seen.follow(branch[start:], nothing, model.provider)
+    timeline = Timeline()
+    timeline.count(used.sent_bytes, used.sent_bytes + after - before, used.usage.input, 0 if used.error else used.usage.output)
+    return timeline.weigh(used.sent_bytes + seen.end() - before)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from itertools import pairwise
 
 from msgspec import Struct, structs
 
@@ -22,7 +23,7 @@ from flowchat.agent.proposal import (
     unanswered,
 )
 from flowchat.agent.prune import pruned_with
-from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
+from flowchat.agent.tokens import text_tokens
 from flowchat.errors import ModelError
 from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
@@ -100,15 +101,18 @@ def plan(
 ) -> Plan | None:
     """Where to cut, or None where there is nothing to fold.
 
-    The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer;
-    with `everything` a branch is folded whole where no answer comes before that, or what is not the user's own in it takes
-    over half of usable. `projection` as for `weigh`.
+    The kept tail is the shortest suffix of at least min(8,000, 25 % of usable) tokens that splits no call from its answer, or
+    what began with the newest message of the user where that would be all there is; with `everything` a branch is folded whole
+    where no answer comes before that, or what is not the user's own in it takes over half of usable. `projection` as for `weigh`.
     """
     seen, usable = projection or Projection(), usable_tokens(model)
     weighed = weigh(branch, facts, model, seen).tokens
+    seen.follow(branch, facts, model.provider)
     sight, checkpoint = seen.sight(), checkpoint_in_force(branch, facts)
-    start, replies = _tail(sight, min(TAIL_TOKENS, usable * TAIL_PERCENT // 100), weighed)
+    start, replies = _tail(sight, _weights(seen, model), min(TAIL_TOKENS, usable * TAIL_PERCENT // 100))
     upto = _last_before(branch, start)
+    if not everything and not _answered(branch, upto):
+        upto = _last_before(branch, max((record.seq for record in branch if record.type == "user_said"), default=0))
     if everything and branch and (not _answered(branch, upto) or replies * 100 > usable * LONGEST_TAIL_PERCENT):
         upto = branch[-1].seq
     if not _answered(branch, upto) or (checkpoint is not None and upto <= checkpoint.upto):
@@ -295,20 +299,20 @@ async def _reply(model: Model, request: Request) -> Reply:
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
-def _tail(sight: Sight, tail_tokens: int, weighed: int) -> tuple[Seq, int]:
-    """The node the kept tail begins with, and the tokens in it that are not the user's.
+def _weights(seen: Projection, model: ModelFacts) -> list[int]:
+    """Tokens of each message of the next request."""
+    tokens = list(map(seen.timeline(model.name).tokens_at, seen.edges()))
+    return [after - before for before, after in pairwise(tokens)]
 
-    Where the whole was measured heavier than it is by estimate, each message counts by as much more.
-    """
-    estimate = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
-    wanted = max(1, min(tail_tokens, tail_tokens * estimate // max(1, weighed)))
+
+def _tail(sight: Sight, weights: Sequence[int], tail_tokens: int) -> tuple[Seq, int]:
+    """The node the kept tail begins with, and the tokens in it that are not the user's."""
     weight, replies, index = 0, 0, len(sight.messages)
-    while index > 0 and (weight < wanted or isinstance(sight.messages[index], ToolMessage)):
+    while index > 0 and (weight < max(1, tail_tokens) or isinstance(sight.messages[index], ToolMessage)):
         index -= 1
-        tokens = message_tokens(sight.messages[index])
-        weight += tokens
-        replies += 0 if isinstance(sight.messages[index], UserMessage) else tokens
-    return sight.starts[index] if sight.messages else 0, replies * max(estimate, weighed) // max(1, estimate)
+        weight += weights[index]
+        replies += 0 if isinstance(sight.messages[index], UserMessage) else weights[index]
+    return sight.starts[index] if sight.messages else 0, replies
 
 
 def _answered(branch: Sequence[Record], upto: Seq) -> bool:

@@ -1,19 +1,24 @@
 """The projection of the branch a session stands on, kept as it grows: asked again it reads only what is new."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Placed
-from flowchat.agent.prompt import Edits, Line, Prompt, Sight, edits_of, line_in_force, line_of, prompt_of, read, sight_of
+from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
-from flowchat.agent.tokens import fixed_tokens, message_tokens
+from flowchat.agent.timeline import Timeline
+from flowchat.agent.tokens import fixed_bytes, message_bytes
 from flowchat.model.model import AssistantMessage
-from flowchat.transcript.entries import ItemsSet, PromptSet, Record, Seq
+from flowchat.transcript.entries import AssistantSaid, AttemptUsed, ItemsSet, PromptSet, Record, Seq, SessionStarted, text_of
 from flowchat.transcript.facts import SessionFacts
+
+MOST_BYTES_PER_TOKEN = 16
+"""No text takes fewer tokens in any tokenizer we know of, blanks aside, and none more than one a byte."""
 
 
 class Projection:
-    """Gives what `project` gives, and its weight. One session has one.
+    """Gives what `project` gives, and what models counted of it. One session has one.
 
     It starts over where the branch is another, a message was edited, something else was set of an item, another checkpoint is in
     force or another provider asks.
@@ -31,9 +36,10 @@ class Projection:
         self._mark = Bookmark()
         self._edits: Edits = ()
         self._prompt: Prompt = ("", ())
-        self._prompt_tokens = 0
         self._messages = Messages("", {})
-        self._sums = [0]
+        self._edges = [0]
+        """Where each settled message begins, by canonical bytes, and where the last of them ends."""
+        self._timelines: dict[str, Timeline] = {}
 
     @property
     def begun(self) -> bool:
@@ -44,35 +50,30 @@ class Projection:
         """Come to where the branch ends. What `sight` and the rest say holds for that."""
         new = self._mark.behind(branch)
         if new is None or not self._goes_on(branch, new, facts, provider):
-            self._begin(branch, facts, provider)
-        else:
-            for record in new:
-                self._messages.add(record)
-                if record.type == "prompt_set" and isinstance(record.entry, PromptSet):
-                    self._take_prompt((record.entry.system, record.entry.tools))
+            new = self._begin(branch, facts, provider)
+        for record in new:
+            self._take(record, facts)
         self._mark = end_of(branch)
 
     def sight(self) -> Sight:
         return sight_of(self._messages, self.checkpoint, self._prompt)
 
-    def tokens(self) -> int:
-        """The whole request by estimate."""
-        index, ending = self._weigh()
-        return self._prompt_tokens + self._sums[index] + sum(message_tokens(placed.message) for placed in ending)
+    def timeline(self, model: str) -> Timeline:
+        """What a model counted of this request; a count of another request is none of it."""
+        return self._timelines.setdefault(model, Timeline())
 
-    def tokens_behind(self, seq: Seq) -> int:
-        """The messages that came after node `seq`, an answer, by estimate; that answer is not among them."""
+    def end(self) -> int:
+        """The position the request ends at."""
         index, ending = self._weigh()
-        tokens = sum(message_tokens(placed.message) for placed in ending if placed.place > seq)
-        while index > 0:
-            index -= 1
-            if self._messages.places[index] > seq:
-                tokens += self._sums[index + 1] - self._sums[index]
-            elif isinstance(self._messages.settled[index], AssistantMessage):
-                break
-        return tokens
+        return self._edges[index] + sum(message_bytes(placed.message) for placed in ending)
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    def edges(self) -> list[int]:
+        """Where each message of `sight` begins, and where the last of them ends; before the first: system prompt and tools."""
+        index, ending = self._weigh()
+        behind = accumulate((message_bytes(placed.message) for placed in ending), initial=self._edges[index])
+        return [*self._edges[:index], *behind]
+
+    # --- reading -----------------------------------------------------------------------------------------------------
     def _goes_on(self, branch: Sequence[Record], new: Sequence[Record], facts: SessionFacts, provider: str) -> bool:
         """Whether nothing that was read before `new` reads differently now."""
         if provider != self._provider or any(record.type == "edited" for record in new):
@@ -87,24 +88,87 @@ class Projection:
             self._items = facts.items[-1]
         return not new or self._items is None or new[0].seq > self._items[0]  # of what is older something may be set
 
-    def _begin(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
+    def _begin(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> Sequence[Record]:
+        """Start over; gives what is still to be taken."""
         self._provider, self._edits = provider, edits_of(branch)
         self.checkpoint = line_in_force(branch, facts, self._edits)
         self._items = facts.items[-1] if facts.items else None
         self.states = items_in_force(facts, line_of(self.checkpoint))
         self._chosen = chosen_on(branch, self.states)
-        self._messages = read(branch, self.checkpoint, self._edits, provider, self._chosen)
-        self._sums = [0]
-        self._take_prompt(prompt_of(branch))
+        self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self._chosen)
+        self._timelines = {}
+        self._set_prompt(prompt_of(branch[:cut]))
+        for record in reversed(branch[:cut]):
+            if isinstance(said := record.entry, AssistantSaid) and (used := count_of(said, facts)) is not None:
+                self._remember_rate(said, used)
+                break
+        return branch[cut:]
 
-    def _take_prompt(self, prompt: Prompt) -> None:
-        self._prompt, self._prompt_tokens = prompt, fixed_tokens(*prompt)
+    def _take(self, record: Record, facts: SessionFacts) -> None:
+        self._messages.add(record)
+        match record.type:
+            case "assistant_said" if isinstance(record.entry, AssistantSaid):
+                if (used := count_of(record.entry, facts)) is not None:
+                    self._count(record.seq, record.entry, used)
+            case "prompt_set" | "session_started" if isinstance(record.entry, PromptSet | SessionStarted):
+                self._set_prompt((record.entry.system, record.entry.tools))
+            case _:
+                pass
+
+    def _set_prompt(self, prompt: Prompt) -> None:
+        """Everything begins elsewhere now."""
+        self._prompt, self._edges, self._messages.changed = prompt, [fixed_bytes(*prompt)], 0
+        self._forget(0)
+
+    # --- weighing ----------------------------------------------------------------------------------------------------
+    def _count(self, seq: Seq, said: AssistantSaid, used: AttemptUsed) -> None:
+        """Take what a model counted, where that was the beginning of what would be sent now."""
+        before, after, whole = self._edges_of(seq, said)
+        if used.sent_bytes != before or any(edited.target < seq < line for line, edited in self._edits):
+            self._remember_rate(said, used)
+        elif usage := used.usage:
+            self.timeline(said.model).count(before, after, usage.input, usage.output if whole and not used.error else 0)
+
+    def _remember_rate(self, said: AssistantSaid, used: AttemptUsed) -> None:
+        """What a byte of another request took says something of this one, too, unless that one held what is not ours."""
+        if (usage := used.usage) and used.sent_bytes <= usage.input * MOST_BYTES_PER_TOKEN and usage.input <= used.sent_bytes:
+            self.timeline(said.model).rate = usage.input, used.sent_bytes
+
+    def _edges_of(self, seq: Seq, said: AssistantSaid) -> tuple[int, int, bool]:
+        """Where the answer `seq`, the last node that was read, begins and ends, and whether it stands there as it was given.
+
+        Both are the end where nothing of it is sent.
+        """
+        self._weigh()
+        messages = self._messages
+        place = len(messages.settled) - 1
+        while place >= 0 and messages.places[place] == seq:
+            if isinstance(answer := messages.settled[place], AssistantMessage):
+                whole = messages.starts[place] == seq and seq not in self._chosen.out and len(answer.calls) == len(said.calls)
+                return self._edges[place], self._edges[place + 1], whole
+            place -= 1
+        end = self.end()
+        return end, end, not said.calls and not text_of(said.parts).strip()
 
     def _weigh(self) -> tuple[int, list[Placed]]:
-        """Bring the sums up to date: entry n is what the first n settled messages weigh. Gives how the messages end."""
+        """Bring the edges up to date; gives how the messages end."""
         messages = self._messages
-        del self._sums[messages.changed + 1 :]
-        for message in messages.settled[len(self._sums) - 1 :]:
-            self._sums.append(self._sums[-1] + message_tokens(message))
+        if messages.changed < len(self._edges) - 1:
+            self._forget(self._edges[messages.changed])
+            del self._edges[messages.changed + 1 :]
+        for message in messages.settled[len(self._edges) - 1 :]:
+            self._edges.append(self._edges[-1] + message_bytes(message))
         messages.changed = len(messages.settled)
         return messages.ending()
+
+    def _forget(self, position: int) -> None:
+        for timeline in self._timelines.values():
+            timeline.forget(position)
+
+
+def count_of(said: AssistantSaid, facts: SessionFacts) -> AttemptUsed | None:
+    """What the request of an answer took, where its server counted all of it."""
+    used = facts.attempts.get((said.run, said.step, said.attempt))
+    if used is None or used.usage is None or used.usage.input <= 0 or not used.sent_bytes or used.counted != "all":
+        return None
+    return used

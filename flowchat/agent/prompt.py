@@ -42,14 +42,22 @@ def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -
 
 def read(branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen = NOTHING) -> Messages:
     """A branch's messages, more to come."""
-    messages = Messages(provider, {edited.target: edited.parts for _, edited in edits}, chosen)
-    cut = 0
-    if checkpoint is not None:
-        cut = place_of(branch, checkpoint[1].upto) + 1
-        messages.add_checkpoint(branch[:cut], checkpoint[1])
+    messages, cut = begin(branch, checkpoint, edits, provider, chosen)
     for record in branch[cut:]:
         messages.add(record)
     return messages
+
+
+def begin(
+    branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen
+) -> tuple[Messages, int]:
+    """The messages that stand for what is folded, and how many nodes that are; the others are still to be added."""
+    messages = Messages(provider, {edited.target: edited.parts for _, edited in edits}, chosen)
+    if checkpoint is None:
+        return messages, 0
+    cut = place_of(branch, checkpoint[1].upto) + 1
+    messages.add_checkpoint(branch[:cut], checkpoint[1])
+    return messages, cut
 
 
 def sight_of(messages: Messages, checkpoint: "Line | None", prompt: Prompt) -> Sight:

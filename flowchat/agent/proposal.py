@@ -6,9 +6,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
-from flowchat.agent.prompt import edits_of, line_in_force, project
+from flowchat.agent.budget import weigh
+from flowchat.agent.prompt import edits_of, line_in_force
 from flowchat.agent.reading import is_final
-from flowchat.agent.tokens import fixed_tokens, message_tokens
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts
 from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Compacted, FileCopy, Record, Seq
@@ -77,7 +77,7 @@ def checkpoint_of(proposal: Proposal, transcript: Transcript) -> Compacted:
 
 
 def tokens_with(proposal: Proposal, branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) -> int:
-    """What the branch's next request would weigh with it in force, by estimate."""
+    """What the branch's next request would weigh with it in force."""
     entry = Compacted(
         proposal.upto,
         proposal.summary,
@@ -92,8 +92,7 @@ def tokens_with(proposal: Proposal, branch: Sequence[Record], facts: SessionFact
         proposal.pinned,
     )
     after = replace(facts, checkpoints=[*facts.checkpoints, (proposal.drawn_at + 1, entry)])
-    sight = project(branch, after, model.provider)
-    return fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
+    return weigh(branch, after, model).tokens
 
 
 def edited_by_user(proposal: Proposal, summary: str | None, pinned: Sequence[str]) -> Proposal:

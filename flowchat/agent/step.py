@@ -27,6 +27,8 @@ class StepInFlight:
     def __init__(self, run: Seq, model: str) -> None:
         self.run, self.model = run, model
         self.step = self.attempt = 0
+        self.sent_bytes = 0
+        """The canonical bytes of the step's request."""
         self.answers: dict[CallId, ToolAnswered] = {}
         """What a call without an answer is answered with if the run is stopped: what it really did, or that it never ran."""
         self.outputs: dict[CallId, str] = {}

@@ -1,41 +1,89 @@
-"""How many tokens unmeasured text takes: an estimate by bytes."""
+"""What the parts of a request weigh: bytes, which a timeline turns into tokens, and the estimate where nothing was counted.
 
-from collections.abc import Sequence
+The canonical bytes of a request: its system prompt as UTF-8, its tools as JSON, and of each message the UTF-8 of what the model
+reads of it and a fixed weight for what stands around that. They add up: a whole weighs what its parts weigh.
+"""
 
-from flowchat.model.model import AssistantMessage, Message, Piece, ToolMessage, UserMessage
-from flowchat.transcript.entries import ToolSchema
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from flowchat.model.model import AssistantCall, AssistantMessage, Message, Piece, ToolMessage, UserMessage
+from flowchat.transcript.entries import BlobRef, ToolSchema
 
 BYTES_PER_TOKEN = 4
-IMAGE_TOKENS = 1_500
-"""An image's weight where nothing was measured: between what providers charge for 1 MP (about 1,300 to 1,600)."""
 MESSAGE_TOKENS = 4
 """What a message costs beside its text (roles and separators)."""
+CALL_TOKENS = 8
+IMAGE_TOKENS = 1_500
+"""An image of unknown size: between what providers charge for 1 MP (about 1,300 to 1,600)."""
+IMAGE_LEAST_TOKENS, PIXELS_PER_TOKEN = 85, 750
+"""One of known size takes its pixels by 750, as Anthropic counts, at least what OpenAI takes for any, at most IMAGE_TOKENS:
+every provider scales larger ones down."""
 
 
+# --- bytes -----------------------------------------------------------------------------------------------------------
+def system_bytes(system: str) -> int:
+    return _utf8(system)
+
+
+def tool_bytes(tool: ToolSchema) -> int:
+    return len(msgspec.json.encode(tool))
+
+
+def fixed_bytes(system: str, tools: Iterable[ToolSchema]) -> int:
+    """System prompt and tool schemas: where the first message begins."""
+    return system_bytes(system) + sum(map(tool_bytes, tools))
+
+
+def message_bytes(message: Message) -> int:
+    """The fixed weight of a message, and the weight of its pieces, or of its text, calls and reasoning."""
+    around = MESSAGE_TOKENS * BYTES_PER_TOKEN
+    match message:
+        case UserMessage(pieces=pieces):
+            return around + sum(map(piece_bytes, pieces))
+        case AssistantMessage(text=text, calls=calls, reasoning=reasoning):
+            return around + _utf8(text) + sum(map(call_bytes, calls)) + sum(_utf8(part.text) for part in reasoning)
+        case ToolMessage(text=text):
+            return around + _utf8(text)
+
+
+def piece_bytes(piece: Piece) -> int:
+    """A text by its UTF-8; a blob by its bytes, an image among them by what IMAGE_TOKENS and its like say."""
+    if piece.blob is None:
+        return _utf8(piece.text)
+    return image_tokens(piece.blob) * BYTES_PER_TOKEN if piece.blob.media.startswith("image/") else piece.blob.bytes
+
+
+def call_bytes(call: AssistantCall) -> int:
+    return CALL_TOKENS * BYTES_PER_TOKEN + _utf8(call.name) + _utf8(call.args)
+
+
+# --- tokens where nothing was counted --------------------------------------------------------------------------------
 def fixed_tokens(system: str, tools: Sequence[ToolSchema]) -> int:
-    """System prompt and tool schemas."""
-    schema_bytes = sum(len(tool.name) + len(tool.description) + len(repr(tool.parameters)) + 40 for tool in tools)
-    return (len(system.encode()) + schema_bytes) // BYTES_PER_TOKEN
+    """System prompt and tool schemas, by their bytes."""
+    return tokens_of(fixed_bytes(system, tools))
 
 
 def message_tokens(message: Message) -> int:
-    """An estimate by bytes; images by a fixed weight."""
-    match message:
-        case UserMessage(pieces=pieces):
-            return MESSAGE_TOKENS + sum(map(_piece_tokens, pieces))
-        case AssistantMessage(text=text, calls=calls, reasoning=reasoning):
-            weight = text_tokens(text) + sum(text_tokens(call.name) + text_tokens(call.args) + 8 for call in calls)
-            return MESSAGE_TOKENS + weight + sum(text_tokens(part.text) for part in reasoning)
-        case ToolMessage(text=text):
-            return MESSAGE_TOKENS + text_tokens(text)
+    return tokens_of(message_bytes(message))
 
 
 def text_tokens(text: str) -> int:
-    """UTF-8 bytes by four, rounded up."""
-    return -(-(len(text) if text.isascii() else len(text.encode())) // BYTES_PER_TOKEN)
+    return tokens_of(_utf8(text))
 
 
-def _piece_tokens(piece: Piece) -> int:
-    if piece.blob is None:
-        return text_tokens(piece.text)
-    return IMAGE_TOKENS if piece.blob.media.startswith("image/") else -(-piece.blob.bytes // BYTES_PER_TOKEN)
+def image_tokens(image: BlobRef) -> int:
+    if image.size is None:
+        return IMAGE_TOKENS
+    width, height = image.size
+    return min(IMAGE_TOKENS, max(IMAGE_LEAST_TOKENS, width * height // PIXELS_PER_TOKEN))
+
+
+def tokens_of(byte_count: int) -> int:
+    """Bytes by four, rounded up."""
+    return -(-byte_count // BYTES_PER_TOKEN)
+
+
+def _utf8(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -245,6 +245,10 @@ class AttemptUsed(Fact, frozen=True):
     cost: float | None = None
     window: int = 0
     error: str | None = None
+    sent_bytes: int = 0
+    """The canonical bytes of a run's request; 0: not known."""
+    counted: Literal["all", "uncached", "cut"] = "all"
+    """What `usage.input` can only be a count of: all that was sent, what no cache held of it, or what the server had room for."""
 
 
 class Compacted(Fact, frozen=True):

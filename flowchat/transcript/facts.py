@@ -50,8 +50,10 @@ class SessionFacts:
     labels: dict[Seq, str] = field(default_factory=dict[Seq, str])
     usage: Usage = field(default_factory=Usage)
     cost: float | None = None
-    attempts: dict[tuple[Seq, int, int], Usage] = field(default_factory=dict[tuple[Seq, int, int], Usage])
-    """Reported usage of a run's requests by (run, step, attempt)."""
+    attempts: dict[tuple[Seq, int, int], AttemptUsed] = field(default_factory=dict[tuple[Seq, int, int], AttemptUsed])
+    """A run's requests whose usage was reported, by (run, step, attempt)."""
+    reshaped: Seq = 0
+    """The newest line that made nodes before it read differently in a request: a checkpoint, its undoing, items set."""
     _queue: tuple[QueueItem, ...] = ()
 
     @property
@@ -81,14 +83,17 @@ class SessionFacts:
             case AttemptUsed():
                 self._spend(entry)
             case Compacted():
+                self.reshaped = seq
                 self.checkpoints.append((seq, entry))
                 self.resting = False
             case CompactionUndone():
+                self.reshaped = seq
                 self.undone.pop(entry.checkpoint, None)
                 if entry.undone:
                     self.undone[entry.checkpoint] = seq
                 self.resting = entry.undone
             case ItemsSet():
+                self.reshaped = seq
                 self.items.append((seq, entry))
             case LabelSet():
                 self.labels[entry.node] = entry.label
@@ -101,7 +106,7 @@ class SessionFacts:
     def _spend(self, used: AttemptUsed) -> None:
         if used.usage is not None:
             if used.purpose == "run":
-                self.attempts[used.run, used.step, used.attempt] = used.usage
+                self.attempts[used.run, used.step, used.attempt] = used
             self.usage += used.usage
         if used.cost is not None:
             self.cost = (self.cost or 0.0) + used.cost

@@ -9,7 +9,6 @@ from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import project
 from flowchat.transcript.entries import (
     AssistantSaid,
-    AttemptUsed,
     BlobRef,
     Call,
     Compacted,
@@ -19,7 +18,6 @@ from flowchat.transcript.entries import (
     ItemsSet,
     Text,
     ToolAnswered,
-    Usage,
 )
 from tests.agent.test_projection import HAPPENINGS, MODEL, Draw
 from tests.growing import Grown, texts
@@ -216,7 +214,7 @@ def test_undoing_a_compaction_takes_back_what_was_set_with_it() -> None:
 
 def test_what_was_measured_before_something_was_set_counts_no_longer() -> None:
     grown = looked()
-    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=1_000, output=7)))
+    grown.counted(1_000, 7)
     measured = weigh(grown.branch(), grown.facts, MODEL)
     put(grown, "excluded", seq_of(grown, "tool_answered", 0))
     assert (measured.source, weigh(grown.branch(), grown.facts, MODEL).source) == ("measured", "no_data")

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from flowchat.agent.budget import Weighed, weigh
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import project
-from flowchat.agent.tokens import fixed_tokens, message_tokens
+from flowchat.agent.tokens import fixed_bytes, message_bytes, tokens_of
 from flowchat.model.model import ModelFacts
 from flowchat.transcript.entries import (
     AssistantSaid,
-    AttemptUsed,
     Compacted,
     CompactionUndone,
     Edited,
@@ -23,7 +22,6 @@ from flowchat.transcript.entries import (
     Text,
     Thinking,
     ToolAnswered,
-    Usage,
 )
 from tests.growing import READ, Grown
 
@@ -83,7 +81,7 @@ def thought(grown: Grown, draw: Draw) -> None:
     step = grown.last
     grown.add(AssistantSaid(grown.started, step, 1, "m", (thinking, *draw(st.sampled_from([(), (Text("so"),)]))), "stop"))
     if draw(st.booleans()):
-        grown.add(AttemptUsed(grown.started, step, 1, "run", usage=Usage(input=100, output=7)))
+        grown.counted(100, 7)
 
 
 def ended(grown: Grown, draw: Draw) -> None:
@@ -119,7 +117,10 @@ def test_a_projection_that_is_kept_is_the_one_made_anew_whatever_happens(data: s
             kept.follow(grown.branch(), grown.facts, provider)
             sight = project(grown.branch(), grown.facts, provider)
             assert kept.sight() == sight
-            assert kept.tokens() == fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
+            edges = [fixed_bytes(sight.system, sight.tools)]
+            for message in sight.messages:
+                edges.append(edges[-1] + message_bytes(message))
+            assert (kept.edges(), kept.end()) == (edges, edges[-1])
             assert weigh(grown.branch(), grown.facts, MODEL, kept) == weigh(grown.branch(), grown.facts, MODEL)
 
 
@@ -142,43 +143,39 @@ def test_asked_again_only_what_is_new_is_read() -> None:
 
 
 def test_behind_an_answer_whose_usage_is_known_only_what_came_since_is_an_estimate() -> None:
-    grown = long(3)
-    grown.add(AttemptUsed(grown.started, 2, 1, "run", usage=Usage(input=100, output=7)))
+    grown = long(3).counted(100, 7)
     assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(107, "measured")
     grown.user("four letters and more")
-    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(107 + 4 + 6, "extrapolated")
-    grown.run().says("", "read_file", "read_file", step=1).answers(0, "A")
-    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=200, output=7)))
-    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(207 + 4 + 1, "extrapolated")
+    sent = grown.facts.attempts[grown.started, 2, 1].sent_bytes
+    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(107 - -(16 + 21) * 100 // sent, "extrapolated")
 
 
 def test_an_answer_of_thoughts_alone_is_no_estimate() -> None:
     grown = Grown().user("think").run()
-    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop"))
-    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=100, output=7)))
+    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop")).counted(100, 7)
     assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(107, "measured")
 
 
 def test_what_thoughts_alone_answered_is_not_counted_again_behind_a_steer() -> None:
     grown = Grown().user("a long question " * 100).run()
-    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop"))
-    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=500, output=7)))
+    grown.add(AssistantSaid(grown.started, 1, 1, "m", (Thinking("hm"),), "stop")).counted(500, 7)
+    sent = grown.facts.attempts[grown.started, 1, 1].sent_bytes
     grown.user("four letters and more", delivery="steer")
-    no_answer = 4 + 6
-    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(507 + no_answer + 4 + 6, "extrapolated")
+    no_answer, steer = 16 + 21, 16 + 21
+    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(507 - -(no_answer + steer) * 500 // sent, "extrapolated")
 
 
 def test_a_server_that_reports_nothing_is_weighed_whole_and_without_data() -> None:
     grown = long(2)
     sight = project(grown.branch(), grown.facts, "p")
-    tokens = fixed_tokens(sight.system, sight.tools) + sum(map(message_tokens, sight.messages))
-    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(tokens, "no_data")
+    whole = fixed_bytes(sight.system, sight.tools) + sum(map(message_bytes, sight.messages))
+    assert weigh(grown.branch(), grown.facts, MODEL) == Weighed(tokens_of(whole), "no_data")
 
 
 def test_a_projection_that_has_read_nothing_reads_the_last_run_alone_where_its_usage_is_known() -> None:
-    grown = long(500)
-    grown.add(AttemptUsed(grown.started, 2, 1, "run", usage=Usage(input=100, output=7)))
+    grown = long(500).counted(100, 7)
     grown.user("four letters and more")
     branch = Counted(grown.branch())
-    assert weigh(branch, grown.facts, MODEL) == Weighed(107 + 4 + 6, "extrapolated")
+    weighed = weigh(branch, grown.facts, MODEL, Projection())
     assert branch.read < 50
+    assert weighed == weigh(grown.branch(), grown.facts, MODEL)

@@ -64,7 +64,7 @@ async def test_where_automatic_compaction_is_stopped_an_overflow_ends_the_run_wi
     failing = [fails(Refused("no summary today"))] * 3
     sitting = await opened(desk, *heavy, fails(ContextOverflow("too long")), summaries=failing)
     for number in range(7):
-        await sitting.session.send(f"u{number} " + "word " * 600)
+        await sitting.session.send(f"u{number} " + "word " * 60)
         await sitting.session.idle()
     assert len(sitting.model.asked("compact")) == 3
     assert ends(sitting)[-1] == ("failed", "context_overflow", "too long")

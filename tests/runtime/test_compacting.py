@@ -140,7 +140,7 @@ async def test_three_failures_stop_automatic_compaction_until_one_by_hand_succee
     sitting = desk.open(*heavy, others={"compact": [*failing, says(SUMMARY)], "title": []}, facts=SMALL)
     await sitting.session.rename("x")
     for number in range(6):
-        await sitting.session.send(f"u{number} " + "word " * 600)
+        await sitting.session.send(f"u{number} " + "word " * 60)
         await sitting.session.idle()
     notices = [notice.text for notice in sitting.branch(Noticed) if notice.source == "compaction"]
     assert len(notices) == 3

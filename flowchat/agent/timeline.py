@@ -1,0 +1,88 @@
+"""The usage timeline: how many tokens the next request takes up to any position in it. The one source of every figure of tokens.
+
+A position counts canonical bytes (tokens.py) from the beginning of the request: system prompt, tools, then message by message.
+"""
+
+from bisect import bisect_left, bisect_right
+
+from msgspec import Struct
+
+from flowchat.agent.tokens import BYTES_PER_TOKEN
+from flowchat.transcript.events import Measurement
+
+
+class Weighed(Struct, frozen=True, gc=False):
+    """Tokens of the next request, and how they are known."""
+
+    tokens: int
+    source: Measurement
+
+
+class Timeline:
+    """What one model counted of the request as it now stands. Its tokens never fall from one position to a later one.
+
+    At a position it counted they are measured; between two, the beginning among them, interpolated by bytes; behind the last
+    extrapolated at the tokens a byte took in the last request; where nothing was counted, a token for four bytes. What is not
+    measured is rounded up.
+    """
+
+    def __init__(self) -> None:
+        self._positions: list[int] = [0]
+        self._tokens: list[int] = [0]
+        self.rate: tuple[int, int] | None = None
+        """Tokens and bytes of the last request that was counted; None: none was. It outlives its count."""
+
+    @property
+    def end(self) -> int:
+        """The last position that was counted; 0 where none is."""
+        return self._positions[-1]
+
+    def count(self, before: int, after: int, read: int, written: int) -> None:
+        """A request that ended at `before` took `read` tokens, its answer, which ends at `after`, `written`.
+
+        `before` stands behind every count there is, or at the last. An earlier count that is larger gives way; that happens: what
+        an answer took counts its hidden reasoning, which the next request does not hold.
+        """
+        self.rate = read, before
+        self._count(before, read)
+        self._count(after, read + written)
+
+    def forget(self, position: int) -> None:
+        """What stands behind `position` reads differently now."""
+        while self._positions[-1] > max(0, position):
+            self._pop()
+
+    def weigh(self, position: int) -> Weighed:
+        return Weighed(self.tokens_at(position), self.source_at(position))
+
+    def tokens_at(self, position: int) -> int:
+        """Tokens of the request up to a position, 0 or more."""
+        index = bisect_right(self._positions, position) - 1
+        at, tokens = self._positions[index], self._tokens[index]
+        if position == at:
+            return tokens
+        if index + 1 < len(self._positions):
+            up, across = self._tokens[index + 1] - tokens, self._positions[index + 1] - at
+        else:
+            up, across = self.rate or (1, BYTES_PER_TOKEN)
+        return tokens - (-(position - at) * up // across)
+
+    def source_at(self, position: int) -> Measurement:
+        """How `tokens_at` knows."""
+        index = bisect_left(self._positions, position)
+        if index == len(self._positions):
+            return "no_data" if self.rate is None else "extrapolated"
+        if self._positions[index] != position:
+            return "interpolated"
+        return "measured" if index or self.end else "no_data"
+
+    def _count(self, position: int, tokens: int) -> None:
+        self.forget(position - 1)
+        while self._tokens[-1] > tokens:
+            self._pop()
+        self._positions.append(position)
+        self._tokens.append(tokens)
+
+    def _pop(self) -> None:
+        self._positions.pop()
+        self._tokens.pop()
