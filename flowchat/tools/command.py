@@ -123,9 +123,11 @@ def _part(simple: Simple, argv: tuple[str, ...], table: Table | None, places: "_
         places.lost = places.lost or argv[0] in _MOVING
         return Part(argv, simple.source, f"{argv[0][:40]!r} is not known to only read")
     proof = only_reads(table, simple.words)
-    why = proof.why or places.why_not(table)
+    elsewhere = places.why_not(table)
+    why = proof.why or elsewhere
     named = () if table.never else subcommand(table, argv)
-    strict = bool(why) and _is_strict(table, argv, named)
+    is_known = proof.known and not elsewhere
+    strict = bool(why) and not is_known and ((bool(elsewhere) and argv[0] == _ANSWERED) or _is_strict(table, argv, named))
     paths = tuple(path for word in proof.paths if not word.pattern for path in places.lead(_shown(word, word.text)))
     patterns = tuple(path for word in proof.paths if word.pattern for path in places.lead(_shown(word, word.pattern)))
     if argv[0] == "cd" and not why:
@@ -142,7 +144,17 @@ def _is_strict(table: Table, argv: tuple[str, ...], named: tuple[str, ...]) -> b
     if usage.general:
         return False
     behind = argv[max(1, len(named)) :]
-    return not usage.commands or (bool(behind) and behind[0].startswith("-"))
+    if not usage.commands or (bool(behind) and behind[0].startswith("-")):
+        return True
+    spoiling = usage.spoils.get(behind[0], ()) if behind else ()
+    return any(_is_abbreviated(word, option) for word in behind[1:] for option in spoiling)
+
+
+def _is_abbreviated(word: str, option: str) -> bool:
+    """Whether a word is an option, however it is shortened, clustered or given its value."""
+    if word.startswith("--"):
+        return len(word) > 3 and option.startswith(word.partition("=")[0])
+    return (option[:1] != "-" and word == option) or (len(option) == 2 and word[:1] == "-" and option[1] in word[1:])
 
 
 def _shown(word: Word, text: str) -> str:

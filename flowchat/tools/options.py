@@ -23,7 +23,8 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     whole words, as find has them. `apart`: a letter's value is the next word, whatever stands behind the letter. `ordered`: no
     option follows an operand. `anything`: every argument is an operand. `general`: a rule that names no more than the program
     means all that it does. `obeys`: the folder's own settings have a say in what it does. `like`: it is used as that
-    subcommand of the program, with what is added here.
+    subcommand of the program, with what is added here. `does`, part of a sentence, is what such a use does besides reading; a
+    rule that names it means these uses. `spoils`: for subcommands that are not known the options by which they run programs.
     """
 
     flags: tuple[str, ...] = ()
@@ -45,16 +46,20 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     general: bool = False
     obeys: bool = False
     like: str = ""
+    does: str = ""
+    spoils: dict[str, tuple[str, ...]] = {}
     commands: dict[str, "Usage"] = {}
 
 
 class Proof(Struct, frozen=True):
     """`why` is empty where a use only reads; else part of a sentence. `paths` are words that may name files, `patterns`
-    those that bash looks files up with; `obeys`: the folder's own settings have a say in it."""
+    those that bash looks files up with; `obeys`: the folder's own settings have a say in it; `known`: it does nothing but
+    `why`."""
 
     why: str
     paths: tuple[Word, ...] = ()
     obeys: bool = False
+    known: bool = False
 
 
 def prove(usage: Usage, words: Sequence[Word], name: str) -> Proof:
@@ -130,7 +135,7 @@ class _Use:
         first = usage.first if usage.first and not self.given.intersection(usage.instead) else usage.operands
         for number, word in enumerate(self.operands):
             self.value(first if number == 0 else usage.operands, word, "its argument")
-        return Proof("", tuple(self.paths), usage.obeys)
+        return Proof(usage.does, tuple(self.paths), usage.obeys, known=True)
 
 
 def _read_options(use: _Use, rest: Iterator[Word]) -> Word | None:
