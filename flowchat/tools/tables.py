@@ -17,7 +17,7 @@ from flowchat.tools.options import Proof, Usage, kind_pattern, prove
 from flowchat.tools.plain import NotPlain, Word, read
 
 _FOLDER = Path(__file__).with_name("programs")
-_SIGNS = {"[": "test", ":": "true"}
+_SIGNS = {"[": "test", ":": "true", ".": "source"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
 _AT_LINE = re.compile(r"at line (\d+)")
 _FIELD = re.compile(r"`\$[^`]*?([\w-]+)`|unknown field `([\w-]+)`")
@@ -28,8 +28,10 @@ class Runs(Struct, frozen=True, forbid_unknown_fields=True):
 
     `rest`: its arguments, after its own options (`flags`, `values`), `assignments` and `skip` words, are a command; `joined`:
     a command line. `anywhere`: any argument may be where a command begins. `after`: options whose following words, up to one
-    of `ends`, are a command. `lines`: options whose value is a command line. `config`: an argument `a.b=!line` is one.
-    `murky`: it runs what its words do not show; `murky_without`: it does where it is given none of these.
+    of `ends`, are a command. `lines`: options whose value is a command line. `config`: an argument `a.b=!line` or `!line` is
+    one. `within`: a command may begin at any word within its arguments, which are in a language of its own.
+    `murky`: it runs what its words do not show; `murky_without`: it does where it is given none of these; `murky_with`: where
+    one of these options is given.
     """
 
     flags: tuple[str, ...] = ()
@@ -45,6 +47,8 @@ class Runs(Struct, frozen=True, forbid_unknown_fields=True):
     config: bool = False
     murky: bool = False
     murky_without: bool = False
+    murky_with: tuple[str, ...] = ()
+    within: bool = False
 
 
 class _Source(Usage, frozen=True, forbid_unknown_fields=True):

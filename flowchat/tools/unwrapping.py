@@ -74,6 +74,9 @@ class Said:
             waiting.extend((one, guessed) for one in inner)
             waiting.extend((one, True) for one in guesses)
             texts.extend(lines)
+            if table.runs.within and not guessed:
+                for word in argv[1:]:
+                    self.guess(word)
             if murky:
                 self.murky = self.murky or f"what {program} runs does not show"
         return texts
@@ -85,7 +88,7 @@ class Said:
             for at in range(len(words)):
                 argv = tuple(words[at : at + WORDS_OF_A_GUESS])
                 self._argvs[argv] = None
-                program = argv[0].strip("\"'").rpartition("/")[2]
+                program = argv[0].strip("\"'+!:").rpartition("/")[2]
                 if program and program != argv[0]:
                     self._argvs[program, *argv[1:]] = None
 
@@ -127,14 +130,24 @@ def _run_by(runs: Runs, argv: Argv, guessed: bool) -> tuple[list[Argv], list[Arg
     own = len(argv) - len(rest or ())
     tried = () if guessed or not runs.after else range(1, own)
     after = [one for at in tried if argv[at] in runs.after for one in _up_to(argv[at + 1 :], runs.ends)]
-    lines = _lines_of(runs, argv[:own]) if runs.lines or (runs.config and any("=!" in word for word in argv)) else []
+    lines = _lines_of(runs, argv[:own]) if runs.lines or runs.config else []
     if runs.anywhere or rest is None:
         lines.extend((" ".join(argv[1:]), *(word for word in argv if " " in word)) if runs.joined else ())
         return [], [*after, *(() if guessed else _suffixes(argv))], lines, runs.murky
     if runs.joined and rest:
         lines.append(" ".join(rest))
     inner = [rest] if rest and not runs.joined else []
-    return inner, after, lines, runs.murky or (runs.murky_without and not lines)
+    return inner, after, lines, runs.murky or (runs.murky_without and not lines) or _is_given(runs.murky_with, argv)
+
+
+def _is_given(options: Sequence[str], argv: Argv) -> bool:
+    """Whether one of these options is among a program's own, alone or in a cluster; behind -m they are a module's."""
+    own = argv[1 : argv.index("-m")] if "-m" in argv else argv[1:]
+    letters = {option[1] for option in options if len(option) == 2}
+    return any(
+        word.partition("=")[0] in options or (word[:1] == "-" and word[1:2] != "-" and bool(letters & set(word[1:])))
+        for word in own
+    )
 
 
 def _lines_of(runs: Runs, argv: Argv) -> list[str]:
@@ -151,13 +164,15 @@ def _lines_of(runs: Runs, argv: Argv) -> list[str]:
 def _lines_at(runs: Runs, argv: Argv, at: int) -> Iterable[str]:
     """The command lines that an option brings: in its own word, and in those behind it up to the first that is no option."""
     word = argv[at]
+    if word[:1] not in "-+!" and "=!" not in word:
+        return
     name, given, value = word.partition("=")
-    if runs.config and value.startswith("!"):
-        yield value[1:]
+    if runs.config and (value.startswith("!") or word.startswith("!")):
+        yield (value or word)[1:]
     letters = "".join(line[1] for line in runs.lines if len(line) == 2)
     cluster = re.match(f"-[a-zA-Z]*?[{letters}]", word) if letters else None
     if given and name in runs.lines:
-        yield value
+        yield value.removeprefix("exec=")  # as tar's --checkpoint-action has it
     elif name in runs.lines or cluster is not None:
         if cluster is not None:
             yield word[cluster.end() :]
