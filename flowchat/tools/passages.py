@@ -79,20 +79,20 @@ def terms_of(query: str) -> tuple[str, ...]:
 
 
 def find_words(passages: Sequence[Passage], terms: Sequence[str]) -> Found:
-    """The lines of the passages that hold most of the terms; of those, where terms stand on one line, these lines."""
-    best, hits = (1, 1), list[Hit]()
+    """The lines that hold most of the terms; of those, where terms stand on one line, and as words of their own, these."""
+    best, hits = (1, 1, 0), list[Hit]()
     for passage in passages:
         text = passage.text.casefold()
         present = [term for term in terms if term in text]
         if len(present) < best[0]:
             continue
-        most, lines = _best_lines(passage.text, present)
-        score = len(present), most
+        (most, whole), lines = _best_lines(passage.text, present)
+        score = len(present), most, whole
         if score > best:
             best, hits = score, []
         if score == best and lines:
             hits.append(Hit(passage, lines))
-    return Found(hits, _in_common(best, len(terms)))
+    return Found(hits, _in_common(best[:2], len(terms)))
 
 
 async def find_pattern(passages: Sequence[Passage], pattern: str, ignore_case: bool, seconds: float = PATTERN_SECONDS) -> Found:
@@ -126,18 +126,30 @@ async def find_pattern(passages: Sequence[Passage], pattern: str, ignore_case: b
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 
 
-def _best_lines(text: str, terms: Sequence[str]) -> tuple[int, tuple[tuple[int, int, str], ...]]:
-    """How many of the terms stand on one line at most, and the lines that hold so many."""
-    most, lines, start = 0, list[tuple[int, int, str]](), 0
+def _best_lines(text: str, terms: Sequence[str]) -> tuple[tuple[int, int], tuple[tuple[int, int, str], ...]]:
+    """How many of the terms stand on one line at most, how many of them as whole words, and the lines that hold so many."""
+    best, lines, start = (0, 0), list[tuple[int, int, str]](), 0
     for line in text.splitlines(keepends=True):
         folded = line.casefold()
-        places = [place for term in terms if (place := folded.find(term)) >= 0]
-        if places and len(places) >= most:
-            if len(places) > most:
-                most, lines = len(places), []
-            lines.append((start, min(places), line.rstrip()))
+        places = [_place_of(term, folded) for term in terms if term in folded]
+        held = len(places), sum(whole for _, whole in places)
+        if places and held >= best:
+            if held > best:
+                best, lines = held, []
+            lines.append((start, min(place for place, _ in places), line.rstrip()))
         start += len(line)
-    return most, tuple(lines)
+    return best, tuple(lines)
+
+
+def _place_of(term: str, line: str) -> tuple[int, bool]:
+    """Where a term stands on a line that has it, and whether as a whole word: `lock 1` is in `lock 17`, but is not meant."""
+    first = start = line.find(term)
+    while start >= 0:
+        end = start + len(term)
+        if not line[max(0, start - 1) : start].isalnum() and not line[end : end + 1].isalnum():
+            return start, True
+        start = line.find(term, end)
+    return first, False
 
 
 def _in_common(best: tuple[int, int], terms: int) -> str:

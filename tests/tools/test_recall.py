@@ -83,6 +83,16 @@ async def test_what_is_found_is_what_has_most_in_common_with_the_query(query: st
     assert lines[0].endswith(f" out of view, {how}]")
 
 
+async def test_where_words_stand_by_themselves_they_are_not_looked_for_in_other_words() -> None:
+    shelf = Shelf(
+        "the key of locker 1 is A", *(f"the key of locker {number} is B" for number in range(10, 80)), "this locker: 11"
+    )
+    assert (await shelf.recall(query="locker 1 is")).summary == "1 line in 1 entry"
+    assert (await shelf.recall(query="ocker 1 is")).summary == "1 line in 1 entry"
+    assert (await shelf.recall(query="lock 1")).summary == "1 line in 1 entry"
+    assert (await shelf.recall(query="ock key")).summary == "71 lines in 71 entries"
+
+
 async def test_the_newest_are_shown_where_not_all_fit_and_from_shows_them_from_the_first() -> None:
     shelf = Shelf(*(f"fact {number}" for number in range(1, 101)))
     newest = await shelf.lines(query="fact", limit=3)
