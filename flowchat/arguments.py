@@ -219,7 +219,7 @@ def _chat_parser() -> "Parser":
     add("-C", "--cwd", type=existing_folder, metavar="DIR", help="work in DIR")
     add("--no-session", action="store_true", help="keep nothing on disk")
     add("--permission-mode", type=permission_mode, metavar="MODE", help="default, accept-edits, plan, auto or bypass")
-    add("--yolo", action="store_true", help="--permission-mode bypass: no call asks")
+    add("--yolo", action="store_true", help="--permission-mode bypass: asks only where a rule says ask")
     add("-p", "--print", action="store_true", help="print the answer and exit; what is not allowed is denied")
     add("--output-format", type=output_format, metavar="FORMAT", help="with -p: text (default), json or stream-json")
     add("--max-steps", "--max-turns", type=step_count, metavar="N", help="with -p: stop after N steps")

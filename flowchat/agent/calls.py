@@ -162,7 +162,9 @@ class _Bench:
             return Verdict("deny", "review", reason="auto mode denied this call: there is no reviewer")
         flight = self._flight
         branch = self._transcript.branch()
+        self._emit(StateDelta("running", "reviewing", flight.run, flight.step))
         review = await self._agent.reviewer.review(branch, call, verdict.reason, flight.run, flight.step)
+        self._emit(StateDelta("running", "tools", flight.run, flight.step))
         if review.used is not None:
             await self._transcript.append(review.used)
         if review.outcome == "ask":

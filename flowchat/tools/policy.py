@@ -12,8 +12,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowchat.tools.globs import glob_for
-from flowchat.tools.protected import PROTECTED_NAMES as PROTECTED_NAMES
-from flowchat.tools.protected import SECRET_NAMES as SECRET_NAMES
 from flowchat.tools.protected import why_locked, why_special
 from flowchat.tools.rules import (
     PATH_TOOLS,
@@ -28,7 +26,6 @@ from flowchat.tools.rules import (
     names,
     names_exactly,
 )
-from flowchat.tools.rules import parse_rule as parse_rule
 from flowchat.tools.tool import Reach
 from flowchat.tools.touching import WORDS_LIMIT, Touched
 from flowchat.transcript.entries import Mode
@@ -158,7 +155,8 @@ def parts_of(line: Line, tool: str, law: Law) -> tuple[PartVerdict, ...]:
             found.append(PartVerdict(part.text, forbidding.effect, f"the rule {forbidding} ({forbidding.origin})", forbidding))
             continue
         rule, why = _part_allowed(line, number, tool, law)
-        told = f"the rule {rule} ({rule.origin})" if rule is not None else part.why or "it only reads"
+        why = part.why if why and not part.read_only else why
+        told = f"the rule {rule} ({rule.origin})" if rule is not None else "it only reads"
         found.append(PartVerdict(part.text, "ask" if why else "allow", why or told, rule))
     return tuple(found)
 

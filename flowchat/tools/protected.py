@@ -1,17 +1,15 @@
-"""Which paths nothing general frees: settings and scripts that others run later, places of keys, flowchat's own folders."""
+"""Which paths nothing general frees: what others run or follow later, places of keys, flowchat's own folders."""
 
 from pathlib import Path
 
+from flowchat.tools.guard import NAMES_ALWAYS, NAMES_IF_THERE, SHELL_START_FILES
 from flowchat.tools.rules import Ground
 from flowchat.tools.tool import Reach
 
+INSTRUCTION_NAMES = ("AGENTS.override.md", "AGENTS.md", "CLAUDE.md", "GEMINI.md")
+"""What is read as instructions of a folder: the first of these that is there."""
 PROTECTED_NAMES = frozenset(
-    {
-        *(".git", ".gitmodules", ".flowchat", ".envrc", ".mcp.json", ".vscode"),
-        *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".inputrc"),
-        *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
-        *(".gitconfig", ".ssh", ".gnupg", ".aws", ".netrc"),
-    }
+    {".git", *NAMES_ALWAYS, *NAMES_IF_THERE, *SHELL_START_FILES, *(name.casefold() for name in INSTRUCTION_NAMES)}
 )
 """A path with one of these names in it is never written without being asked for, whatever the case of its letters."""
 SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials", ".pypirc", ".npmrc"})

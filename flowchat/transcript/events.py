@@ -7,7 +7,7 @@ from msgspec import Struct
 from flowchat.transcript.entries import CallId, QueueItem, Record, Seq, snake_case
 
 State = Literal["idle", "running", "interrupting", "compacting", "closed"]
-Phase = Literal["preparing", "compacting", "requesting", "streaming", "tools", "awaiting_approval", "retry_wait"]
+Phase = Literal["preparing", "compacting", "requesting", "streaming", "tools", "reviewing", "awaiting_approval", "retry_wait"]
 Measurement = Literal["measured", "interpolated", "extrapolated", "no_data"]
 
 

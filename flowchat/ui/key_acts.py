@@ -122,6 +122,11 @@ def _of(act: Callable[[Stage], object]) -> Callable[[KeyActs, events.Key], objec
     return lambda acts, _: act(acts.stage)
 
 
+def _next_mode(stage: Stage) -> None:
+    sandbox = stage.workspace.sandbox
+    stage.order(lambda session: orders.next_mode(session, sandbox is not None and sandbox.tier == "full"))
+
+
 BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "submit": _submit,
     "newline": _of(lambda stage: stage.panes.composer.newline()),
@@ -130,7 +135,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "take_back": _of(_take_back),
     "leave": _of(_leave),
     "suspend": _of(lambda stage: stage.errands.run(stage.suspend(), once="Suspending")),
-    "cycle_mode": _of(lambda stage: stage.order(orders.next_mode)),
+    "cycle_mode": _of(_next_mode),
     "queue": _of(lambda stage: stage.panes.edit_queue()),
     "fold": _of(lambda stage: stage.panes.conversation.fold_all()),
     "find": _of(lambda stage: stage.panes.begin_search()),

@@ -31,7 +31,7 @@ CHAT: tuple[Key, ...] = (
     Key("take_back", ("ctrl+u",), "On an empty line: take back the message that got no answer"),
     Key("leave", ("ctrl+d",), "On an empty line: leave"),
     Key("suspend", ("ctrl+z",), "Suspend to the shell; fg comes back"),
-    Key("cycle_mode", ("shift+tab",), "Permission mode: default, accept-edits, plan"),
+    Key("cycle_mode", ("shift+tab",), "Permission mode: default, accept-edits, plan, auto (in a full sandbox)"),
     Key("queue", ("alt+up",), "Edit the queue"),
     Key("fold", ("ctrl+o",), "Fold or unfold calls and thoughts"),
     Key("find", ("f3", "alt+slash"), "Find in the conversation"),

@@ -37,6 +37,7 @@ _PHASES = {
     "requesting": "asking",
     "streaming": "answering",
     "tools": "running",
+    "reviewing": "reviewing",
     "awaiting_approval": "waiting for you",
     "retry_wait": "retrying",
 }

@@ -7,7 +7,7 @@ from flowchat.transcript.entries import Mode
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
 
-_MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan")
+_MODES: tuple[Mode, ...] = ("default", "accept-edits", "plan", "auto")
 
 
 async def go_on(session: "Session") -> None:
@@ -22,7 +22,9 @@ async def retry(session: "Session") -> None:
         await session.retry()
 
 
-async def next_mode(session: "Session") -> None:
-    """The mode after the present one; any mode outside the cycle is followed by the first."""
-    index = _MODES.index(session.mode) + 1 if session.mode in _MODES else 0
-    await session.set_mode(_MODES[index % len(_MODES)])
+async def next_mode(session: "Session", confined: bool) -> None:
+    """The mode after the present one; any mode outside the cycle is followed by the first. auto is in it where a full sandbox
+    holds commands: without one it asks all the same."""
+    modes = _MODES if confined else _MODES[:-1]
+    index = modes.index(session.mode) + 1 if session.mode in modes else 0
+    await session.set_mode(modes[index % len(modes)])

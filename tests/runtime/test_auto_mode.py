@@ -15,7 +15,7 @@ from flowchat.tools.rules import parse_rule
 from flowchat.tools.tool import Beyond, Outcome, Reach, Walled
 from flowchat.tools.tool import Desk as Given
 from flowchat.transcript.entries import ApprovalDecided, AttemptUsed, ToolAnswered, ToolSchema, ToolStarted, Usage
-from flowchat.transcript.events import ApprovalAsked, Preview, Toast
+from flowchat.transcript.events import ApprovalAsked, Preview, StateDelta, Toast
 from tests.desk import Desk, Sitting
 
 TOUCH = ("shell", {"command": "touch c.txt"})
@@ -63,6 +63,8 @@ async def test_the_rest_is_reviewed_allowed_below_80_and_accounted(desk: Desk) -
     assert decisions(sitting) == [("allow", "review", "risk 12 of 100: as asked")]
     assert [toast.text for toast in sitting.ear.entries(Toast)] == ["Auto mode allowed write_file: risk 12 of 100: as asked"]
     assert sitting.ear.entries(ApprovalAsked) == []
+    phases = [delta.phase for delta in sitting.ear.entries(StateDelta)]
+    assert phases[phases.index("reviewing") - 1 : phases.index("reviewing") + 2] == ["tools", "reviewing", "tools"]
     used = [used for used in sitting.ear.entries(AttemptUsed) if used.purpose == "review"]
     assert [(one.run, one.step, one.model, one.usage) for one in used] == [(used[0].run, 1, "scripted", USAGE)]
     [request] = sitting.model.asked("review")

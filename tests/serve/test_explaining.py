@@ -75,7 +75,7 @@ def test_without_rules_it_says_what_holds(tmp_path: Path) -> None:
                 "  allow  make  (the rule shell(make:*) (~/permissions.toml:1))",
             ],
         ),
-        ("", "npm ci", ["asks: it runs a command", "  ask    npm ci  (it runs a command)"]),
+        ("", "npm ci", ["asks: it runs a command", "  ask    npm ci  ('npm' is not known to only read)"]),
         ("Read", "secrets/key", ["denied: the rule Read(secrets/**) (~/permissions.toml:3)"]),
         ("edit_file", ".git/config", ["asks: it writes a protected path (.git)"]),
         ("write_file", "/etc/hosts", ["asks: it writes outside the workspace"]),
