@@ -1,29 +1,40 @@
 """Questions about branches: pure functions over a session's records."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
+from flowchat.agent.prompt import place_of
 from flowchat.errors import NotFound
-from flowchat.transcript.entries import AssistantSaid, ContextAdded, Record, RunEnded, Seq
+from flowchat.transcript.entries import AssistantSaid, Compacted, ContextAdded, Record, RunEnded, Seq
 
 _BESIDE = frozenset({"noticed", "context_added"})
 """What stands behind a run's end without being said in it."""
-_SHOWN_FACTS = frozenset({"compacted", "compaction_undone"})
 
 
 def replayed(records: Sequence[Record], branch: Sequence[Record]) -> list[Record]:
-    """The branch's nodes and, after the node that was the head when it was written, each fact the pane shows."""
-    belongs: dict[Seq, list[Record]] = {}
+    """The branch's nodes and, behind the last node it covers, each checkpoint that was ever made of a beginning of it.
+
+    That one of these was undone, or restored, stands behind the node that was the head then, where it happened elsewhere
+    behind the last node from before.
+    """
+    behind: dict[Seq, list[Record]] = {}
+    checkpoints: set[Seq] = set()
     head = 0
     for record in records:
         if record.is_node:
             head = record.seq
         elif record.type == "head_moved":
             head = getattr(record.entry, "to", head)
-        elif record.type in _SHOWN_FACTS:
-            belongs.setdefault(head, []).append(record)
-    if not belongs:
+        elif record.type == "compacted" and isinstance(record.entry, Compacted):
+            if place_of(branch, record.entry.upto) >= 0:
+                checkpoints.add(record.seq)
+                behind.setdefault(record.entry.upto, []).append(record)
+        elif record.type == "compaction_undone" and getattr(record.entry, "checkpoint", 0) in checkpoints:
+            before = bisect_left(branch, record.seq, key=lambda node: node.seq) - 1
+            behind.setdefault(head if place_of(branch, head) >= 0 else branch[before].seq, []).append(record)
+    if not behind:
         return list(branch)
-    return [record for node in branch for record in (node, *belongs.get(node.seq, ()))]
+    return [record for node in branch for record in (node, *behind.get(node.seq, ()))]
 
 
 def newest_leaf(records: Sequence[Record], node: Seq) -> Seq:

@@ -21,7 +21,7 @@ USER_ROWS_FOLDED = 12
 _TENTH_LIMIT_MS = 10_000
 
 Kind: TypeAlias = Literal["user", "answer", "quiet", "note", "mark"]
-"""Decides about the blank row between two blocks: quiet lines stand together, and so do notes."""
+"""Decides about the blank row between two blocks: quiet lines stand together, and so do notes, and marks."""
 
 Fold: TypeAlias = Literal["line", "preview", "whole"] | bool | None
 """How much of a block shows because it was folded or unfolded by hand; None: as much as of all."""
@@ -77,7 +77,7 @@ class Block(Protocol):
 
 def is_apart(above: Kind, below: Kind) -> bool:
     """Whether a blank row stands between two blocks."""
-    return not (above == below and above in ("quiet", "note"))
+    return not (above == below and above in ("quiet", "note", "mark"))
 
 
 def duration(ms: int) -> str:

@@ -18,11 +18,12 @@ class Choice:
 
     @property
     def passage(self) -> Passage | None:
-        return self._passage if self._passage in self._story.passages else None
+        """Where it is; None also where that has gone or is folded."""
+        return self._passage if self._passage is not None and self._story.shows(self._passage) else None
 
     @property
     def block(self) -> Block | None:
-        """The chosen block; None also where it has gone."""
+        """The chosen block; None also where it has gone or is folded."""
         blocks = self._passage.blocks if self._passage is not None and self.passage is not None else []
         return blocks[self._number] if self._number < len(blocks) else None
 
@@ -56,7 +57,7 @@ class Choice:
             return True
         passages = self._story.passages
         index = passages.index(self._passage) + step
-        while 0 <= index < len(passages):
+        while self._story.first <= index < len(passages):
             if (passages[index].is_user or not user_only) and (blocks := passages[index].blocks):
                 self.take(passages[index], 0 if step > 0 else len(blocks) - 1)
                 return True
@@ -69,7 +70,7 @@ class Choice:
             return False
         passages, number = self._story.passages, self._number + step
         index = passages.index(self._passage)
-        while 0 <= index < len(passages):
+        while self._story.first <= index < len(passages):
             passage, was_built = passages[index], passages[index].is_built
             blocks = passage.blocks
             for at in range(number, len(blocks) if step > 0 else -1, step):
@@ -79,7 +80,7 @@ class Choice:
             if not was_built:
                 passage.forget()
             index += step
-            number = 0 if step > 0 else len(passages[index].blocks) - 1 if index >= 0 else 0
+            number = 0 if step > 0 else len(passages[index].blocks) - 1 if index >= self._story.first else 0
         return False
 
     def walk_to_code(self) -> Block | None:
@@ -90,7 +91,7 @@ class Choice:
             return None
         passages = self._story.passages
         number = self._number
-        for index in range(passages.index(self._passage), -1, -1):
+        for index in range(passages.index(self._passage), self._story.first - 1, -1):
             was_built, blocks = passages[index].is_built, passages[index].blocks
             for at in range(min(number, len(blocks) - 1), -1, -1):
                 if isinstance(blocks[at], Said | Answer) and code_in(blocks[at].source):
@@ -98,7 +99,7 @@ class Choice:
                     return blocks[at]
             if not was_built:
                 passages[index].forget()
-            number = len(passages[index - 1].blocks) - 1 if index else 0
+            number = len(passages[index - 1].blocks) - 1 if index > self._story.first else 0
         return None
 
     def extent(self, look: Look) -> tuple[Place, int]:

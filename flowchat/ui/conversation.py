@@ -29,6 +29,7 @@ from flowchat.transcript.events import (
     ThinkingDelta,
     Toast,
 )
+from flowchat.ui import unfolding
 from flowchat.ui.blocks import Block, Look
 from flowchat.ui.choice import Choice
 from flowchat.ui.keymap import DEFAULT, Keymap
@@ -84,7 +85,9 @@ class Conversation(Widget, can_focus=True):
         self._clock = clock
         self._story = Story()
         self._choice = Choice(self._story)
-        self._viewport = Viewport(lambda: len(self._story.passages), lambda index: self._story.height(index, self._look))
+        self._viewport = Viewport(
+            lambda: len(self._story.passages), lambda index: self._story.height(index, self._look), lambda: self._story.first
+        )
         self._seeking, self._found = Seeking(self._story, self._viewport, self._choice), Found()
         self._codes: tuple[Block, int] | None = None
         self._painted: list[Strip] = []
@@ -99,7 +102,7 @@ class Conversation(Widget, can_focus=True):
         story = self._story
         match event:
             case Record():
-                if not story.take(event, self._clock()):
+                if not unfolding.take(story, self._viewport, self._look, event, self._clock()):
                     return
                 self._seeking.recount(event)
                 if isinstance(event.entry, UserSaid) and event.entry.delivery in ("send", "edit"):
@@ -146,7 +149,7 @@ class Conversation(Widget, can_focus=True):
         self._draw_as(replace(self._look, palette=palette))
 
     def rows(self) -> list[Strip]:
-        """Every row there is, top to bottom; marks and the badge are not among them."""
+        """Every row that is not folded, top to bottom; marks and the badge are not among them."""
         return list(self._story.rows(self._look))
 
     # --- frames ------------------------------------------------------------------------------------------------------
@@ -305,17 +308,10 @@ class Conversation(Widget, can_focus=True):
         self._change()
 
     def _fold(self) -> None:
-        """Fold or unfold the chosen block; what the reader sees above it stays, and the end is followed only if it shows."""
+        """Fold or unfold the chosen block."""
         self._seeking.stay()
-        passage, block = self._choice.passage, self._choice.block
-        mark = self._story.mark(self._viewport.top, self._look)
-        if passage is None or block is None or not block.fold(self._look):
-            return
-        passage.touched = True
-        if mark is not None:
-            self._viewport.top = self._story.find(mark, self._look)
-        self._viewport.show(self._choice.extent(self._look)[0], 1)
-        self._change()
+        if unfolding.fold(self._story, self._viewport, self._look, self._choice):
+            self._change()
 
     def on_click(self, event: events.Click) -> None:
         """A click on a line that folds folds it; one that ends a selection does not."""

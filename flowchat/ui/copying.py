@@ -43,7 +43,7 @@ def selected_text(story: Story, selection: Selection, look: Look) -> str:
 
     Gutters, bars and filling are not copied, and lines that were broken to fit are whole.
     """
-    first = selection.start.y if selection.start else 0
+    first = max(selection.start.y if selection.start else 0, story.first * ROWS_PER_PASSAGE)
     last = selection.end.y if selection.end else len(story.passages) * ROWS_PER_PASSAGE
     copied, above = "", None
     for index in range(first // ROWS_PER_PASSAGE, min(last // ROWS_PER_PASSAGE + 1, len(story.passages))):

@@ -37,7 +37,6 @@ from flowchat.transcript.entries import (
     text_of,
 )
 from flowchat.ui.blocks import Block, Note, NoteText, Said
-from flowchat.ui.figures import many, size
 from flowchat.ui.own_command import Ran
 from flowchat.ui.palette import Role
 from flowchat.ui.prose import one_line
@@ -55,8 +54,8 @@ _OUTCOMES: dict[str, tuple[str, str, Role]] = {
 _ENDS = {"limit": "the step limit was reached", "crashed": "the program was closed during this answer"}
 
 
-def blocks_of(entry: AnyEntry, edited: Edited | None = None, messages_before: int = 0) -> Iterator[Block]:
-    """The blocks of every entry but a step's; `edited` is the overlay of a message, `messages_before` what a checkpoint folds."""
+def blocks_of(entry: AnyEntry, edited: Edited | None = None) -> Iterator[Block]:
+    """The blocks of every entry but a step's and a checkpoint's; `edited` is the overlay of a message."""
     match entry:
         case UserSaid(parts=parts):
             parts = edited.parts if edited else parts
@@ -73,8 +72,6 @@ def blocks_of(entry: AnyEntry, edited: Edited | None = None, messages_before: in
             yield Ran("!", command, text_of(parts))
         case ContextAdded():
             yield from _context(entry)
-        case Compacted():
-            yield _checkpoint(entry, messages_before)
         case CompactionUndone(undone=undone):
             yield Note(NoteText("", "compaction undone" if undone else "compaction restored", "checkpoint", kind="mark"))
         case Unknown(name=name):
@@ -87,7 +84,7 @@ def blocks_of(entry: AnyEntry, edited: Edited | None = None, messages_before: in
             return
         case HeadMoved() | TitleSet() | ModelSet() | ModeSet() | QueueSet() | ApprovalDecided() | AttemptUsed():
             return
-        case ItemsSet() | LabelSet() | Forked() | Recovered():
+        case ItemsSet() | LabelSet() | Forked() | Recovered() | Compacted():
             return
         case _:
             assert_never(entry)
@@ -123,13 +120,6 @@ def _context(added: ContextAdded) -> Iterator[Block]:
             line = first + ends.rstrip()
     body = text if line != text else ""
     yield Note(NoteText(line, body=body, glyph="waiting"))
-
-
-def _checkpoint(made: Compacted, messages: int) -> Block:
-    line = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
-    if made.directives:
-        line += f", kept {many(len(made.directives), 'directive')}"
-    return Note(NoteText(line, "compacted", "checkpoint", "accent", made.summary, is_markdown=True, kind="mark"))
 
 
 def damage(reason: str) -> Block:

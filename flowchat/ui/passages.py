@@ -31,20 +31,17 @@ ROWS_PER_PASSAGE = 1 << 20
 
 
 class Passage:
-    """The blocks of one record; of an assistant_said with the answers to its calls; or of a step still being heard.
+    """The blocks of one record; of an assistant_said with the answers to its calls; or of a step still being heard."""
 
-    `messages_before` counts the messages a checkpoint folds.
-    """
+    __slots__ = ("_blocks", "_drawn", "_panels", "answers", "edited", "record", "touched")
 
-    __slots__ = ("_blocks", "_drawn", "_panels", "answers", "edited", "messages_before", "record", "touched")
-
-    def __init__(self, record: Record | None, messages_before: int = 0) -> None:
+    def __init__(self, record: Record | None, blocks: list[Block] | None = None) -> None:
+        """`blocks`: those of the record where they are made elsewhere; they stay."""
         self.record = record
         self.answers: list[Record] = []
         self.edited: Edited | None = None
-        self.messages_before = messages_before
-        self.touched = False
-        self._blocks: list[Block] | None = [] if record is None else None
+        self.touched = blocks is not None
+        self._blocks: list[Block] | None = [] if record is None else blocks
         self._panels: dict[CallId, Panel] = {}
         self._drawn: list[tuple[Block, int, Look, Sequence[Line]]] = []
 
@@ -70,6 +67,10 @@ class Passage:
         self._drawn = []
         if self.record is not None and not self.touched and not any(block.moves for block in self.blocks):
             self._blocks = None
+
+    def show(self, blocks: list[Block]) -> None:
+        """From now on these are its blocks."""
+        self._blocks = blocks
 
     def edit(self, edited: Edited) -> None:
         """The message reads otherwise on this branch."""
@@ -147,7 +148,7 @@ class Passage:
         self._drawn = []
         entry = self.record.entry
         if not isinstance(entry, AssistantSaid):
-            return list(blocks_of(entry, self.edited, self.messages_before))
+            return list(blocks_of(entry, self.edited))
         self._panels = {}
         blocks: list[Block] = list(_step_blocks(self.record.seq, entry, heard, self._panels))
         for answer in self.answers:

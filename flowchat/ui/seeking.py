@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from flowchat.transcript.entries import Edited, Record
 from flowchat.ui.blocks import Block, Fold, Look
+from flowchat.ui.checkpoints import FoldLine
 from flowchat.ui.choice import Choice
 from flowchat.ui.passages import Passage
 from flowchat.ui.story import Mark, Story
@@ -35,6 +36,7 @@ class Seeking:
         self.find: Find | None = None
         self._origin: tuple[Mark | None, Place, bool, tuple[Passage, int] | None] | None = None
         self._opened: tuple[Passage, Block, Fold] | None = None
+        self._revealed: list[tuple[FoldLine, Fold]] = []
 
     @property
     def is_on(self) -> bool:
@@ -55,6 +57,7 @@ class Seeking:
             top = self._viewport.top
             self._origin = (self._story.mark(top, look), top, self._viewport.follows, self._choice.taken)
         self._close(look)
+        self._conceal(look)
         self._return(look)
         top = self._start(look)
         self.find.look_for(query, top[0], top[1])
@@ -93,6 +96,7 @@ class Seeking:
     def stay(self) -> None:
         """The reader has gone on from here: the search will not lead back."""
         self._origin = self._opened = None
+        self._revealed = []
 
     def leave(self, look: Look) -> None:
         """End the search; the reader is again where it began, unless gone on from a match."""
@@ -100,11 +104,13 @@ class Seeking:
             self._viewport.follows = self._viewport.shows_end
         else:
             self._close(look)
+            self._conceal(look)
             follows = self._origin[2]
             self._return(look)
             if follows:
                 self._viewport.to_end()
         self.find = self._origin = self._opened = None
+        self._revealed = []
 
     def _start(self, look: Look) -> tuple[int, int, int]:
         """The passage and block at the top of the view, and the row of it."""
@@ -136,7 +142,9 @@ class Seeking:
         hit = self.find.at
         if hit is None:
             self._close(look)
+            self._conceal(look)
             return
+        self._reveal(hit.passage, look)
         block = hit.passage.blocks[hit.block]
         if self._opened is None or self._opened[1] is not block:
             self._close(look)
@@ -162,6 +170,25 @@ class Seeking:
             _fold_as(block, before)
         else:
             self._opened = (passage, block, before)
+
+    def _reveal(self, passage: Passage, look: Look) -> None:
+        """Unfold what a checkpoint covers for a match in it, or fold it again when the match is elsewhere."""
+        checkpoints, place = self._story.checkpoints, self._story.passages.index(passage)
+        if not any(checkpoints.covers(line, place) for line, _ in self._revealed):
+            self._conceal(look)
+        for line in checkpoints.closed(place):
+            self._revealed.append((line, line.by_hand))
+            line.fold(look)
+
+    def _conceal(self, look: Look) -> None:
+        """Fold again what was revealed; what stands at the top stays there if it still shows."""
+        revealed, self._revealed = self._revealed, []
+        if revealed:
+            mark = self._story.mark(self._viewport.top, look)
+            for line, before in revealed:
+                _fold_as(line, before)
+            if mark is not None:
+                self._viewport.top = self._story.find(mark, look)
 
     def _close(self, look: Look) -> None:
         """Fold again what was unfolded for a match; what stands at the top stays there."""

@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 from textual.strip import Strip
 
-from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, Edited, Record
+from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, CompactionUndone, Edited, Record
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
 from flowchat.ui.blocks import Block, Look, Thought, is_apart
+from flowchat.ui.checkpoints import Checkpoints
 from flowchat.ui.passages import HeardStep, Passage
 from flowchat.ui.prose import gutter_strip
 from flowchat.ui.tool_panel import Panel
@@ -16,7 +17,6 @@ from flowchat.ui.viewport import Place
 Mark: TypeAlias = tuple[Passage, int, int, int]
 """A passage, a block of it, a row of that, and how many rows it has."""
 _SHOWN = frozenset({"user_said", "run_ended", "noticed", "context_added", "compaction_undone", "unknown", "damaged"})
-_MESSAGES = ("user_said", "assistant_said")
 
 
 class Story:
@@ -24,11 +24,13 @@ class Story:
 
     def __init__(self) -> None:
         self.passages: list[Passage] = []
+        self.checkpoints = Checkpoints()
         self._step: Passage | None = None
         self._heard: HeardStep | None = None
 
     def clear(self) -> None:
         self.passages.clear()
+        self.checkpoints.clear()
         self._step = self._heard = None
 
     # --- what happened -----------------------------------------------------------------------------------------------
@@ -43,12 +45,15 @@ class Story:
                 else:
                     self._step.hear_answer(record, now)
             case "edited":
-                self._edit(record.entry)
+                self._edit(record)
             case "compacted":
-                self._add(record, self._messages_up_to(record.entry))
+                if isinstance(record.entry, Compacted):
+                    self.checkpoints.add(record, record.entry, self.passages)
             case kind if kind in _SHOWN or (record.is_node and kind not in TYPES):
                 if kind == "run_ended":
                     self._drop_heard()
+                if kind == "compaction_undone" and isinstance(record.entry, CompactionUndone):
+                    self.checkpoints.undo(record.entry)
                 self._add(record)
             case _:
                 return False
@@ -96,6 +101,18 @@ class Story:
         return [b for passage in last if passage is not None and passage.is_built for b in passage.blocks if b.moves]
 
     # --- rows --------------------------------------------------------------------------------------------------------
+    @property
+    def first(self) -> int:
+        """The number of the first passage that shows: those before it are folded."""
+        return self.checkpoints.first
+
+    def shows(self, passage: Passage) -> bool:
+        """Whether a passage is there and not folded."""
+        try:
+            return self.passages.index(passage, self.first) >= 0
+        except ValueError:
+            return False
+
     def height(self, index: int, look: Look) -> int:
         height = self.passages[index].height(look)
         return height + self.is_apart(index) if height else 0
@@ -115,7 +132,7 @@ class Story:
     def is_apart(self, index: int) -> bool:
         """Whether a blank row stands above a passage: not above the first one that shows anything."""
         blocks = self.passages[index].blocks
-        for above in range(index - 1, -1, -1):
+        for above in range(index - 1, self.first - 1, -1):
             if others := self.passages[above].blocks:
                 return bool(blocks) and is_apart(others[-1].kind, blocks[0].kind)
         return False
@@ -140,20 +157,22 @@ class Story:
         return (*found, place[1] - first[1], count)
 
     def find(self, mark: Mark, look: Look) -> Place:
-        """The place of what was marked: in a block that has other rows now, as far down as it was."""
+        """The place of what was marked: in a block that has other rows now, as far down as it was; folded, the fold's line."""
         passage, block, row, count = mark
+        if not self.shows(passage):
+            return self.first, 0
         first, count_now = self.extent(passage, block, look)
         row = row if count_now == count else row * count_now // max(1, count)
         return first[0], first[1] + min(row, max(0, count_now - 1))
 
     def rows(self, look: Look) -> Sequence[Strip]:
-        """Every row, top to bottom."""
-        count = len(self.passages)
-        return [self.row((index, row), look) for index in range(count) for row in range(self.height(index, look))]
+        """Every row that is not folded, top to bottom."""
+        numbers = range(self.first, len(self.passages))
+        return [self.row((index, row), look) for index in numbers for row in range(self.height(index, look))]
 
     # --- records into passages ---------------------------------------------------------------------------------------
-    def _add(self, record: Record, messages_before: int = 0) -> Passage:
-        passage = Passage(record, messages_before)
+    def _add(self, record: Record) -> Passage:
+        passage = Passage(record)
         self.passages.append(passage)
         return passage
 
@@ -174,13 +193,12 @@ class Story:
             self.passages.remove(self._heard.passage)
             self._heard = None
 
-    def _edit(self, edited: object) -> None:
+    def _edit(self, record: Record) -> None:
+        edited = record.entry
+        if not isinstance(edited, Edited):
+            return
+        self.checkpoints.edit(record.seq, edited)
         for passage in reversed(self.passages):
-            if isinstance(edited, Edited) and passage.record is not None and passage.record.seq == edited.target:
+            if passage.record is not None and passage.record.seq == edited.target:
                 passage.edit(edited)
                 return
-
-    def _messages_up_to(self, compacted: object) -> int:
-        upto = compacted.upto if isinstance(compacted, Compacted) else 0
-        records = (passage.record for passage in self.passages)
-        return sum(record.seq <= upto for record in records if record is not None and record.type in _MESSAGES)

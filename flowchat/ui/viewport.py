@@ -13,11 +13,11 @@ Place: TypeAlias = tuple[int, int]
 class Viewport:
     """Shows `rows` rows from `top` on. `follows`: the end is kept in view.
 
-    Things are 0 .. count()-1, each of height(n) rows, 0 or more; both may change between calls.
+    Things are first() .. count()-1, each of height(n) rows, 0 or more; all of that may change between calls.
     """
 
-    def __init__(self, count: Callable[[], int], height: Callable[[int], int]) -> None:
-        self._count, self._height = count, height
+    def __init__(self, count: Callable[[], int], height: Callable[[int], int], first: Callable[[], int] = lambda: 0) -> None:
+        self._count, self._height, self._first = count, height, first
         self.rows = 0
         self.top: Place = (0, 0)
         self.follows = True
@@ -39,7 +39,7 @@ class Viewport:
         Then the view moves on only when the end has left it, and so far that `reserve` rows below stay blank: while these
         fill, nothing that was painted moves.
         """
-        thing, row = self.top
+        self.top = thing, row = max(self.top, (self._first(), 0))
         if thing >= self._count():
             self.to_end()
         elif row and row >= self._height(thing):
@@ -54,7 +54,7 @@ class Viewport:
         self.top = self._back((self._count(), 0), max(1, self.rows - reserve))
 
     def to_start(self) -> None:
-        self.top = (0, 0)
+        self.top = (self._first(), 0)
         self.follows = self.shows_end
 
     def scroll(self, rows: int) -> None:
@@ -90,8 +90,8 @@ class Viewport:
         return max(0, min(total, limit))
 
     def _rows_above(self, limit: int) -> int:
-        thing, total = self.top
-        while total < limit and thing > 0:
+        (thing, total), first = self.top, self._first()
+        while total < limit and thing > first:
             thing -= 1
             total += self._height(thing)
         return min(total, limit)
@@ -101,8 +101,8 @@ class Viewport:
         return rows + sum(self._height(thing) for thing in range(start[0], end[0]))
 
     def _back(self, place: Place, rows: int) -> Place:
-        thing, row = place
-        while rows > row and thing > 0:
+        (thing, row), first = place, self._first()
+        while rows > row and thing > first:
             rows -= row
             thing -= 1
             row = self._height(thing)
