@@ -32,11 +32,15 @@ Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 
 # --- settings --------------------------------------------------------------------------------------------------------
 class Compact(Struct, frozen=True):
-    """When the conversation is folded, in percent of the usable window (100: never), and by which model ("": the session's)."""
+    """When the conversation is folded, in percent of the usable window (100: never), and by which model ("": the session's).
+
+    `preview`: what /compact would write is shown first.
+    """
 
     soft_percent: Percent = 70
     hard_percent: Percent = 90
     model: str = ""
+    preview: bool = True
 
 
 class Review(Struct, frozen=True):

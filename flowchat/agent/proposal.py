@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from flowchat.agent.budget import weigh
 from flowchat.agent.prompt import edits_of, line_in_force
 from flowchat.agent.reading import is_final
+from flowchat.agent.tokens import text_tokens
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts
 from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Compacted, FileCopy, Record, Seq
@@ -96,12 +97,18 @@ def tokens_with(proposal: Proposal, branch: Sequence[Record], facts: SessionFact
 
 
 def edited_by_user(proposal: Proposal, summary: str | None, pinned: Sequence[str]) -> Proposal:
-    """The same with the user's words for the summary, where there are any, and more pinned lines."""
-    lines = (*proposal.pinned, *(line.strip() for line in pinned))
+    """The same with the user's words for the summary, where there are any, and more pinned lines: these leave the summary.
+
+    `tokens_after` by estimate; cheap enough for each key that is struck.
+    """
+    lines = list(dict.fromkeys(said for line in pinned if (said := _without_bullet(line))))
+    words = (proposal.summary if summary is None else summary).strip()
+    if lines:
+        words = "\n".join(line for line in words.split("\n") if _without_bullet(line) not in lines).strip()
+    more = [line for line in lines if line not in proposal.pinned]
+    grown = text_tokens(words) - text_tokens(proposal.summary) + sum(text_tokens(line) + 1 for line in more)
     return structs.replace(
-        proposal,
-        summary=proposal.summary if summary is None else summary.strip(),
-        pinned=tuple(dict.fromkeys(filter(None, lines))),
+        proposal, summary=words, pinned=(*proposal.pinned, *more), tokens_after=max(0, proposal.tokens_after + grown)
     )
 
 
@@ -119,3 +126,7 @@ def unanswered(branch: Sequence[Record]) -> list[Seq]:
         elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
             waiting.clear()
     return waiting
+
+
+def _without_bullet(line: str) -> str:
+    return line.strip().removeprefix("- ").removeprefix("* ").strip()

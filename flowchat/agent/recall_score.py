@@ -7,17 +7,19 @@ commas of thousands do not count. A question counts only if its answer stands in
 
 import asyncio
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from flowchat.agent.prompt import edited_parts
 from flowchat.agent.tokens import text_tokens
 from flowchat.errors import FlowchatError, ModelError
 from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, usable_tokens
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Text
+from flowchat.transcript.entries import AssistantSaid, Compacted, Record, Seq, Text, ToolAnswered, UserPart, UserSaid, text_of
 
 QUESTIONS = 8
 SCORE_SECONDS = 90.0
@@ -26,6 +28,8 @@ INPUT_TOKENS = 50_000
 """Of a longer folded part PASSAGES are shown, evenly spread over it."""
 PASSAGES = 8
 ANSWER_TOKENS = 2_000
+OUTPUT_LIMIT_CHARS = 600
+"""Of what a call answered no more is shown."""
 LINE_LIMIT_CHARS = 300
 """A longer question or answer does not count, and of what is answered no more is read."""
 
@@ -113,6 +117,28 @@ async def _ask(model: Model, system: str, text: str, spent: list[Reply]) -> str:
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
+def folded_text(branch: Sequence[Record], before: Compacted | None, upto: Seq) -> str:
+    """What a compaction up to a node takes out of the request: the summary there was before it, and what was said since."""
+    edits = edited_parts(branch)
+    start = before.upto if before else 0
+    told = [line for record in branch if start < record.seq <= upto for line in _told(record, edits)]
+    return "\n".join([before.summary, *before.directives, *before.pinned, *told] if before else told)
+
+
+def _told(record: Record, edits: Mapping[Seq, tuple[UserPart, ...]]) -> Iterator[str]:
+    match record.entry:
+        case UserSaid(parts=parts):
+            yield f"User: {text_of(edits.get(record.seq, parts))}"
+        case AssistantSaid(parts=parts, calls=calls):
+            if text := text_of(parts).strip():
+                yield f"Agent: {text}"
+            yield from (f"[call {call.name} {call.args[:LINE_LIMIT_CHARS]}]" for call in calls)
+        case ToolAnswered(status=status, summary=summary, content=content):
+            yield f"[answer {status}: {summary}]\n{content[:OUTPUT_LIMIT_CHARS]}"
+        case _:
+            return
+
+
 class _Drawn(Struct, frozen=True):
     question: str
     answer: str | int | float

@@ -7,14 +7,15 @@ from typing import Any, TypeGuard
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure, weigh
-from flowchat.agent.compact import draft, fold
+from flowchat.agent.compact import draft, fold, keep_known
 from flowchat.agent.directives import with_directives
-from flowchat.agent.prompt import checkpoint_line
+from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line
 from flowchat.agent.proposal import CompactionFailed, Proposal, edited_by_user
+from flowchat.agent.recall_score import Score, folded_text, score
 from flowchat.errors import Busy, NotFound
-from flowchat.model.model import usable_tokens
+from flowchat.model.model import Reply, usable_tokens
 from flowchat.runtime.activity import Activity
-from flowchat.transcript.entries import CompactionUndone, Record, Seq, UserSaid, text_of
+from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
@@ -74,6 +75,26 @@ class Folding:
             lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), self._activity.written
         )
         return await asyncio.shield(self._compacting)
+
+    async def score(self, proposal: Proposal, summary: str, pinned: tuple[str, ...] = ()) -> Score:
+        """How much of what a proposal folds can be told from these words for its summary. Raises NoScore.
+
+        What asking took is written down, also where it comes to nothing.
+        """
+        self._may_write()
+        agent, branch = self._agent(), self._transcript.branch()
+        before = checkpoint_in_force(branch, self._transcript.facts)
+        made = edited_by_user(proposal, summary, pinned)
+        told = with_directives(made.summary, (*made.directives, *made.pinned))
+        name, window, spent = agent.compact_model.facts.name, agent.model.facts.window, list[Reply]()
+        try:
+            return await score(agent.compact_model, folded_text(branch, before, proposal.upto), told, spent=spent)
+        finally:
+            attempts = enumerate(spent, len(proposal.spent) + 1)
+            keep_known(
+                self._transcript,
+                [AttemptUsed(0, 0, number, "compact", name, said.usage, said.cost, window) for number, said in attempts],
+            )
 
     async def undo(self) -> Record:
         """Take the checkpoint in force back. Raises NotFound where there is none, CompactionFailed where what it stands for

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Do: TypeAlias = "Callable[[Stage, Session, str], Coroutine[Any, Any, None]]"
 """Takes the session that is there by now, and the argument as typed; a refusal is raised as FlowchatError."""
 
-_TOLD_BY_METER = {"compact", "retry"}
+_TOLD_BY_METER = {"compact", "handoff", "retry"}
 """What shows there while it goes on."""
 
 
@@ -103,7 +103,15 @@ async def _model(stage: Stage, session: "Session", argument: str) -> None:
 
 
 async def _compact(stage: Stage, session: "Session", argument: str) -> None:
-    await session.compact(argument)
+    from flowchat.ui import compacting
+
+    await compacting.compact(stage, session, argument)
+
+
+async def _handoff(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import compacting
+
+    await compacting.hand_off(stage, session, argument)
 
 
 async def _edit(stage: Stage, session: "Session", argument: str) -> None:
@@ -221,6 +229,7 @@ BY_NAME: dict[str, Do] = {
     "rename": _rename,
     "model": _model,
     "compact": _compact,
+    "handoff": _handoff,
     "edit": _edit,
     "context": _context,
     "retry": _retry,

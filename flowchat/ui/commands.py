@@ -29,8 +29,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("rename", "Give this session a title", "TITLE", ("title", "name")),
     Command("model", "Choose the model; with a name, for this session from the next run on", "[name]", one_word=True),
     Command(
-        "compact", "Fold the conversation into a summary", "[instructions]", ("summarize", "compress"), once=True, brief=False
+        "compact",
+        "Fold the conversation into a summary, shown first; /compact undo, redo",
+        "[instructions]",
+        ("summarize", "compress"),
+        once=True,
+        brief=False,
     ),
+    Command("handoff", "Start a new session from a summary of this one", "[instructions]", once=True, brief=False),
     Command("edit", "Edit an earlier message; the last is -1", "[n]", one_word=True),
     Command("context", "Size of the next request; raw shows its full text", "[raw]", words=("raw",)),
     Command("retry", "Try again after a failure or an interrupt", once=True),

@@ -145,6 +145,12 @@ PERMISSIONS: tuple[Key, ...] = (
 
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
+FOLD: tuple[Key, ...] = (
+    Key("edit", ("e",), "Write on in the summary"),
+    Key("pin", ("p",), "Pin the chosen line: it stays word for word in every later summary"),
+    Key("score", ("s",), "Ask what the summary still tells; then: the questions"),
+)
+
 JOBS: tuple[Key, ...] = (Key("end", ("k",), "End the chosen job"),)
 
 QUEUE: tuple[Key, ...] = (
@@ -196,6 +202,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "messages": MESSAGES,
     "permissions": PERMISSIONS,
     "jobs": JOBS,
+    "fold": FOLD,
     "trust": TRUST,
 }
 """Where keys mean something. What a part of the chat has no use for goes on to the chat."""
@@ -214,6 +221,7 @@ PLACES: dict[str, str] = {
     "messages": "among earlier messages",
     "permissions": "among the rules",
     "jobs": "among the jobs",
+    "fold": "before a compaction",
     "trust": "at what waits for trust",
 }
 """What each context is called in sentences."""

@@ -1,6 +1,7 @@
 """The rows of the text being written: which are in view, where the caret stands among them, and going up and down them."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Literal
 
 from flowchat.ui.editing import Place, TextBuffer
@@ -28,12 +29,11 @@ class Page:
 
     def rows(self, height: int) -> list[str]:
         """What is in view, `height` rows at most."""
-        shown: list[str] = []
-        for at, (start, end) in self._spans(height):
-            shown.append(self._buffer.lines[at][start:end])
-            if len(shown) == height:
-                break
-        return shown
+        return [self._buffer.lines[at][start:end] for at, (start, end) in self.spans(height)]
+
+    def spans(self, height: int) -> list[tuple[int, Span]]:
+        """What is in view, `height` rows at most: the number of the line of each, and which characters of it."""
+        return list(islice(self._spans(height), height))
 
     def caret(self) -> tuple[int, int] | None:
         """Column and row of the caret in view."""

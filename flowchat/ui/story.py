@@ -147,14 +147,17 @@ class Story:
         return (index, first + self.is_apart(index)), count
 
     def mark(self, place: Place, look: Look) -> Mark | None:
-        """What is at a place, to find it again when the story is drawn otherwise."""
-        if place[0] >= len(self.passages):
+        """What is at a place, or first below it, to find it again when the story is drawn otherwise."""
+        index, row = place
+        while index < len(self.passages) and row >= self.height(index, look):
+            index, row = index + 1, 0
+        if index >= len(self.passages):
             return None
-        found = self.block_at(place, look) or self.block_at((place[0], place[1] + 1), look)
+        found = self.block_at((index, row), look) or self.block_at((index, row + 1), look)
         if found is None:
             return None
         first, count = self.extent(*found, look)
-        return (*found, place[1] - first[1], count)
+        return (*found, row - first[1], count)
 
     def find(self, mark: Mark, look: Look) -> Place:
         """The place of what was marked: in a block that has other rows now, as far down as it was; folded, the fold's line."""

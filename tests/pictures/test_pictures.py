@@ -125,9 +125,28 @@ SHELL = (
     {"command": "printf '%s\\n' '....F' 'FAILED tests/test_total.py::test_three_lines' '1 failed, 4 passed'; exit 1"},
 )
 ASKED = "The invoice total is off by one cent for three-line orders. Find out why."
-SUMMARY = (
-    "## Done\nThe rounding was moved to the end.\n\n## User directives\n- Find out why.\n\n## Current work\nThe credit notes."
-)
+SUMMARY = """\
+## Done
+- The rounding was moved to the end: `src/total.py` rounds once, with HALF_EVEN.
+- tests/test_total.py has a test with three order lines; it passes.
+
+## Active
+- The credit notes round each line, too.
+
+## Decisions
+- Money is counted once, at the end, because customers add the lines up themselves.
+
+## User directives
+- Find out why.
+
+## Current work
+src/credit.py is next: the same change as in `total`."""
+DRAWN = """[
+ {"question": "Which rounding does total use now?", "answer": "HALF_EVEN"},
+ {"question": "For how many order lines was the total off?", "answer": "three"},
+ {"question": "Which function rounds a second time?", "answer": "tax"}
+]"""
+RECALLED = """{"1": "HALF_EVEN", "2": "three order lines", "3": null}"""
 
 
 @dataclass
@@ -368,6 +387,56 @@ async def compacted(stage: Stage) -> None:
     await stage.say("And the credit notes?", says("They round the same way.", usage=USAGE))
     await stage.session.compact()
     await stage.say("Go on.", says("I go on with the credit notes."))
+
+
+@scene("compacted", "credit notes", views=((USUAL, NIGHT), (WIDE, DAY), (NARROW, NIGHT)))
+async def unfolded(stage: Stage) -> None:
+    await compacted(stage)
+    await stage.press("ctrl+up", *["k"] * 4, "o", *["down"] * 6)
+
+
+async def proposed(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    await stage.say("And the credit notes?", says("They round the same way.", usage=USAGE))
+    await stage.enter("/compact")
+    await stage.shows("leave all as it is")
+
+
+async def strikes(stage: Stage, *keys: str) -> None:
+    """Keys struck long after the page was painted."""
+    for key in keys:
+        event = events.Key(key, key if len(key) == 1 else None)
+        event.time = time.monotonic() + 60.0
+        stage.app.screen.post_message(event)
+    await stage.pilot.pause()
+
+
+@scene("Fold 4 messages", "## Done", "e edit", "Enter fold", views=EVERY)
+async def fold_preview(stage: Stage) -> None:
+    await proposed(stage)
+
+
+@scene("pinned", "done writing", "So it is", views=((WIDE, DAY), (USUAL, NIGHT), (NARROW, NIGHT)))
+async def fold_preview_writing(stage: Stage) -> None:
+    await proposed(stage)
+    await strikes(stage, "down", "p", "down", "e", "end", *" So it is done.")
+    await stage.shows("So it is")
+
+
+@scene("2 of 3", "missed", "Which function", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def fold_recall(stage: Stage) -> None:
+    await proposed(stage)
+    await strikes(stage, "s")
+    await stage.shows("2 of 3")
+    await strikes(stage, "s")
+    await stage.shows("missed")
+
+
+@scene("The old one: /resume", "## Current work", exact=False)
+async def handoff(stage: Stage) -> None:
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    await stage.enter("/handoff")
+    await stage.shows("The old one")
 
 
 @scene("compacting", views=EVERY)
@@ -773,7 +842,7 @@ async def draw(scene: Scene, size: tuple[int, int], looks: Sequence[str], tmp_pa
     facts = ModelFacts("scripted", "scripted", 20_000, "config", max_output=2_000)
     summary = waits("", says(SUMMARY))
     summary.gate.set()
-    model = ScriptedModel(others={"compact": [summary], "title": [says("")] * 9}, facts=facts)
+    model = ScriptedModel(others={"compact": [summary, says(DRAWN), says(RECALLED)], "title": [says("")] * 9}, facts=facts)
     first = LOOKS[looks[0]]
     clock, settings = HandClock(), Settings(model="scripted", theme=first.theme)
     workspace = workspace_at(tmp_path, model, clock, settings)

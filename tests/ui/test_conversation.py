@@ -11,7 +11,6 @@ from flowchat.transcript.entries import (
     AnyEntry,
     AttemptUsed,
     Call,
-    Compacted,
     Edited,
     Record,
     RunEnded,
@@ -154,30 +153,6 @@ async def test_a_loaded_branch_shows_what_was_shown_live_in_text_and_style(width
 
 async def test_a_run_looks_like_this() -> None:
     assert await shown(RUN) == RUN_ROWS
-
-
-async def test_a_checkpoint_counts_what_it_folds_and_unfolds_to_the_summary() -> None:
-    room = Room()
-    async with room.run_test(size=(60, 20)) as pilot:
-        hear(
-            room.pane,
-            numbered(
-                said("a"),
-                RunStarted("send", "m"),
-                answer("b"),
-                said("c"),
-                Compacted(3, "## Done\n- x", 171_000, 9_000, "user", "summary"),
-            ),
-        )
-        room.pane.focus()
-        await pilot.pause()
-        assert text_of(room.pane).split("\n")[-1] == "  ⤒ compacted  2 messages, 171k -> 9k tokens  ▸"
-        await pilot.press("o")
-        assert text_of(room.pane).split("\n")[-3:] == [
-            "  ⤒ compacted  2 messages, 171k -> 9k tokens  ▾",
-            "    │  Done",
-            "    │  • x",
-        ]
 
 
 async def test_an_edited_message_reads_as_edited() -> None:

@@ -1,0 +1,74 @@
+"""What /compact and /handoff do on the screen: the summary is shown before it counts, and where it led is said."""
+
+from typing import TYPE_CHECKING
+
+from flowchat.agent.proposal import Proposal
+from flowchat.agent.recall_score import Score
+from flowchat.ui.away import away
+from flowchat.ui.fold_screen import Acts, FoldScreen
+
+if TYPE_CHECKING:
+    from textual import events
+
+    from flowchat.runtime.session import Session
+    from flowchat.ui.stage import Stage
+
+CONTINUED = ", continued"
+
+
+async def compact(stage: "Stage", session: "Session", argument: str) -> None:
+    """Fold as the user agrees to, undo, or redo. Raises CommandRefused, CompactionFailed."""
+    match argument:
+        case "undo":
+            await session.folding.undo()
+            stage.say("The messages are read in full again; /compact redo folds them as before")
+        case "redo":
+            await session.folding.redo()
+            stage.say("The messages are folded again; /compact undo takes it back")
+        case _ if stage.workspace.settings.compact.preview:
+            proposal = await session.folding.propose(argument)
+            if not await stage.app.push_screen_wait(
+                FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)
+            ):
+                stage.say("Nothing was folded")
+        case _:
+            await session.compact(argument)
+
+
+async def hand_off(stage: "Stage", session: "Session", instructions: str) -> None:
+    """A new session, a summary of this one unsent in its composer. Raises CommandRefused, CompactionFailed."""
+    text = await session.folding.hand_off(instructions)
+    title = session.title
+    await stage.visit.begin_anew()
+    new = await stage.visit.current()
+    if title:
+        await new.rename(title if title.endswith(CONTINUED) else f"{title}{CONTINUED}")
+    stage.panes.composer.append(f"A summary of session {session.sid}, to go on from:\n\n{text}\n\n")
+    await stage.greet()
+    sends = stage.keymap.hint("chat", "sends the summary", "submit")
+    stage.say(f"A new session; {sends}. The old one: /resume {session.sid}")
+
+
+def _acts(stage: "Stage", session: "Session", proposal: Proposal) -> Acts:
+    composer, writing = stage.panes.composer, stage.workspace.writing
+
+    async def accept(summary: str | None, pinned: tuple[str, ...]) -> None:
+        await session.folding.accept(proposal, summary, pinned)
+
+    async def score(summary: str, pinned: tuple[str, ...]) -> Score:
+        return await session.folding.score(proposal, summary, pinned)
+
+    async def edit_outside(text: str) -> str:
+        editor = writing.editor()
+        with away(stage.app):
+            return await writing.edit_outside(editor, text)
+
+    def pass_on(event: "events.Key | events.Paste") -> None:
+        from textual import events
+
+        if isinstance(event, events.Key):
+            composer.take_key(event)
+        else:
+            composer.take_paste(event)
+
+    return Acts(accept, score, edit_outside, lambda: composer.last_typed, pass_on)

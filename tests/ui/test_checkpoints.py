@@ -1,0 +1,327 @@
+"""Checkpoints in the conversation: what is folded, what unfolds it, and that it never hangs on how the story was told."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.selection import SELECT_ALL
+
+from flowchat.agent.prompt import checkpoint_line, place_of
+from flowchat.runtime.branches import replayed
+from flowchat.transcript.entries import (
+    Compacted,
+    CompactionUndone,
+    Edited,
+    HeadMoved,
+    Record,
+    RunEnded,
+    RunStarted,
+    Text,
+)
+from flowchat.transcript.events import Event
+from flowchat.ui.blocks import Look
+from flowchat.ui.conversation import Conversation
+from flowchat.ui.palette import DARK
+from flowchat.ui.story import Story
+from tests.growing import Grown
+from tests.ui.telling import answer, numbered, said
+from tests.ui.test_conversation import Room, hear, in_view, text_of
+
+
+def folds(upto: int, summary: str = "## Done\n- x", trigger: str = "user", **more: object) -> Compacted:
+    return Compacted(upto, summary, 171_000, 9_000, trigger, "summary", **more)  # type: ignore[arg-type]
+
+
+TALK = (said("first"), RunStarted("send", "m"), answer("one"), RunEnded(2, "completed"), said("second"), answer("two"))
+"""Seqs 1 to 6."""
+FOLDED = """\
+  ⤒ compacted  2 messages, 171k -> 9k tokens  ▸
+  · summary  what the model reads in their place  ▸
+
+▎ second
+
+  two"""
+UNFOLDED = """\
+▎ first
+
+  one
+
+  ⤒ compacted  2 messages, 171k -> 9k tokens  ▾ ──────────
+  · summary  what the model reads in their place  ▸
+
+▎ second
+
+  two"""
+PLAIN = """\
+▎ first
+
+  one
+
+▎ second
+
+  two"""
+
+
+async def told(*entries: object, keys: Sequence[str] = (), width: int = 60) -> str:
+    """The rows of a pane that heard these entries, after some keys."""
+    room = Room()
+    async with room.run_test(size=(width, 20)) as pilot:
+        hear(room.pane, numbered(*entries))  # type: ignore[arg-type]
+        await pilot.pause()
+        if keys:
+            room.pane.focus()
+            await pilot.pause()
+            await pilot.press(*keys)
+        return text_of(room.pane)
+
+
+# --- what is folded --------------------------------------------------------------------------------------------------
+async def test_a_checkpoint_stands_between_what_it_covers_which_is_folded_and_what_is_kept() -> None:
+    assert await told(*TALK, folds(4)) == FOLDED
+
+
+@pytest.mark.parametrize("key", ["o", "enter", "space"])
+async def test_it_unfolds_to_all_it_covers_and_folds_again(key: str) -> None:
+    assert await told(*TALK, folds(4), keys=("home", "k", "k", "k", "k", key)) == UNFOLDED
+    assert await told(*TALK, folds(4), keys=("home", "k", "k", "k", "k", key, key)) == FOLDED
+
+
+async def test_a_click_on_its_line_unfolds_it_and_what_was_painted_below_stays_below() -> None:
+    room = Room()
+    async with room.run_test(size=(60, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        await pilot.pause()
+        await pilot.click(room.pane, offset=(4, 0))
+        await pilot.pause()
+        assert "\n".join(in_view(room.pane)).rstrip() == UNFOLDED
+        await pilot.click(room.pane, offset=(4, 4))
+        await pilot.pause()
+        assert text_of(room.pane) == FOLDED
+
+
+async def test_its_summary_unfolds_by_itself() -> None:
+    rows = await told(*TALK, folds(4), keys=("home", "k", "k", "o"))
+    assert rows.split("\n")[:4] == [
+        "  ⤒ compacted  2 messages, 171k -> 9k tokens  ▸",
+        "  · summary  what the model reads in their place  ▾",
+        "    │  Done",
+        "    │  • x",
+    ]
+
+
+async def test_what_travels_with_the_summary_is_counted_on_the_line() -> None:
+    line = (await told(*TALK, folds(4, directives=("a", "b"), pinned=("c",)), width=100)).split("\n")[0]
+    assert line == "  ⤒ compacted  2 messages, 171k -> 9k tokens, kept 2 directives and 1 pinned line  ▸"
+
+
+async def test_one_that_covers_everything_leaves_its_line() -> None:
+    assert (await told(*TALK, folds(6))).startswith("  ⤒ compacted  4 messages, 171k -> 9k tokens  ▸")
+
+
+async def test_a_later_checkpoint_folds_an_earlier_one_with_the_rest_and_one_key_unfolds_everything() -> None:
+    entries = (*TALK, folds(4), said("third"), answer("three"), folds(9, "later"), said("last"))
+    assert (await told(*entries)).split("\n") == [
+        "  ⤒ compacted  6 messages, 171k -> 9k tokens  ▸",
+        "  · summary  what the model reads in their place  ▸",
+        "",
+        "▎ last",
+    ]
+    unfolded = await told(*entries, keys=("home", "k", "k", "k", "o"))
+    assert [row for row in unfolded.split("\n") if row and "summary" not in row] == [
+        "▎ first",
+        "  one",
+        "  ⤒ compacted  2 messages, 171k -> 9k tokens  ▾ ──────────",
+        "▎ second",
+        "  two",
+        "▎ third",
+        "  three",
+        "  ⤒ compacted  6 messages, 171k -> 9k tokens  ▾ ──────────",
+        "▎ last",
+    ]
+
+
+# --- undone, restored, stale -----------------------------------------------------------------------------------------
+async def test_an_undone_checkpoint_is_not_to_be_seen_and_what_it_covered_is() -> None:
+    assert await told(*TALK, folds(4), CompactionUndone(7)) == f"{PLAIN}\n\n  ⤒ compaction undone"
+
+
+async def test_one_that_is_restored_folds_again() -> None:
+    rows = await told(*TALK, folds(4), CompactionUndone(7), CompactionUndone(7, undone=False))
+    assert rows == f"{FOLDED}\n\n  ⤒ compaction undone\n  ⤒ compaction restored"
+
+
+async def test_with_the_later_one_undone_the_earlier_one_folds() -> None:
+    rows = await told(*TALK, folds(4), said("third"), folds(8), CompactionUndone(9))
+    assert rows == f"{FOLDED}\n\n▎ third\n\n  ⤒ compaction undone"
+
+
+async def test_an_edit_of_what_it_covers_unfolds_it_for_the_model_reads_that_again() -> None:
+    assert await told(*TALK, folds(4), Edited(1, (Text("other"),))) == PLAIN.replace("first", "other")
+
+
+async def test_an_edit_from_before_it_was_written_does_not() -> None:
+    assert await told(*TALK, Edited(1, (Text("other"),)), folds(4)) == FOLDED
+
+
+# --- while somebody reads --------------------------------------------------------------------------------------------
+LONG = [said(f"message {number}") for number in range(1, 31)]
+
+
+async def reading(act: Callable[[Conversation], object], *entries: object) -> tuple[list[str], list[str]]:
+    """What is in view before and after entries come, once the reader has gone somewhere."""
+    room = Room()
+    async with room.run_test(size=(40, 10)) as pilot:
+        hear(room.pane, numbered(*LONG))
+        await pilot.pause()
+        act(room.pane)
+        await pilot.pause()
+        before = in_view(room.pane)
+        hear(room.pane, numbered(*LONG, *entries)[len(LONG) :])  # type: ignore[arg-type]
+        await pilot.pause()
+        return before, in_view(room.pane)
+
+
+async def test_at_the_end_nothing_in_view_moves_when_what_is_above_it_folds() -> None:
+    before, after = await reading(lambda pane: None, folds(20, trigger="soft"))
+    assert before == after
+    assert before[-1] == "▎ message 30"
+
+
+async def test_what_is_read_further_up_does_not_fold_away_when_the_program_compacts_by_itself() -> None:
+    before, after = await reading(lambda pane: pane.scroll_page(-3), folds(28, trigger="soft"))
+    assert before[:-1] == after[:-1]  # below it is said that there is news
+    assert before[1].startswith("▎ message ")
+
+
+async def test_it_does_fold_away_when_it_was_asked_for() -> None:
+    _, after = await reading(lambda pane: pane.scroll_page(-3), folds(28))
+    assert after[0] == "  ⤒ compacted  28 messages, 171k -> 9k"
+
+
+async def test_unfolding_shows_the_end_of_what_is_covered_above_the_line() -> None:
+    room = Room()
+    async with room.run_test(size=(50, 10)) as pilot:
+        hear(room.pane, numbered(*LONG, folds(29)))
+        room.pane.focus()
+        await pilot.press("home", "k", "k", "o")
+        await pilot.pause()
+        assert [row for row in in_view(room.pane) if row][:3] == [
+            "▎ message 28",
+            "▎ message 29",
+            "▌ ⤒ compacted  29 messages, 171k -> 9k tokens  ▾",
+        ]
+
+
+async def test_walking_and_the_start_of_the_conversation_stop_at_the_fold() -> None:
+    room = Room()
+    async with room.run_test(size=(60, 10)) as pilot:
+        hear(room.pane, numbered(*LONG, folds(20)))
+        room.pane.focus()
+        await pilot.press("home")
+        await pilot.pause()
+        assert in_view(room.pane)[0].endswith("⤒ compacted  20 messages, 171k -> 9k tokens  ▸")
+        await pilot.press(*["left_square_bracket"] * 12, *["k"] * 12, "E", "y")
+        await pilot.pause()
+        assert room.copied == ["## Done\n- x"]
+
+
+async def test_all_that_is_selected_is_what_shows() -> None:
+    room = Room()
+    async with room.run_test(size=(60, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        await pilot.pause()
+        room.screen.selections = {room.pane: SELECT_ALL}
+        assert "first" not in (room.screen.get_selected_text() or "")
+        assert (room.screen.get_selected_text() or "").endswith("second\n\ntwo")
+
+
+# --- any size --------------------------------------------------------------------------------------------------------
+async def test_of_ten_thousand_folded_messages_none_is_read_and_unfolded_only_those_in_view() -> None:
+    read: list[int] = []
+
+    def later(record: Record) -> object:
+        read.append(record.seq)
+        return said(f"message {record.seq}")
+
+    records = [Record(seq, 0, seq - 1, "user_said", None, later) for seq in range(1, 10_001)]  # type: ignore[arg-type]
+    records.append(Record(10_001, 0, None, "compacted", folds(9_999)))
+    room = Room()
+    async with room.run_test(size=(50, 10)) as pilot:
+        room.pane.load(records)
+        await pilot.pause()
+        assert in_view(room.pane)[:1] == ["  ⤒ compacted  9,999 messages, 171k -> 9k tokens"]
+        assert read == [10_000]
+        room.pane.focus()
+        await pilot.press("home", "k", "k", "o")
+        await pilot.pause()
+        assert "▎ message 9999" in in_view(room.pane)
+        assert len(set(read)) < 12
+
+
+# --- as the model has it ---------------------------------------------------------------------------------------------
+ACTS = st.lists(st.tuples(st.sampled_from(["turn", "fold", "undo", "redo", "edit", "back"]), st.integers(0, 1_000)), max_size=14)
+
+
+def grown_by(acts: Sequence[tuple[str, int]]) -> Grown:
+    grown = Grown().turn("q", "a")
+    for act, number in acts:
+        branch, facts = grown.branch(), grown.facts
+        line = checkpoint_line(branch, facts)
+        match act:
+            case "turn":
+                grown.turn(f"q{number}", f"a{number}")
+            case "fold":
+                grown.add(folds(branch[number % len(branch)].seq, trigger="soft"))
+            case "undo" if line is not None:
+                grown.add(CompactionUndone(line))
+            case "redo":
+                there = [seq for seq, entry in facts.checkpoints if seq in facts.undone and place_of(branch, entry.upto) >= 0]
+                grown.add(CompactionUndone(there[number % len(there)], undone=False)) if there else None
+            case "edit":
+                messages = [record.seq for record in branch if record.type == "user_said"]
+                grown.add(Edited(messages[number % len(messages)], (Text("other"),))) if messages else None
+            case "back":
+                grown.add(HeadMoved(branch[number % len(branch)].seq)).turn("again", "yes")
+            case _:
+                pass
+    return grown
+
+
+def drawn(records: Sequence[Record]) -> list[str]:
+    story = Story()
+    for record in records:
+        story.take(record, None)
+    return [row.text.rstrip() for row in story.rows(Look(80, DARK))]
+
+
+@given(ACTS)
+def test_folded_on_the_screen_is_what_is_folded_in_the_request(acts: list[tuple[str, int]]) -> None:
+    grown = grown_by(acts)
+    branch = grown.branch()
+    story = Story()
+    for record in replayed(grown.records, branch):
+        story.take(record, None)
+    line = checkpoint_line(branch, grown.facts)
+    upto = 0 if line is None else next(entry.upto for seq, entry in grown.facts.checkpoints if seq == line)
+    nodes = [passage.record.seq for passage in story.passages[: story.first] if passage.record and passage.record.is_node]
+    shown = [passage.record.seq for passage in story.passages[story.first :] if passage.record and passage.record.is_node]
+    assert all(seq <= upto for seq in nodes)
+    assert all(seq > upto for seq in shown)
+
+
+@given(ACTS)
+def test_heard_one_by_one_it_looks_as_replayed(acts: list[tuple[str, int]]) -> None:
+    grown = grown_by(acts)
+    live = Story()
+    for count, record in enumerate(grown.records, 1):
+        if record.type == "head_moved":
+            live.clear()
+            past = Grown()
+            past.records, past.head = grown.records[:count], record.entry.to  # type: ignore[union-attr]
+            for shown in replayed(past.records, past.branch()):
+                live.take(shown, None)
+        else:
+            live.take(record, 0.0)
+    rows = [row.text.rstrip() for row in live.rows(Look(80, DARK))]
+    assert rows == drawn(replayed(grown.records, grown.branch()))
