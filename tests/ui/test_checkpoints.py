@@ -19,7 +19,6 @@ from flowchat.transcript.entries import (
     RunStarted,
     Text,
 )
-from flowchat.transcript.events import Event
 from flowchat.ui.blocks import Look
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.palette import DARK
