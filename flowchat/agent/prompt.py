@@ -96,17 +96,15 @@ def line_in_force(branch: Sequence[Record], facts: SessionFacts, edits: Edits) -
 
     A checkpoint is stale where the branch edits a node it covers, unless that edit was on the path when it was written.
     """
-    valid = [
-        (entry.upto, line, entry)
-        for line, entry in facts.checkpoints
-        if line not in facts.undone
-        and place_of(branch, entry.upto) >= 0
-        and not any(seq > line and edited.target <= entry.upto for seq, edited in edits)
-    ]
-    if not valid:
-        return None
-    _, line, entry = max(valid, key=lambda found: found[:2])
-    return line, entry
+    best: Line | None = None
+    for line, entry in reversed(facts.checkpoints):  # as a rule the last is the deepest, and the others need no look
+        if best is not None and entry.upto <= best[1].upto:
+            continue
+        if line in facts.undone or place_of(branch, entry.upto) < 0:
+            continue
+        if not any(seq > line and edited.target <= entry.upto for seq, edited in edits):
+            best = line, entry
+    return best
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
