@@ -155,7 +155,7 @@ def _examined(asked: Asked, match: Match, records: Sequence[Record]) -> Asked:
         return structs.replace(asked, cause=f"failed ({asked.error})")
     if match.before is None:
         return structs.replace(asked, cause=FIRST)
-    before, now = match.before.request, match.now.request
+    before, now = match.before, match.now
     kept = 0 if match.is_other_model or match.same < 0 else match.tokens_upto(match.same)
     if match.is_other_model or not match.is_whole:
         again = max(0, match.tokens_again() - asked.cached) if asked.usage else 0
@@ -213,7 +213,7 @@ def _told(record: Record, now: Sent) -> str:
 
 # --- one request -----------------------------------------------------------------------------------------------------
 def _segments(match: Match) -> list[Segment]:
-    sight, used = match.now.request.sight, match.now.request.used
+    sight, used = match.now.sight, match.now.used
     cached, was = used.usage.cached if used.usage else 0, match.behind()
     parts: list[tuple[str, Seq, str, Fate]] = []
     parts.append(("system prompt and tools", 0, sight.system, "kept" if match.same >= 0 else "new"))

@@ -1,32 +1,15 @@
 """What two requests begin with in common, part by part, and how many tokens that is."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 
 from flowchat.agent.prompt import Sight
 from flowchat.agent.requests import Sent
-from flowchat.agent.tokens import fixed_tokens, message_tokens
 
 key = msgspec.json.Encoder().encode
 """What stands for a message where messages are looked for among others."""
-
-
-class Measured(NamedTuple):
-    """A request that was accepted, and where its parts end by their weights: the prompt is part 0, then come the messages."""
-
-    request: Sent
-    ends: list[int]
-
-    @property
-    def input(self) -> int:
-        """Tokens as they were reported, 0 where none were."""
-        return self.request.used.usage.input if self.request.used.usage else 0
-
-    def tokens_upto(self, part: int) -> int:
-        """The tokens up to the end of a part, by what was counted of the whole."""
-        return round(self.input * self.ends[part] / max(1, self.ends[-1]))
 
 
 class Match(NamedTuple):
@@ -35,13 +18,13 @@ class Match(NamedTuple):
     `same`: the messages both begin with; -1 where not even the prompt is the same.
     """
 
-    before: Measured | None
-    now: Measured
+    before: Sent | None
+    now: Sent
     same: int
 
     @property
     def is_other_model(self) -> bool:
-        return self.before is not None and self.before.request.used.model != self.now.request.used.model
+        return self.before is not None and self.before.used.model != self.now.used.model
 
     @property
     def is_whole(self) -> bool:
@@ -61,14 +44,14 @@ class Match(NamedTuple):
 
     def behind(self) -> Collection[bytes]:
         """The keys of the messages of the one before that stand behind what both begin with."""
-        messages = () if self.before is None else self.before.request.sight.messages
+        messages = () if self.before is None else self.before.sight.messages
         return {key(message) for message in messages[max(0, self.same) :]}
 
     def tokens_again(self) -> int:
         """The tokens of all messages of this request that were in the one before, wherever in it."""
         was, first = self.behind(), max(0, self.same)
         total = self.tokens_upto(first) if self.same >= 0 else 0
-        for part, message in enumerate(self.now.request.sight.messages[first:], first + 1):
+        for part, message in enumerate(self.now.sight.messages[first:], first + 1):
             if key(message) in was:
                 total += self.tokens_upto(part) - self.tokens_upto(part - 1)
         return total
@@ -78,8 +61,8 @@ class Prefixes:
     """The last request that each model accepted."""
 
     def __init__(self) -> None:
-        self._last: Measured | None = None
-        self._by_model: dict[str, Measured] = {}
+        self._last: Sent | None = None
+        self._by_model: dict[str, Sent] = {}
 
     def match(self, request: Sent) -> Match:
         """A request held against the last that its model accepted, or any model if this one has none yet.
@@ -87,11 +70,10 @@ class Prefixes:
         If it was accepted it is from now on the one before.
         """
         used, before = request.used, self._by_model.get(request.used.model, self._last)
-        same = -1 if before is None else _in_common(before.request.sight, request.sight)
-        now = Measured(request, _ends(request.sight, () if before is None else before.ends, same))
+        same = -1 if before is None else _in_common(before.sight, request.sight)
         if used.error is None or used.usage is not None:
-            self._last = self._by_model[used.model] = now
-        return Match(before, now, same)
+            self._last = self._by_model[used.model] = request
+        return Match(before, request, same)
 
 
 def _in_common(old: Sight, new: Sight) -> int:
@@ -101,10 +83,3 @@ def _in_common(old: Sight, new: Sight) -> int:
     if new.messages[:count] == old.messages[:count]:  # as a rule; they are the same objects then, and that takes no time
         return count
     return next(index for index in range(count) if old.messages[index] != new.messages[index])
-
-
-def _ends(sight: Sight, before: Sequence[int], same: int) -> list[int]:
-    ends = list(before[: same + 1]) or [fixed_tokens(sight.system, sight.tools)]
-    for message in sight.messages[len(ends) - 1 :]:
-        ends.append(ends[-1] + message_tokens(message))
-    return ends

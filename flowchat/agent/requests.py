@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flowchat.agent.items import States
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import Sight, line_of
 from flowchat.model.discover import provider_of
@@ -15,15 +14,25 @@ from flowchat.transcript.facts import SessionFacts
 class Sent(NamedTuple):
     """One attempt of a run's step, and what it sent. `record` is the line that tells what it used.
 
-    `checkpoint` is the line of the one in force, `states` what was set of items, `effort` what the user had chosen.
+    `ends`: where its parts end, in canonical bytes: the prompt is part 0, then come the messages. `checkpoint`: the line of the
+    one in force; `effort`: what the user had chosen.
     """
 
     record: Record
     used: AttemptUsed
     sight: Sight
+    ends: list[int]
     checkpoint: Seq | None
-    states: States
     effort: str | None
+
+    @property
+    def input(self) -> int:
+        """Its tokens as they were reported, 0 where none were."""
+        return self.used.usage.input if self.used.usage else 0
+
+    def tokens_upto(self, part: int) -> int:
+        """The tokens up to the end of a part, by what was counted of the whole."""
+        return round(self.input * self.ends[part] / max(1, self.ends[-1]))
 
 
 class Path:
@@ -39,12 +48,16 @@ class Path:
             if record.parent != self.head:
                 self._walk(record.parent or 0)
             self.nodes.append(record)
-        elif record.type == "head_moved" and isinstance(record.entry, HeadMoved):
-            self._walk(record.entry.to)
+        elif record.type == "head_moved" and isinstance(moved := record.entry, HeadMoved) and self._stands(moved.to, record.seq):
+            self._walk(moved.to)
 
     @property
     def head(self) -> Seq:
         return self.nodes[-1].seq if self.nodes else 0
+
+    def _stands(self, seq: Seq, before: Seq) -> bool:
+        """Whether the head could stand there when line `before` was written."""
+        return seq == 0 or (0 < seq < before and self._records[seq - 1].is_node)
 
     def _walk(self, to: Seq) -> None:
         behind: list[Record] = []
@@ -70,6 +83,6 @@ def sent(records: Sequence[Record]) -> Iterator[Sent]:
         if record.type == "attempt_used" and isinstance(used := record.entry, AttemptUsed) and used.purpose == "run":
             projection.follow(path.nodes, facts, provider_of(used.model))
             checkpoint = line_of(projection.checkpoint)
-            yield Sent(record, used, projection.sight(), checkpoint, projection.states, facts.effort)
+            yield Sent(record, used, projection.sight(), projection.edges(), checkpoint, facts.effort)
         path.take(record)
         facts.take(record)

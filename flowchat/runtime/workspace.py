@@ -17,7 +17,7 @@ from flowchat.agent.review import Reviewer
 from flowchat.agent.system import SYSTEM_PROMPT
 from flowchat.config import Folders, Settings
 from flowchat.errors import CommandRefused, NotFound
-from flowchat.model.model import Model
+from flowchat.model.model import Model, ModelFacts
 from flowchat.runtime import models as known_models
 from flowchat.runtime.archive import Archive
 from flowchat.runtime.background import next_number
@@ -287,6 +287,10 @@ class Workspace:
         """Whether commands run within walls that hold."""
         known = self.confinement.known if self.confinement else None
         return known is not None and known.tier == "full"
+
+    def facts_of(self, session: Session, model: str) -> ModelFacts:
+        """What is known of a model that an open session asks, or asked."""
+        return next(models for known, models in self._open if known is session).named(model).facts
 
     def permits(self, session: Session) -> SessionPermits:
         """Who may do what in an open session."""

@@ -190,6 +190,12 @@ async def _cost(stage: Stage, session: "Session", argument: str) -> None:
     picking.show_cost(stage, session)
 
 
+async def _cache(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import picking
+
+    picking.show_cache(stage, session)
+
+
 async def _trust(stage: Stage, session: "Session", argument: str) -> None:
     look_at_trust(stage)
 
@@ -242,6 +248,7 @@ BY_NAME: dict[str, Do] = {
     "fork": _fork,
     "theme": _theme,
     "cost": _cost,
+    "cache": _cache,
     "trust": _trust,
     "status": _status,
     "doctor": _doctor,

@@ -115,6 +115,24 @@ def show_cost(stage: "Stage", session: "Session") -> None:
     stage.app.push_screen(CostScreen(stage.palette, bill(session.transcript.records(), _now_ms()), stage.keymap))
 
 
+def show_cache(stage: "Stage", session: "Session") -> None:
+    from flowchat.agent.cache import Segment, diagnose, segments
+    from flowchat.ui.cache_screen import CacheScreen, Found
+
+    records = session.transcript.records()
+
+    async def find() -> Found:
+        asked = await asyncio.to_thread(diagnose, records)
+        runs = {record.seq: number for number, record in enumerate((one for one in records if one.type == "run_started"), 1)}
+        models = {one.model for one in asked if one.model}
+        return Found(asked, runs, {name: stage.workspace.facts_of(session, name) for name in models})
+
+    async def parts(line: int) -> list[Segment]:
+        return await asyncio.to_thread(segments, records, line)
+
+    stage.app.push_screen(CacheScreen(stage.palette, find, parts, _now_ms(), stage.keymap))
+
+
 def show_jobs(stage: "Stage", session: "Session") -> None:
     from flowchat.ui.jobs_screen import JobsScreen
 

@@ -13,6 +13,7 @@ from flowchat.agent.cache import (
     dollars_lost,
     segments,
 )
+from flowchat.agent.requests import sent
 from flowchat.model.model import ModelFacts, Overloaded, Refused
 from flowchat.model.scripted import Says, fails, says
 from flowchat.runtime.session import Session
@@ -77,6 +78,8 @@ async def test_what_is_predicted_is_what_is_reported_whatever_happens(desk: Desk
     await talk.say("seven", "eight")
     await session.walk_to(talk.node("user_said", 1))
     await talk.say("nine")
+    made = [(request.sight.system, request.sight.tools, request.sight.messages) for request in sent(transcript.records())]
+    assert made == [(request.system, request.tools, request.messages) for request in talk.model.asked()]
     asked = talk.asked()
     assert [one.kept for one in asked] == [one.cached for one in asked]
     assert [one.cause for one in asked] == [

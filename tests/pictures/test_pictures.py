@@ -590,6 +590,46 @@ async def cost(stage: Stage) -> None:
     await stage.shows("uncached")
 
 
+@scene("Cache", "% cached", "run 4", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def cache(stage: Stage) -> None:
+    await forgotten_and_folded(stage)
+    await stage.enter("/cache")
+    await stage.shows("run 4")
+
+
+@scene("run 4, step 1", "compacted by you", "checkpoint", views=((WIDE, NIGHT), (USUAL, NIGHT)))
+async def cache_parts(stage: Stage) -> None:
+    await forgotten_and_folded(stage)
+    await stage.enter("/cache")
+    await stage.shows("run 4")
+    await stage.press("enter")
+    await stage.shows("checkpoint")
+
+
+async def forgotten_and_folded(stage: Stage) -> None:
+    """Two steps, a pause that was too long, and a compaction."""
+    prices = {"input_price": 3e-6, "cached_price": 0.3e-6}
+    stage.model.facts = replace(stage.model.facts, **prices)
+    used = lambda read, cached, written: Usage(read, cached, output=written)
+    looks = says("I look.", calls=[GREP, READ], usage=used(1_420, 0, 60))
+    await stage.say(ASKED, looks, says(FINDINGS, usage=used(1_780, 1_408, 200)))
+    await stage.clock.pass_seconds(1_260)
+    await stage.say("And the credit notes?", says("They round the same way. " * 800, usage=used(2_060, 0, 5_000)))
+    await stage.say("What do they share?", says("The function `total`.", usage=used(7_100, 6_912, 10)))
+    await stage.session.compact()
+    await stage.say("Go on.", says("I go on with the credit notes.", usage=used(6_500, 1_280, 10)))
+
+
+@scene("recall", "three-line orders", "1 line in 1 entry", views=((WIDE, NIGHT), (USUAL, DAY)))
+async def recalled(stage: Stage) -> None:
+    await compacted(stage)
+    finds = says("The summary leaves that out, so I look it up.", calls=[("recall", {"query": "off by one cent"})])
+    stage.model.then(finds, says("Those of three lines, by one cent."))
+    await stage.send("Which orders were off, again?")
+    await stage.session.idle()
+    await stage.press("ctrl+o")
+
+
 @scene("Jobs", "sh serve.sh", "running", "exit 2", "end it", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def jobs(stage: Stage) -> None:
     work = stage.workspace.path
