@@ -57,7 +57,7 @@ def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
     words += ["--bind", str(view.temporary), "/tmp"]
     for path in (view.temporary, *view.writable, *view.guard.writable, *view.guard.pinned):
         words += ["--bind", str(path), str(path)]
-    taken = [path for path, _ in view.guard.masked if path.exists()]
+    taken = [path for path, _ in view.guard.masked if os.path.lexists(path)]
     for path in (*view.guard.read_only, *taken):
         words += ["--ro-bind", str(path), str(path)]
     words += _hide([path for path in view.hidden if _within(path, view.writable)])

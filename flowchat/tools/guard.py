@@ -6,12 +6,13 @@ Nothing here changes anything. Git's part follows gitrepository-layout(5) and gi
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
+from flowchat.tools.git_settings import INCLUDES, PROGRAMS, Setting, settings
 from flowchat.tools.tool import Unprotectable
 
 NAMES_ALWAYS = (".flowchat", ".vscode", ".idea", ".cursor", ".claude", ".envrc", ".mcp.json", ".gitmodules")
@@ -25,17 +26,25 @@ SHELL_START_FILES = (
     *(".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".kshrc"),
 )
 """In a home folder not even made where they are missing."""
-HOME_FOLDERS = (".config", ".local", ".ssh", ".gnupg", ".aws")
+HOME_FOLDERS = (
+    *(".config", ".local", ".ssh", ".gnupg", ".aws", ".docker", ".kube", ".cargo", ".gem", ".m2", ".gradle", ".ipython"),
+    *(".jupyter", ".vim", ".emacs.d", ".tmux", ".codex", ".gemini", "bin"),
+)
+HOME_FILES = (
+    *SHELL_START_FILES,
+    *(".gitconfig", ".netrc", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pypirc", ".condarc", ".hgrc", ".claude.json", ".direnvrc"),
+    *(".vimrc", ".exrc", ".emacs", ".nanorc", ".tmux.conf", ".screenrc", ".gdbinit", ".lldbinit", ".irbrc", ".pythonrc"),
+    *(".Rprofile", ".pam_environment", ".xprofile", ".xinitrc", ".xsession", ".xsessionrc", ".Xresources", ".forward"),
+)
+"""In a home folder that is given to programs neither is made; nor is anything there changed whose name begins with a dot."""
 FOLDERS_LIMIT = 20_000
 """So many folders are searched for repositories."""
 REPOSITORIES_LIMIT = 64
 _NOT_SEARCHED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".git"})
 _POINTS_TO_ITSELF = b".\n"
 """In a repository's `commondir`: what git would find without the file."""
-_WORDS = r"(?m)^\s*\w+\s*=(.*)$"
-"""Among them programs that git starts: filters, editors, aliases."""
-_PLACES = r"(?im)^\s*(?:hookspath|path)\s*=\s*\"?(.*?)\"?\s*$"
-"""Folders of hooks and files of settings that a git config names."""
+_INCLUDES_DEEP = 10
+"""How far a git config's includes are followed: as far as git does."""
 _WORK_TREE = r"(?im)^\s*worktree\s*=\s*\"?(.*?)\"?\s*$"
 _FILE_LIMIT_BYTES = 256 * 1024
 
@@ -85,18 +94,35 @@ def check(folder: Path, home: Path) -> None:
         raise Unprotectable(f"{folder} holds everything else")
 
 
-def find_repositories(root: Path) -> Found:
-    """Look for them; in a large folder that takes tenths of a second."""
-    found: list[Path] = []
+def find_repositories(root: Path, known: Iterable[Path] = ()) -> Found:
+    """Look for them; in a large folder that takes tenths of a second. Those `known` before count as long as they are there,
+    whatever else there is to be looked through by now."""
+    found = [folder for folder in known if _may_be_repository(folder)]
+    limit = REPOSITORIES_LIMIT + len(found)
     for folders, (where, below, files) in enumerate(os.walk(root), 1):
-        if folders > FOLDERS_LIMIT or len(found) > REPOSITORIES_LIMIT:
+        if folders > FOLDERS_LIMIT or len(found) > limit:
             what = f"{FOLDERS_LIMIT:,} folders" if folders > FOLDERS_LIMIT else f"{REPOSITORIES_LIMIT} repositories"
-            return Found(tuple(found), f"only the first {what} of {root} were searched for repositories to protect")
+            note = f"only the first {what} of {root} were searched for repositories to protect"
+            return Found(tuple(dict.fromkeys(found)), note)
         is_bare = "HEAD" in files and "objects" in below and "refs" in below
         if (is_bare or ".git" in below or ".git" in files) and where != str(root):
             found.append(Path(where))
-        below[:] = [] if is_bare and where != str(root) else [name for name in below if name not in _NOT_SEARCHED]
-    return Found(tuple(found))
+        passed = _NOT_SEARCHED | {"objects", "refs"} if is_bare else _NOT_SEARCHED
+        below[:] = [name for name in below if name not in passed]
+    return Found(tuple(dict.fromkeys(found)))
+
+
+def _may_be_repository(folder: Path) -> bool:
+    """Whether it is one; one that cannot be looked at may be."""
+    try:
+        (folder / ".git").lstat()
+    except FileNotFoundError:
+        return is_bare(folder)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def is_bare(folder: Path) -> bool:
@@ -109,18 +135,25 @@ def survey(folders: Mapping[Path, Found], home: Path, is_mask: Callable[[Path], 
 
     `is_mask`: whether a thing stands there only to keep a place taken. Raises Unprotectable, where it is `strict`, for links.
     """
-    draft = _Draft(is_mask, strict)
+    draft = _Draft(tuple(folders), home, is_mask, strict)
     for folder, found in folders.items():
-        for top in (folder, *(repository for repository in found.folders if repository.is_dir() and _is_straight(repository))):
-            draft.names(top, folder, home)
+        for top in (folder, *(repository for repository in found.folders if _is_folder(repository) and _is_straight(repository))):
+            draft.names(top)
     return draft.guard(" and ".join(found.note for found in folders.values() if found.note))
 
 
 class _Draft:
     """A Guard in the making."""
 
-    def __init__(self, is_mask: Callable[[Path], bool], strict: bool) -> None:
+    def __init__(self, roots: Sequence[Path], home: Path, is_mask: Callable[[Path], bool], strict: bool) -> None:
+        self._roots, self._home = roots, home
         self._is_mask, self._strict, self._is_straight = is_mask, strict, cache(_is_straight)
+        self._of_user = [
+            setting
+            for file in (home / ".gitconfig", home / ".config/git/config")
+            for setting in settings(_text(file))
+            if setting.name == "core.hookspath"
+        ]
         self._pinned: dict[Path, None] = {}
         self._read_only: dict[Path, None] = {}
         self._masked: dict[Path, bytes | None] = {}
@@ -130,19 +163,21 @@ class _Draft:
         pinned = sorted(self._pinned, key=lambda path: len(path.parts))
         return Guard(tuple(pinned), tuple(self._read_only), tuple(self._masked.items()), tuple(self._writable), note)
 
-    def names(self, top: Path, root: Path, home: Path) -> None:
+    def names(self, top: Path) -> None:
         """What is protected by its name at the top of a folder or repository, and the repository's own."""
-        for parent in (top, *top.parents):
-            if not parent.is_relative_to(root) or parent == root:
-                break
-            self._pinned[parent] = None
+        self._pin(top / ".git")
         for name in NAMES_ALWAYS:
             self._keep(top / name, None, masks=True)  # a folder, whatever the name: git passes over an empty one
         for name in (*NAMES_IF_THERE, *SHELL_START_FILES):
-            self._keep(top / name, None, masks=top == home and name in SHELL_START_FILES)
-        if top == home:
+            self._keep(top / name, None)
+        if top == self._home:
+            for entry in _entries(top):
+                if entry.name.startswith(".") and entry.name != ".git":
+                    self._keep(entry, None)
             for name in HOME_FOLDERS:
-                self._keep(top / name, None)
+                self._keep(top / name, None, masks=True)
+            for name in HOME_FILES:
+                self._keep(top / name, b"", masks=True)
         self._git(top)
 
     def _git(self, top: Path) -> None:
@@ -178,17 +213,63 @@ class _Draft:
         self._keep(git / "config", b"", masks=not linked)
         self._keep(git / "config.worktree", b"", masks=True)
         self._keep(git / "hooks", None, masks=not linked)
-        for place in re.findall(_PLACES, _text(git / "config") + _text(git / "config.worktree")):
-            named = Path(os.path.expanduser(place))
-            for base in (top, git):
-                if (base / named).is_relative_to(top) and os.path.lexists(base / named):
-                    self._keep(base / named, None)
-        for word in {word.strip("\"'!;") for values in re.findall(_WORDS, _text(git / "config")) for word in values.split()}:
-            if "/" in word and _kind(top / word) == stat.S_IFREG and _is_straight((top / word).parent):
-                self._keep(top / word, b"")
+        for setting in (*self._of_user, *self._said(git / "config"), *self._said(git / "config.worktree")):
+            self._follow(setting, git, top)
         for hook in _entries(git / "hooks"):
             if hook.is_symlink() and (target := hook.resolve()).is_relative_to(top) and target.exists():
                 self._keep(target, b"")
+
+    def _said(self, config: Path, depth: int = 0) -> Iterator[Setting]:
+        """What a config and what it includes say; such a file that is not there yet would be obeyed as well."""
+        for setting in settings(_text(config)):
+            yield setting
+            if setting.name in INCLUDES and setting.value and depth < _INCLUDES_DEEP:
+                file = self._named(setting.value, config.parent)
+                if not self._holds(file):
+                    continue
+                if self._strict and _kind(file) is None:
+                    raise Unprotectable(f"{config} includes {file}, which is not there: whoever makes it sets what git does")
+                self._keep(file, b"")
+                yield from self._said(file, depth + 1)
+
+    def _follow(self, setting: Setting, git: Path, top: Path) -> None:
+        """Hooks and programs of the tree that git is told to start, where they are or would be."""
+        if setting.name == "core.hookspath":
+            self._keep_place(self._named(setting.value, top), top)
+            inner = self._named(setting.value, git)
+            if _kind(inner) is not None and inner.is_relative_to(top) and not git.is_relative_to(inner):
+                self._keep(inner, None)
+            return
+        words = setting.value.lstrip("!").split()
+        for word in (word.strip("\"'!;") for word in words):
+            if "/" in word and _kind(top / word) == stat.S_IFREG and _is_straight((top / word).parent):
+                self._keep(Path(os.path.normpath(top / word)), b"")
+        if setting.name in PROGRAMS and words and re.fullmatch(r"(?:\./)?[\w.-]+(?:/[\w.-]+)+", words[0]):
+            self._keep_place(self._named(words[0], top), top)
+
+    def _named(self, value: str, base: Path) -> Path:
+        """Where a path in a config leads."""
+        value = f"{self._home}/{value[2:]}" if value.startswith("~/") else value
+        return Path(os.path.normpath(base / value))
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a confined program could make it."""
+        return any(path.is_relative_to(folder) for folder in (*self._roots, *self._writable))
+
+    def _keep_place(self, path: Path, top: Path) -> None:
+        """Protect what is there; where something on the way is missing, the place of that."""
+        if path == top or not path.is_relative_to(top):
+            return
+        way = [folder for folder in (*reversed(path.parents), path) if folder.is_relative_to(top)]
+        missing = next((folder for folder in way if _kind(folder) is None or self._is_mask(folder)), path)
+        self._keep(missing, None, masks=True)
+
+    def _pin(self, path: Path) -> None:
+        """Keep the folders it lies in from being moved away with it."""
+        for parent in path.parents:
+            if parent in self._roots or parent in self._writable or not self._holds(parent):
+                break
+            self._pinned[parent] = None
 
     def _keep(self, path: Path, missing: bytes | None, masks: bool = False) -> None:
         """Protect what is there; where nothing is and `masks`, its place: by a file that says `missing`, None: a folder."""
@@ -199,9 +280,11 @@ class _Draft:
                 raise Unprotectable(f"{path} {what} a symbolic link, which a sandbox cannot keep from being replaced")
         elif kind is None or self._is_mask(path):
             if masks:
-                self._masked[path] = missing
+                self._masked.setdefault(path, missing)
+                self._pin(path)
         else:
             self._read_only[path] = None
+            self._pin(path)
 
 
 def _git_folders(modules: Path) -> Iterator[Path]:
@@ -233,6 +316,14 @@ def _common_folder(git: Path, top: Path) -> Path | None:
 def _is_straight(path: Path) -> bool:
     """Whether no link is on the way."""
     return os.path.realpath(path) == str(path)
+
+
+def _is_folder(path: Path) -> bool:
+    """Raises Unprotectable where that cannot be told."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise Unprotectable(f"{path} cannot be looked at ({error.strerror})") from None
 
 
 def _kind(path: Path) -> int | None:

@@ -5,6 +5,7 @@ behind by a crash is known and taken away the next time.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,6 +27,10 @@ class Masks:
             self._users[path] = self._users.get(path, 0) + 1
             with suppress(OSError):
                 _make(path, content)
+
+    def missing(self, masked: Iterable[Path]) -> Path | None:
+        """One of them that is not taken, though others could take it."""
+        return next((path for path in masked if not os.path.lexists(path) and os.access(path.parent, os.W_OK)), None)
 
     def lift(self, masked: Iterable[Path], used: str) -> None:
         """Give up places; those that nobody needs any more are free again, but those `used` by others' sandboxes."""
@@ -74,5 +79,9 @@ def mounts_of_sandboxes() -> str:
             with open(f"/proc/{pid}/comm", "rb") as name:
                 if name.read(6) != b"bwrap\n":
                     continue
-            found.append(Path(f"/proc/{pid}/mountinfo").read_text().replace("\\040", " "))
+            found.append(os.fsdecode(re.sub(rb"\\([0-7]{3})", _byte, Path(f"/proc/{pid}/mountinfo").read_bytes())))
     return "\n".join(found)
+
+
+def _byte(escaped: re.Match[bytes]) -> bytes:
+    return bytes([int(escaped[1], 8)])

@@ -10,7 +10,8 @@ _IN_HOME = (
     *(".netrc", ".git-credentials", ".config/git/credentials", ".pypirc", ".npmrc", ".pgpass", ".my.cnf", ".vault-token"),
     *(".cargo/credentials", ".cargo/credentials.toml", ".bash_history", ".zsh_history", ".python_history"),
 )
-_ELSEWHERE = ("/run/secrets", "/var/run/secrets")
+_ELSEWHERE = ("/run/secrets", "/var/run/secrets", "/run/user", "/run/initctl")
+"""Beside keys, pipes with a name: a file system that nothing can be written to still lets one be written into."""
 
 
 def hidden_of(homes: Sequence[Path], more: Sequence[Path] = ()) -> tuple[Path, ...]:

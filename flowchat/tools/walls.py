@@ -20,7 +20,7 @@ from flowchat.tools.process import settled
 from flowchat.tools.sandbox import Tier
 from flowchat.tools.secrets import hidden_of
 from flowchat.tools.spawn import Spawn
-from flowchat.tools.tool import NotDone
+from flowchat.tools.tool import NotDone, Unprotectable
 
 
 class Walls:
@@ -67,6 +67,8 @@ class Walls:
         self._running.append(guard)
         work_trees = [folder for folder in folders if not is_bare(folder)]
         try:
+            if (free := self._masks.missing(masked)) is not None:
+                raise Unprotectable(f"{free} is missing, and its place cannot be kept taken: the disk refuses it")
             others = os.geteuid() == 0 and any(folder.stat().st_uid != 0 for folder in folders)
             view = View(workspace, folders, guard, self.hidden, self.temporary, network, self.own_users, others)
             yield self._spawn(tier, argv, view), guard
@@ -118,7 +120,9 @@ class Walls:
         for folder in folders:
             task = self._searches.get(folder)
             if task is None or task.done():
-                self._searches[folder] = asyncio.get_running_loop().create_task(asyncio.to_thread(find_repositories, folder))
+                known = task.result().folders if task is not None and task.exception() is None else ()
+                search = asyncio.to_thread(find_repositories, folder, known)
+                self._searches[folder] = asyncio.get_running_loop().create_task(search)
 
     def _lift(self, guard: Guard, masked: Mapping[Path, bytes | None], folders: Sequence[Path]) -> None:
         """Free the places again, once what was told to end has ended; nobody waits for that.

@@ -1,0 +1,130 @@
+"""What is guarded in a workspace, however its repositories are laid out, and that the places kept taken are free again."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowchat.tools.sandbox import Confinement
+from flowchat.tools.tool import Unprotectable
+from tests.tools.test_sandbox import base as base
+from tests.tools.test_sandbox import bash, git
+from tests.tools.test_sandbox import confinement as confinement
+from tests.tools.test_sandbox import work as work
+
+
+def many_repositories(work: Path) -> str:
+    return "for i in $(seq 80); do mkdir -p 0a$i/.git a$i/.git z$i/.git; done"
+
+
+def what_looks_bare(work: Path) -> str:
+    return "mkdir -p deep/objects deep/refs; echo > deep/HEAD"
+
+
+@pytest.mark.parametrize("blind", [many_repositories, what_looks_bare])
+async def test_what_was_guarded_once_is_not_lost_among_what_a_command_makes(
+    confinement: Confinement, work: Path, blind: Callable[[Path], str]
+) -> None:
+    (work / "deep/down").mkdir(parents=True)
+    git(work / "deep/down", "init", "-q")
+    await bash(confinement, work, blind(work))
+    await bash(confinement, work, "echo x > deep/down/.git/hooks/pre-commit; git -C deep/down config core.fsmonitor evil")
+    assert not (work / "deep/down/.git/hooks/pre-commit").exists()
+    assert "evil" not in (work / "deep/down/.git/config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("config", "command", "made"),
+    [
+        ("[core]\n hooksPath = .gh/_\n", "mkdir -p .gh/_; echo x > .gh/_/pre-commit", ".gh/_/pre-commit"),
+        ("[core] hooksPath = .gh # ours\n", "mkdir -p .gh; echo x > .gh/pre-commit", ".gh/pre-commit"),
+        ("[core]\n fsmonitor = ./tools/watch --all\n", "mkdir tools; echo x > tools/watch", "tools/watch"),
+        ('[filter "x"]\n clean = tools/clean\n', "mkdir tools; echo x > tools/clean", "tools/clean"),
+    ],
+)
+async def test_what_git_is_told_to_run_is_not_made_where_it_is_missing(
+    confinement: Confinement, work: Path, config: str, command: str, made: str
+) -> None:
+    with (work / ".git/config").open("a") as file:
+        file.write(config)
+    await bash(confinement, work, command)
+    assert (work / made).exists() is False
+    assert sorted(os.listdir(work)) == [".git", "a.txt"]
+
+
+async def test_hooks_that_the_user_has_in_every_repository_are_not_made_either(base: Path, work: Path) -> None:
+    (base / "person").mkdir()
+    (base / "person/.gitconfig").write_text("[core]\n\thooksPath = .gh\n")
+    made = Confinement({**os.environ, "HOME": str(base / "person")})
+    if (await made.probe()).tier == "full":
+        await bash(made, work, "mkdir -p .gh; echo x > .gh/pre-commit")
+        assert not (work / ".gh").exists()
+    await made.close()
+
+
+async def test_what_a_config_includes_stays_as_it_is_however_deep(confinement: Confinement, work: Path) -> None:
+    git(work, "config", "include.path", "../first.inc")
+    (work / "first.inc").write_text("[include]\n path = more/second.inc\n")
+    (work / "more").mkdir()
+    (work / "more/second.inc").write_text("[a]\n b = c\n")
+    await bash(confinement, work, "echo x > first.inc; mv more m; mkdir more; echo x > more/second.inc; echo fine > other")
+    assert (work / "first.inc").read_text() == "[include]\n path = more/second.inc\n"
+    assert (work / "more/second.inc").read_text() == "[a]\n b = c\n"
+    assert (work / "other").read_text() == "fine\n"
+
+
+async def test_a_config_that_includes_what_is_missing_is_said(confinement: Confinement, work: Path) -> None:
+    git(work, "config", "include.path", "../shared.inc")
+    with pytest.raises(Unprotectable, match=r"config includes .*/work/shared\.inc, which is not there"):
+        await bash(confinement, work, "true")
+
+
+async def test_in_a_home_folder_what_other_programs_read_is_neither_changed_nor_made(base: Path) -> None:
+    (home := base / "person").mkdir()
+    (home / ".config").mkdir()
+    (home / ".toolrc").write_text("mine\n")
+    made = Confinement({**os.environ, "HOME": str(home)})
+    if (await made.probe()).tier == "full":
+        names = ".gitconfig .bashrc .ssh/authorized_keys .config/x .local/bin/ls .npmrc .vimrc bin/ls .toolrc .cargo/config.toml"
+        await bash(made, home, f"for f in {names}; do mkdir -p $(dirname $f); echo x > $f; done; echo fine > notes")
+        assert sorted(os.listdir(home)) == [".config", ".toolrc", "notes"]
+        assert ((home / ".toolrc").read_text(), os.listdir(home / ".config")) == ("mine\n", [])
+    await made.close()
+
+
+@pytest.mark.parametrize("name", [b"plain", b"a\ttab", b"back\\slash", b"new\nline", b"\xff\xfe"])
+async def test_places_that_another_flowchat_needs_stay_taken_whatever_the_folder_is_called(
+    confinement: Confinement, base: Path, name: bytes
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(base) + b"/" + name))
+    folder.mkdir()
+    command = "echo x > begun; until [ -e go ]; do :; done; echo x > .envrc; mkdir -p .vscode/x; rm begun go"
+    waiting = asyncio.create_task(bash(confinement, folder, command))
+    other = Confinement({**os.environ, "HOME": str(base / "person")})
+    await other.probe()
+    async with asyncio.timeout(20):
+        while not (folder / "begun").exists():
+            await asyncio.wait({waiting}, timeout=0.01)
+        await bash(other, folder, "echo x > go")
+        await waiting
+    await other.close()
+    assert os.listdir(folder) == []
+
+
+async def test_where_a_place_cannot_be_kept_taken_nothing_runs(confinement: Confinement, base: Path) -> None:
+    """A path so long that nothing below it can be named whole: a command in it could make what it likes."""
+    longest = os.pathconf("/", "PC_PATH_MAX")
+    folder = base
+    while len(str(folder)) < longest - 250:
+        folder /= "d" * 200
+    folder /= "e" * (longest - 11 - len(str(folder)))
+    folder.mkdir(parents=True)
+    try:
+        with pytest.raises(Unprotectable, match="its place cannot be kept taken"):
+            await bash(confinement, folder, "mkdir .flowchat; echo x > .flowchat/config.toml")
+        await confinement.settled()
+    finally:
+        subprocess.run(["rm", "-rf", str(base / ("d" * 200))], check=True)
