@@ -108,7 +108,8 @@ async def test_places_that_another_flowchat_needs_stay_taken_whatever_the_folder
     async with asyncio.timeout(20):
         while not (folder / "begun").exists():
             await asyncio.wait({waiting}, timeout=0.01)
-        await bash(other, folder, "echo x > go")
+        await bash(other, folder, "true")
+        (folder / "go").touch()
         await waiting
     await other.close()
     assert os.listdir(folder) == []
