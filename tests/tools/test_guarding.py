@@ -77,8 +77,8 @@ async def test_what_a_config_includes_stays_as_it_is_however_deep(confinement: C
 
 
 async def test_a_config_that_includes_what_is_missing_is_said(confinement: Confinement, work: Path) -> None:
-    git(work, "config", "include.path", "../shared.inc")
-    with pytest.raises(Unprotectable, match=r"config includes .*/work/shared\.inc, which is not there"):
+    git(work, "config", "include.path", "../ours.inc")
+    with pytest.raises(Unprotectable, match=r"config includes .*ours\.inc, which is not there"):
         await bash(confinement, work, "true")
 
 
