@@ -49,7 +49,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]", one_word=True),
     Command("cost", "Tokens and cost of this session, by day, run and step"),
-    Command("cache", "What came from the provider's cache, request by request, and why not more"),
+    Command("cache", "What came from the provider's cache, and why not more"),
     Command("trust", "What in this folder waits for your trust; trust it, or no longer", once=True),
     Command("status", "Session, model, context, files and versions on one page"),
     Command("doctor", "Check this installation; the page can go into a bug report"),
