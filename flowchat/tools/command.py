@@ -2,7 +2,7 @@
 
 import posixpath
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -122,7 +122,10 @@ def _part(simple: Simple, argv: tuple[str, ...], table: Table | None, places: "_
     if table is None:
         places.lost = places.lost or argv[0] in _MOVING
         return Part(argv, simple.source, f"{argv[0][:40]!r} is not known to only read")
-    proof = only_reads(table, simple.words)
+    words = simple.words
+    if argv[:2] == (_ANSWERED, "-C") and places.stays(words[2:3]):
+        words = words[:1] + words[3:]
+    proof = only_reads(table, words)
     elsewhere = places.why_not(table)
     why = proof.why or elsewhere
     named = () if table.never else subcommand(table, argv)
@@ -180,6 +183,11 @@ class _Places:
         if table.program == "git" and self._now != {""}:
             return "git obeys the settings of the folder that cd leads to"
         return ""
+
+    def stays(self, words: Sequence[Word]) -> bool:
+        """Whether a word names the workspace, for a program that runs in it."""
+        here = [word for word in words if posixpath.normpath(word.text) in (".", self._workspace) and not word.pattern]
+        return bool(here) and self._now == {""} and not self.lost
 
     def lead(self, path: str) -> list[str]:
         if path == "/dev/null" or path == "-":

@@ -30,7 +30,11 @@ _SETTINGS = {
 _FUNCTION = """() {
   local -a before=()
   local name top
-  while case ${1-} in --no-pager|-P|--no-optional-locks|--literal-pathspecs) :;; *) false;; esac; do
+  while case ${1-} in
+    --no-pager|-P|--no-optional-locks|--literal-pathspecs) :;;
+    -C) before+=("$1"); shift;;
+    *) false;;
+  esac; do
     before+=("$1"); shift
   done
   case ${1-} in status|diff|blame|grep|ls-files)

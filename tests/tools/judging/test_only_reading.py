@@ -16,6 +16,7 @@ from tests.tools.judging.watching import git
 LOOKS = (
     *("git status", "git diff", "git diff --cached", "git diff HEAD~1", "git log -p", "git log --oneline -5", "git show HEAD"),
     *("git show --stat", "git stash list", "git stash show", "git stash show -p", "git blame a.txt", "git grep -n hello"),
+    *("git -C . diff HEAD~1", "git -C . --no-pager log -p -3", "git -C . -P stash show -p"),
     *("git branch -a", "git tag -l", "git describe --always --tags", "git reflog", "git ls-files -m", "git --no-pager log -p"),
     *(
         "git log -1 --format='%h %s'",
