@@ -310,6 +310,11 @@ def wire_id(call: CallId) -> str:
     return "call_" + call.replace(".", "_")
 
 
+def call_of(wire: str) -> CallId:
+    """The call an id of `wire_id` names."""
+    return wire.removeprefix("call_").replace("_", ".")
+
+
 def object_text(args: str) -> str:
     """Raw argument text if it is a JSON object, else `{}`: what every provider accepts back."""
     try:

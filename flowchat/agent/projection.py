@@ -31,7 +31,8 @@ class Projection:
         """What is set of items."""
         self._items: tuple[Seq, ItemsSet] | None = None
         """The last line about items that was looked at."""
-        self._chosen = NOTHING
+        self.chosen = NOTHING
+        """What of that is on the branch that was read."""
         self._provider = ""
         self._mark = Bookmark()
         self._edits: Edits = ()
@@ -58,6 +59,13 @@ class Projection:
     def sight(self) -> Sight:
         return sight_of(self._messages, self.checkpoint, self._prompt)
 
+    def placed(self) -> list[Placed]:
+        """The messages of `sight`, with the nodes they came from."""
+        messages = self._messages
+        index, ending = messages.ending()
+        columns = messages.settled[:index], messages.starts[:index], messages.places[:index], messages.origins[:index]
+        return [*map(Placed, *columns), *ending]
+
     def timeline(self, model: str) -> Timeline:
         """What a model counted of this request; a count of another request is none of it."""
         return self._timelines.setdefault(model, Timeline())
@@ -78,7 +86,7 @@ class Projection:
         """Whether nothing that was read before `new` reads differently now."""
         if provider != self._provider or any(record.type == "edited" for record in new):
             return False
-        if self._chosen.waits and any(record.type == "assistant_said" for record in new):
+        if self.chosen.waits and any(record.type == "assistant_said" for record in new):
             return False
         if line_in_force(branch, facts, self._edits) != self.checkpoint:
             return False
@@ -94,8 +102,8 @@ class Projection:
         self.checkpoint = line_in_force(branch, facts, self._edits)
         self._items = facts.items[-1] if facts.items else None
         self.states = items_in_force(facts, line_of(self.checkpoint))
-        self._chosen = chosen_on(branch, self.states)
-        self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self._chosen)
+        self.chosen = chosen_on(branch, self.states)
+        self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self.chosen)
         self._timelines = {}
         self._set_prompt(prompt_of(branch[:cut]))
         for record in reversed(branch[:cut]):
@@ -144,7 +152,7 @@ class Projection:
         place = len(messages.settled) - 1
         while place >= 0 and messages.places[place] == seq:
             if isinstance(answer := messages.settled[place], AssistantMessage):
-                whole = messages.starts[place] == seq and seq not in self._chosen.out and len(answer.calls) == len(said.calls)
+                whole = messages.starts[place] == seq and seq not in self.chosen.out and len(answer.calls) == len(said.calls)
                 return self._edges[place], self._edges[place + 1], whole
             place -= 1
         end = self.end()
