@@ -11,9 +11,10 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.items import ItemState
-from flowchat.agent.messages import CHECKPOINT, Placed, call_of
+from flowchat.agent.messages import CHECKPOINT, Placed, call_of, checkpoint_texts
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import edited_parts
+from flowchat.agent.prompt import Line, edited_parts
+from flowchat.agent.reading import place_of
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
 from flowchat.model.model import AssistantMessage, ModelFacts, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import (
@@ -112,6 +113,21 @@ def cached_end(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts,
                 edges = [0, *projection.edges()]
                 return min(timeline.end, edges[bisect_right(edges, cached, key=timeline.tokens_at) - 1])
     return 0
+
+
+def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
+    """All that an item of the conversation says; of a call what it was asked and what it answered, pruned or not."""
+    place = place_of(branch, row.node)
+    match branch[place].entry if place >= 0 else None:
+        case UserSaid(parts=parts):
+            return text_of(edited_parts(branch).get(row.node, parts))
+        case ContextAdded(parts=parts) | AssistantSaid(parts=parts) if row.kind != "call":
+            return text_of(parts)
+        case ToolAnswered() as answered:
+            return f"{row.title} {row.detail}\n\n{answered.content or answered.summary}"
+        case _:
+            is_summary = row.kind == "checkpoint" and checkpoint is not None
+            return "\n\n".join(checkpoint_texts(checkpoint[1])) if is_summary else f"{row.title} {row.detail}".rstrip()
 
 
 class _Reading:

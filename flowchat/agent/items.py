@@ -10,11 +10,32 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from flowchat.agent.reading import is_final, place_of
-from flowchat.transcript.entries import AssistantSaid, Call, CallId, ItemRef, Record, Seq, ToolAnswered
+from flowchat.transcript.entries import AssistantSaid, Call, CallId, ContextAdded, ItemRef, Record, Seq, ToolAnswered, UserSaid
 from flowchat.transcript.facts import SessionFacts
 
 ItemState: TypeAlias = Literal["pruned", "pinned", "excluded"]
+Change: TypeAlias = Literal["pruned", "pinned", "excluded", "restored"]
 States: TypeAlias = Mapping[ItemRef, ItemState]
+
+
+class Effect(Struct, frozen=True):
+    """What a change would do to the next request. `cached_lost`: tokens in the provider's cache that it would read anew.
+
+    `cost_lost`: what that takes once, in USD; None where no price is known.
+    """
+
+    tokens_before: int
+    tokens_after: int
+    cached_lost: int
+    cost_lost: float | None
+
+
+class Taken(Struct, frozen=True):
+    """A change that can be taken back, and what that would do."""
+
+    items: tuple[ItemRef, ...]
+    state: Change
+    effect: Effect
 
 
 class Chosen(Struct, frozen=True, gc=False):
@@ -36,8 +57,15 @@ NOTHING = Chosen()
 
 def items_in_force(facts: SessionFacts, checkpoint: Seq | None) -> dict[ItemRef, ItemState]:
     """What is set while the checkpoint at this line, or none, is in force: of two lines the later counts."""
+    return states_before(facts, checkpoint, None)
+
+
+def states_before(facts: SessionFacts, checkpoint: Seq | None, before: Seq | None) -> dict[ItemRef, ItemState]:
+    """The same without what was set from line `before` on."""
     states: dict[ItemRef, ItemState] = {}
-    for _, line in facts.items:
+    for seq, line in facts.items:
+        if before is not None and seq >= before:
+            break
         if line.with_checkpoint is not None and line.with_checkpoint != checkpoint:
             continue
         if line.state == "restored":
@@ -76,6 +104,44 @@ def chosen_on(branch: Sequence[Record], states: States) -> Chosen:
         frozenset(calls["pruned"]),
         bool(waiting),
     )
+
+
+def named(branch: Sequence[Record], ref: ItemRef) -> list[ItemRef]:
+    """The items a reference means, as they are named in the log: a call by its answer, a message with calls by its parts."""
+    place = place_of(branch, ref.node)
+    said = branch[place].entry if place >= 0 else None
+    if not isinstance(said, AssistantSaid) or not said.calls:
+        return [ref]
+    words = [ItemRef(ref.node, part) for part, _ in enumerate(said.parts) if not _is_call(said, part)][:1]
+    parts = {f"{ref.node}.{count}": part for count, part in enumerate(p for p, _ in enumerate(said.parts) if _is_call(said, p))}
+    calls = list(_calls_named(said, ref))
+    answers: dict[CallId, Seq] = {}
+    for record in branch[place:]:
+        if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
+            answers.setdefault(record.entry.call, record.seq)
+    items = [ItemRef(answers[call]) if call in answers else ItemRef(ref.node, parts[call]) for call in calls]
+    return [*(words if ref.part is None or not _is_call(said, ref.part) else []), *items]
+
+
+def refusal(branch: Sequence[Record], states: States, upto: Seq, item: ItemRef, change: Change) -> str:
+    """Why this cannot be set of an item `named` names, in a sentence; empty where it can. `upto`: what is folded."""
+    place = place_of(branch, item.node)
+    entry = branch[place].entry if place >= 0 else None
+    if not isinstance(entry, UserSaid | ContextAdded | AssistantSaid | ToolAnswered):
+        return "this is no message of the conversation as it stands; nothing can be set of it"
+    if change == states.get(item, "restored"):
+        return "nothing is set of it" if change == "restored" else f"it is {change} already"
+    if change in ("excluded", "pruned") and item.node <= upto and states.get(item) != "pinned":
+        return "it was summarised, so it is not in the request; /compact undo brings it back"
+    if change == "excluded" and isinstance(entry, UserSaid) and item.node in _unanswered(branch):
+        return "nothing has answered this message yet; it stays until something does"
+    if change != "pruned":
+        return ""
+    if not isinstance(entry, ToolAnswered):
+        return "only the output of a call can be pruned; x leaves the whole item out"
+    if len(pruned_text(item.node, entry)) >= len(entry.content):
+        return "its output is no longer than what pruning would leave of it"
+    return ""
 
 
 def pruned_text(seq: Seq, answered: ToolAnswered) -> str:

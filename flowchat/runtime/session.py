@@ -5,19 +5,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from flowchat.agent.agent import Agent
-from flowchat.agent.budget import measure
 from flowchat.agent.clock import Clock
 from flowchat.agent.inbox import Choice, Decision, Inbox, Queue, joined
-from flowchat.errors import Busy, CommandRefused, NotFound, NotRunning, ReadOnly
+from flowchat.errors import Busy, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
 from flowchat.runtime.activity import Activity, Stop
 from flowchat.runtime.background import Background
 from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.boundary import Boundary
 from flowchat.runtime.branches import newest_leaf, replayed, retried_from, unanswered
+from flowchat.runtime.context import Context
 from flowchat.runtime.folding import Folding
 from flowchat.runtime.hearing import Hear, Hearing
 from flowchat.runtime.keeping import Keeping
@@ -46,7 +44,7 @@ from flowchat.transcript.entries import (
     UserSaid,
     text_of,
 )
-from flowchat.transcript.events import AnyDelta, ApprovalAsked, ContextUsed, QueueChanged, StateDelta, Toast
+from flowchat.transcript.events import AnyDelta, ApprovalAsked, QueueChanged, StateDelta, Toast
 from flowchat.transcript.transcript import Transcript
 
 CLOSE_SECONDS = 5.0
@@ -83,6 +81,9 @@ class Session:
         self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
         self._manner = Manner(beginning, transcript, self._keeping.card_changed)
         self.waiting = Waiting(transcript, self._activity, self._keeping.unsent, self._may_write, self._start, self._instead)
+        self.context = Context(
+            transcript, beginning, self._activity, self._make_agent, self._may_write, self._hearing.emit
+        )  # fmt: skip
         self.folding = Folding(transcript, self._activity, self._make_agent, self._may_write, self._hearing.emit)
         self._closing: asyncio.Task[None] | None = None
         self.idle = self._activity.idle
@@ -135,16 +136,6 @@ class Session:
     def approval(self) -> ApprovalAsked | None:
         """The question that waits for the user, if one does."""
         return self._inbox.asked
-
-    @property
-    def context(self) -> ContextUsed | None:
-        """What the next request would weigh; None without a model."""
-        try:
-            agent = self._make_agent()
-        except CommandRefused:
-            return None
-        context = measure(self.transcript.branch(), self.transcript.facts, agent.model.facts, agent.projection)
-        return context if self.transcript.head else msgspec.structs.replace(context, tokens=self._beginning.tokens)
 
     @property
     def composer_text(self) -> str:
@@ -357,5 +348,5 @@ class Session:
 
     def tell_context(self) -> None:
         """Let watchers hear what the next request would weigh."""
-        if context := self.context:
-            self._hearing.emit(context)
+        if used := self.context.used:
+            self._hearing.emit(used)

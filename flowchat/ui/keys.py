@@ -143,6 +143,14 @@ PERMISSIONS: tuple[Key, ...] = (
     Key("place", ("shift+tab",), "While writing one: into another file"),
 )
 
+CONTEXT: tuple[Key, ...] = (
+    Key("exclude", ("x", "delete"), "Leave the item out of requests; a call goes with its answer"),
+    Key("pin", ("p",), "Keep it through compactions"),
+    Key("prune", ("u",), "Cut a call's output to one line"),
+    Key("restore", ("r",), "Have it as it was"),
+    Key("undo", ("z", "alt+z"), "Take the last change back"),
+)
+
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
 FOLD: tuple[Key, ...] = (
@@ -200,6 +208,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "models": MODELS,
     "sessions": SESSIONS,
     "messages": MESSAGES,
+    "context": CONTEXT,
     "permissions": PERMISSIONS,
     "jobs": JOBS,
     "fold": FOLD,
@@ -219,6 +228,7 @@ PLACES: dict[str, str] = {
     "models": "among the models",
     "sessions": "among the sessions",
     "messages": "among earlier messages",
+    "context": "in the context map",
     "permissions": "among the rules",
     "jobs": "among the jobs",
     "fold": "before a compaction",

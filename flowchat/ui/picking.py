@@ -77,10 +77,31 @@ def pick_message(
 
 
 def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
-    """Show the totals, or (`raw`) the whole next request. Raises NoModel."""
-    rows = totals(session.context, session.transcript.facts)
-    text = session.request_text() if raw else ""
-    stage.app.push_screen(ContextScreen(stage.palette, "Context", rows, text, stage.keymap))
+    """Show the map of the next request, or (`raw`) the whole of it; without a model the totals."""
+    context, transcript, used = session.context, session.transcript, session.context.used
+    if raw or used is None:
+        text = session.request_text() if raw else ""
+        stage.app.push_screen(ContextScreen(stage.palette, "Context", totals(used, transcript.facts), text, stage.keymap))
+        return
+    from flowchat.ui.context_map import Access, ContextMap, Map
+
+    def look() -> Map:
+        return Map(context.rows(), context.used or used)
+
+    def at_ms(node: int) -> int | None:
+        record = transcript.record(node)
+        return None if record is None else record.at_ms
+
+    access = Access(
+        look,
+        lambda ref, change: context.effect((ref,), change),
+        context.last,
+        lambda ref, change: context.set((ref,), change),
+        context.undo,
+        context.text,
+        at_ms,
+    )
+    stage.app.push_screen(ContextMap(stage.palette, access, _now_ms(), stage.keymap))
 
 
 def search_history(stage: "Stage") -> None:

@@ -67,7 +67,7 @@ def status_of(
         first.append(Known("read-only", session.read_only, bad=True))
     if session.transcript.unsaved is not None:
         first.append(Known("not saved", str(session.transcript.unsaved), bad=True))
-    rows = totals(session.context, facts)
+    rows = totals(session.context.used, facts)
     spent = [Known(label, f"{figure} ({remark})" if remark else figure) for label, figure, remark in rows]
     files = [Known("instructions", ", ".join(from_home(str(path)) for path in greeting.instructions) or "none")]
     if folders is not None:

@@ -15,7 +15,7 @@ WORDS = "Where is the rounding done?"
 
 
 async def test_a_session_before_its_first_message_weighs_what_is_always_sent(desk: Desk) -> None:
-    context = desk.open().session.context
+    context = desk.open().session.context.used
     assert context is not None
     assert (context.tokens, context.source) == (FIXED, "no_data")
 
@@ -39,7 +39,7 @@ async def test_a_new_session_weighs_its_instructions_before_anything_is_said(tmp
     async def weighs() -> int:
         workspace = Workspace(place, Settings(), None, environ={})
         session = await workspace.new(model="demo")
-        context = session.context
+        context = session.context.used
         await workspace.close()
         assert context is not None
         return context.tokens

@@ -1,0 +1,171 @@
+"""What the next request holds, item by item, and what is set of items: looked at before it is done, and taken back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.budget import measure
+from flowchat.agent.itemise import Row, cached_end, content, itemise
+from flowchat.agent.items import Change, Effect, Taken, items_in_force, named, refusal, states_before
+from flowchat.agent.projection import Projection
+from flowchat.agent.prompt import checkpoint_line, prompt_of
+from flowchat.errors import Busy, CommandRefused
+from flowchat.runtime.activity import Activity
+from flowchat.runtime.beginning import Beginning
+from flowchat.transcript.entries import ItemRef, ItemsSet, Record, Seq, SessionStarted
+from flowchat.transcript.events import ContextUsed
+from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.transcript import Transcript
+
+
+class Context:
+    """A session's next request. Commands raise ReadOnly, NoModel, and Busy while a run goes on."""
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        beginning: Beginning,
+        activity: Activity,
+        agent: Callable[[], Agent],
+        may_write: Callable[[], None],
+        tell: Emit,
+    ) -> None:
+        self._transcript, self._beginning, self._activity = transcript, beginning, activity
+        self._agent, self._may_write, self._tell = agent, may_write, tell
+        self._gone: set[Seq] = set()
+        """Lines that were taken back, and those that did so."""
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+    @property
+    def used(self) -> ContextUsed | None:
+        """What the next request would weigh; None without a model."""
+        try:
+            agent = self._agent()
+        except CommandRefused:
+            return None
+        context = measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection)
+        return context if self._transcript.head else msgspec.structs.replace(context, tokens=self._beginning.tokens)
+
+    def rows(self) -> list[Row]:
+        """The items of the next request, in its order, and those that are left out of it. Raises NoModel."""
+        agent, branch = self._agent(), self._transcript.branch()
+        if branch:
+            return itemise(branch, self._transcript.facts, agent.model.facts, agent.projection)
+        start = self._beginning
+        opened = SessionStarted(
+            start.sid, str(start.workspace), start.app_version, start.model, start.mode, start.system, start.tools()
+        )  # fmt: skip
+        rows = itemise([Record(1, 0, 0, "session_started", opened)], SessionFacts(), agent.model.facts, Projection())
+        if start.instructions_tokens:
+            why = "instructions that hold in this folder, read with your first message"
+            rows.append(Row("instructions", "instructions", start.instructions_tokens, "folder", why, 0))
+        return [msgspec.structs.replace(row, node=0) for row in rows]
+
+    def effect(self, refs: Sequence[ItemRef], state: Change) -> Effect:
+        """What setting this would do. Raises CommandRefused where it cannot be set, saying why."""
+        return self._effect([ItemsSet(self._named(refs, state), state)])
+
+    def last(self) -> Taken | None:
+        """What `undo` would take back, and what that would do; None: nothing was set."""
+        found = self._last()
+        if found is None:
+            return None
+        return Taken(found[1].items, found[1].state, self._effect(self._inverse(*found)))
+
+    def text(self, row: Row) -> str:
+        """All of an item: what is sent of it, and of a call that is pruned what is not."""
+        branch, facts, agent = self._transcript.branch(), self._transcript.facts, self._agent()
+        if row.kind == "system":
+            return prompt_of(branch)[0] if branch else self._beginning.system
+        if row.kind == "tools":
+            tools = prompt_of(branch)[1] if branch else self._beginning.tools()
+            return msgspec.json.format(msgspec.json.encode(tools), indent=2).decode()
+        agent.projection.follow(branch, facts, agent.model.facts.provider)
+        return content(branch, agent.projection.checkpoint, row)
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+    async def set(self, refs: Sequence[ItemRef], state: Change) -> Record:
+        """Leave items out, cut them to their summary, keep them through compactions, or have them as they were.
+
+        Raises CommandRefused where that cannot be, saying why.
+        """
+        self._may_change()
+        line = ItemsSet(self._named(refs, state), state)
+        record = await self._transcript.append_or_withdraw(line)
+        self._told()
+        return record
+
+    async def undo(self) -> Record | None:
+        """Take the last change back, the one before it when asked again; None: nothing is left to take back."""
+        self._may_change()
+        found = self._last()
+        if found is None:
+            return None
+        lines = self._inverse(*found)
+        record = await self._transcript.append_or_withdraw(*lines)
+        self._gone.update((found[0], *range(record.seq - len(lines) + 1, record.seq + 1)))
+        self._told()
+        return record
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+    def _may_change(self) -> None:
+        self._may_write()
+        if self._activity.busy:
+            raise Busy("a run is under way; change the context when it has ended")
+
+    def _named(self, refs: Sequence[ItemRef], state: Change) -> tuple[ItemRef, ...]:
+        """Every item these mean, each named as it is in the log. Raises CommandRefused."""
+        branch, facts = self._transcript.branch(), self._transcript.facts
+        line = checkpoint_line(branch, facts)
+        upto = next((checkpoint.upto for at, checkpoint in facts.checkpoints if at == line), 0)
+        states = items_in_force(facts, line)
+        items = dict.fromkeys(item for ref in refs for item in named(branch, ref))
+        for item in items:
+            if why := refusal(branch, states, upto, item, state):
+                raise CommandRefused(why)
+        return tuple(items)
+
+    def _effect(self, lines: Sequence[ItemsSet]) -> Effect:
+        agent, branch, facts = self._agent(), self._transcript.branch(), self._transcript.facts
+        model, at = agent.model.facts, self._transcript.last_seq + 1
+        after = replace(facts, items=[*facts.items, *((at + place, line) for place, line in enumerate(lines))])
+        tokens_before, cached_before = _weighed(branch, facts, agent, agent.projection)
+        tokens_after, cached_after = _weighed(branch, after, agent, Projection())
+        lost = max(0, cached_before - cached_after)
+        prices = model.input_price, model.cached_price
+        cost = None if None in prices else lost * ((prices[0] or 0.0) - (prices[1] or 0.0))
+        return Effect(tokens_before, tokens_after, lost, cost)
+
+    def _last(self) -> tuple[Seq, ItemsSet] | None:
+        """The last line that can be taken back; what came with a checkpoint goes with that."""
+        return next(
+            (
+                (seq, line)
+                for seq, line in reversed(self._transcript.facts.items)
+                if seq not in self._gone and line.with_checkpoint is None
+            ),
+            None,
+        )
+
+    def _inverse(self, seq: Seq, line: ItemsSet) -> list[ItemsSet]:
+        """The lines that set of each item what was set before."""
+        checkpoint = checkpoint_line(self._transcript.branch(), self._transcript.facts)
+        before = states_before(self._transcript.facts, checkpoint, seq)
+        by_state: dict[Change, list[ItemRef]] = {}
+        for item in line.items:
+            by_state.setdefault(before.get(item, "restored"), []).append(item)
+        return [ItemsSet(tuple(items), state) for state, items in by_state.items()]
+
+    def _told(self) -> None:
+        if used := self.used:
+            self._tell(used)
+
+
+def _weighed(branch: Sequence[Record], facts: SessionFacts, agent: Agent, projection: Projection) -> tuple[int, int]:
+    """The tokens of the next request, and how many of them the provider's cache holds."""
+    model = agent.model.facts
+    projection.follow(branch, facts, model.provider)
+    timeline = projection.timeline(model.name)
+    return timeline.tokens_at(projection.end()), timeline.tokens_at(cached_end(branch, facts, model, projection))

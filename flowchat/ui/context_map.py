@@ -1,0 +1,203 @@
+"""The map of the context: what the next request holds, item by item; what one does about an item is shown before it is done."""
+
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from textual import events
+from textual.app import ComposeResult
+
+from flowchat.agent.itemise import Row
+from flowchat.agent.items import Change, Effect, Taken
+from flowchat.errors import FlowchatError
+from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import ItemRef
+from flowchat.ui.context_rows import Lines, Map, head, question, title, told, undo_question
+from flowchat.ui.context_screen import ContextScreen
+from flowchat.ui.keymap import DEFAULT, Keymap
+from flowchat.ui.listing import Column, Listing
+from flowchat.ui.palette import Palette
+from flowchat.ui.prose import wrapped
+from flowchat.ui.rows import Rows
+from flowchat.ui.strips import Piece, hint_lines
+from flowchat.ui.working_screen import WorkingScreen
+
+TOLD_LINES = 3
+"""Of what is told of the chosen item, where there is room for it."""
+ASKED_LINES = 6
+ROOMY_ROWS = 18
+"""On a lower screen nothing is told of the chosen item beside its row."""
+_COLUMNS = (Column("text"), Column("dim", "right"), Column("accent"), Column("text"), Column("dim"))
+_CHANGES: dict[str, Change] = {"exclude": "excluded", "pin": "pinned", "prune": "pruned", "restore": "restored"}
+
+
+class Access(Struct, frozen=True):
+    """How the map reaches the session. `at_ms` is when a node was said; `text` is all of an item.
+
+    `effect`, `set` and `undo` raise FlowchatError where it cannot be.
+    """
+
+    look: Callable[[], Map]
+    effect: Callable[[ItemRef, Change], Effect]
+    last: Callable[[], Taken | None]
+    set: Callable[[ItemRef, Change], Awaitable[object]]
+    undo: Callable[[], Awaitable[object]]
+    text: Callable[[Row], str]
+    at_ms: Callable[[int], int | None]
+
+
+class ContextMap(WorkingScreen[None], inherit_bindings=False):
+    """Esc closes."""
+
+    def __init__(self, palette: Palette, access: Access, now_ms: int, keymap: Keymap = DEFAULT) -> None:
+        super().__init__()
+        self._palette, self._access, self._now_ms = palette, access, now_ms
+        self._keymap, self._acts, self._own_acts = keymap, keymap.acts("list"), keymap.acts("context")
+        self._map = access.look()
+        self._asked: tuple[str, Callable[[], Awaitable[object]]] | None = None
+        """A question, and what a yes does."""
+        self._said: tuple[str, bool] = ("", False)
+        """A sentence in the place of the hints until the next key, and whether it is a warning."""
+
+    def compose(self) -> ComposeResult:
+        palette = self._palette
+        yield Rows(palette, self._head).add_class("head")
+        yield Listing(palette, _COLUMNS).add_class("fills")
+        yield Rows(palette, self._told).add_class("preview")
+        yield Rows(palette, self._foot).add_class("foot")
+
+    def on_mount(self) -> None:
+        self._show()
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        self._said = ("", False)
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            if event.key == "y":
+                self._do(asked[1])
+        else:
+            self._on_reading(event)
+        self._redraw()
+
+    def _on_reading(self, event: events.Key) -> None:
+        act, own = self._acts.get(event.key), self._own_acts.get(event.key)
+        if own == "undo":
+            self._ask_undo()
+        elif own is not None:
+            self._ask(_CHANGES[own])
+        elif act == "close" or event.key == "q":
+            self.dismiss(None)
+        elif act == "choose":
+            row, palette = self._chosen, self._palette
+            self.app.push_screen(ContextScreen(palette, title(row, palette), (), self._access.text(row) or " ", self._keymap))
+        elif act is not None:
+            self.query_one(Listing).act(act)
+
+    def _ask(self, change: Change) -> None:
+        row = self._chosen
+        if row.ref is None:
+            self._said = ("This is part of every request; nothing can be set of it", True)
+            return
+        ref = row.ref
+        try:
+            effect = self._access.effect(ref, change)
+        except FlowchatError as error:
+            self._said = (_sentence(error), True)
+        else:
+            self._asked = question(change, row, effect, self._palette), lambda: self._access.set(ref, change)
+
+    def _ask_undo(self) -> None:
+        taken = self._access.last()
+        if taken is None:
+            self._said = ("There is no change to take back", False)
+        else:
+            self._asked = undo_question(taken), self._access.undo
+
+    def on_listing_picked(self) -> None:
+        self._redraw()
+
+    def on_listing_walked(self) -> None:
+        self._redraw()
+
+    # --- what is done ------------------------------------------------------------------------------------------------
+    @property
+    def _chosen(self) -> Row:
+        return self._map.rows[self.query_one(Listing).chosen_index]
+
+    def _do(self, work: Callable[[], Awaitable[object]]) -> None:
+        async def do() -> None:
+            try:
+                await work()
+            except FlowchatError as error:
+                self._said = (_sentence(error), True)
+            else:
+                self._said = ("Done; the next request is made of this", False)
+                self._show()
+            self._redraw()
+
+        self.run_worker(do())
+
+    def _show(self) -> None:
+        """The request as it is now, the same item chosen."""
+        listing = self.query_one(Listing)
+        chosen, place = (self._chosen if listing.rows else None), listing.chosen_index
+        self._map = self._access.look()
+        if chosen is not None:
+            same = (index for index, row in enumerate(self._map.rows) if (row.ref, row.node) == (chosen.ref, chosen.node))
+            place = next((index for index in same if self._map.rows[index].kind == chosen.kind), place)
+        listing.show(Lines(self._map.rows, self._palette), place)
+        self._redraw()
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self.query_one(".head", Rows).show(self._head)
+        self.query_one(".preview", Rows).show(self._told)
+        self.query_one(".foot", Rows).show(self._foot)
+
+    def _head(self, width: int) -> list[list[Piece]]:
+        listing = self.query_one(Listing)
+        return head(self._map, min(listing.chosen_index, len(self._map.rows) - 1), self._palette, width)
+
+    def _told(self, width: int) -> list[list[Piece]]:
+        """What there is to know of the chosen item."""
+        palette = self._palette
+        if self.size.height < ROOMY_ROWS or not self.query_one(Listing).rows:
+            return []
+        row = self._chosen
+        first = wrapped(title(row, palette), width - 4)[:1]
+        rest = wrapped(clean(told(row, self._access.at_ms(row.node), self._now_ms)), width - 4)[: TOLD_LINES - 1]
+        lines: list[list[Piece]] = [[("  ", palette.text), (part, palette.text)] for part in first]
+        lines += [[("  ", palette.text), (part, palette.dim)] for part in rest]
+        return [[(palette.glyphs.rule * width, palette.dim)], *lines, *[[] for _ in range(TOLD_LINES - len(lines))]]
+
+    def _foot(self, width: int) -> list[list[Piece]]:
+        palette, hint = self._palette, self._keymap.hint
+        rule: list[list[Piece]] = [[(palette.glyphs.rule * width, palette.dim)]]
+        text, is_warning = self._said
+        if self._asked is not None:
+            asked = wrapped(clean(self._asked[0]), width - 4)[:ASKED_LINES]
+            lines: list[list[Piece]] = [[("  ", palette.text), (part, palette.warn)] for part in asked]
+            return [*rule, *lines, *hint_lines(width, ("y do it", "any other key leaves it"), palette.dim)]
+        if text:
+            style = palette.warn if is_warning else palette.text
+            return [*rule, *([("  ", palette.text), (part, style)] for part in wrapped(clean(text), width - 4)[:ASKED_LINES])]
+        hints = (
+            hint("context", "exclude", "exclude"),
+            hint("context", "pin", "pin"),
+            hint("context", "prune", "prune"),
+            hint("context", "restore", "restore"),
+            hint("context", "undo", "undo"),
+            hint("list", "open", "choose"),
+            hint("list", "close", "close"),
+        )
+        return [*rule, *hint_lines(width, hints, palette.dim)]
+
+
+def _sentence(error: FlowchatError) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]
