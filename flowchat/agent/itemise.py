@@ -126,8 +126,9 @@ def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
         case ToolAnswered() as answered:
             return f"{row.title} {row.detail}\n\n{answered.content or answered.summary}"
         case _:
-            is_summary = row.kind == "checkpoint" and checkpoint is not None
-            return "\n\n".join(checkpoint_texts(checkpoint[1])) if is_summary else f"{row.title} {row.detail}".rstrip()
+            if row.kind == "checkpoint" and checkpoint is not None:
+                return "\n\n".join(checkpoint_texts(checkpoint[1]))
+            return f"{row.title} {row.detail}".rstrip()
 
 
 class _Reading:

@@ -1,10 +1,11 @@
 """The map of the context: what the next request holds, item by item; what one does about an item is shown before it is done."""
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from msgspec import Struct
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 
 from flowchat.agent.itemise import Row
 from flowchat.agent.items import Change, Effect, Taken
@@ -90,10 +91,15 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         elif act == "close" or event.key == "q":
             self.dismiss(None)
         elif act == "choose":
-            row, palette = self._chosen, self._palette
-            self.app.push_screen(ContextScreen(palette, title(row, palette), (), self._access.text(row) or " ", self._keymap))
+            self._open(self._chosen)
         elif act is not None:
             self.query_one(Listing).act(act)
+
+    def _open(self, row: Row) -> None:
+        """Show all of an item."""
+        app = cast("App[int]", self.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
+        text = self._access.text(row) or " "
+        app.push_screen(ContextScreen(self._palette, title(row, self._palette), (), text, self._keymap))
 
     def _ask(self, change: Change) -> None:
         row = self._chosen

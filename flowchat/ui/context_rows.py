@@ -128,10 +128,7 @@ def _bar(map_: Map, chosen: int, palette: Palette, cells: int) -> list[Piece]:
     ends = list(accumulate(row.tokens for row in map_.rows))
     used = ends[-1] if ends else 0
     whole, styles = max(1, map_.used.usable, used), _styles(palette)
-    start = ends[chosen] - map_.rows[chosen].tokens if ends else 0
-    marked = (
-        range(start * cells // whole, max(start * cells // whole + 1, -(-ends[chosen] * cells // whole))) if ends else range(0)
-    )
+    marked = _cells(ends[chosen] - map_.rows[chosen].tokens, ends[chosen], cells, whole) if ends else range(0)
     pieces: list[Piece] = [("  ", palette.text)]
     for cell in range(cells):
         at = (2 * cell + 1) * whole // (2 * cells)

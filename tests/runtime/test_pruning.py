@@ -1,20 +1,26 @@
 """Old answers lose their content in requests when the provider's cache is lost anyway, and only then."""
 
 from flowchat.agent.agent import Limits
-from flowchat.model.scripted import says
+from flowchat.model.scripted import Step, says
 from flowchat.transcript.entries import Compacted, ItemRef, ItemsSet, ToolAnswered, Usage, UserSaid
 from tests.desk import Desk, Sitting
 
-USED = Usage(input=100, output=10)
 BIG = "a line of a file\n" * 900
 LEFT_OUT = "the output was left out to save room"
+
+
+def used(runs: int) -> Usage:
+    """What a request takes behind so many runs."""
+    return Usage(input=2_500 + 8_000 * runs, output=10)
 
 
 async def worked(desk: Desk, runs: int, **given: object) -> Sitting:
     """A session of runs in each of which two files of 15 kB were read."""
     (desk.folder / "big.txt").write_text(BIG)
     read = [("read_file", {"path": "big.txt"})]
-    steps = [says("", calls=[*read, *read], usage=USED), says("read", usage=USED)] * runs
+    steps: list[Step] = []
+    for number in range(runs):
+        steps += [says("", calls=[*read, *read], usage=used(number)), says("read", usage=used(number + 1))]
     sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(titles=False), **given)
     for number in range(runs):
         await sitting.session.send(f"read it, {number}")
@@ -54,7 +60,7 @@ async def test_while_the_cache_holds_nothing_is_pruned(desk: Desk) -> None:
 
 async def test_what_a_checkpoint_keeps_is_pruned_with_it_and_whole_again_when_it_is_undone(desk: Desk) -> None:
     sitting = await worked(desk, 2, others={"compact": [says("## Done\nread things")]})
-    sitting.model.then(*[says(f"short {number}", usage=USED) for number in range(2)])
+    sitting.model.then(*[says(f"short {number}", usage=used(2)) for number in range(2)])
     for number in range(4):
         await sitting.session.send(f"more {number}")
         await sitting.session.idle()
