@@ -38,7 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("handoff", "Start a new session from a summary of this one", "[instructions]", once=True, brief=False),
     Command("edit", "Edit an earlier message; the last is -1", "[n]", one_word=True),
-    Command("context", "Size of the next request; raw shows its full text", "[raw]", words=("raw",)),
+    Command("context", "What the next request holds, item by item; raw shows its full text", "[raw]", words=("raw",)),
     Command("retry", "Try again after a failure or an interrupt", once=True),
     Command("copy", "Copy an answer as written; the last is 1", "[n]"),
     Command("export", "Write this session to a markdown file", "[file]", once=True, brief=False),

@@ -26,8 +26,9 @@ TOLD_LINES = 3
 """Of what is told of the chosen item, where there is room for it."""
 ASKED_LINES = 6
 ROOMY_ROWS = 18
-"""On a lower screen nothing is told of the chosen item beside its row."""
-_COLUMNS = (Column("text"), Column("dim", "right"), Column("accent"), Column("text"), Column("dim"))
+"""On a lower screen nothing is told of the chosen item beside its row, and of the window only how full it is."""
+BARE_HEAD_LINES = 2
+_COLUMNS = (Column("text"), Column("dim", "right"), Column("text"), Column("accent"), Column("dim"))
 _CHANGES: dict[str, Change] = {"exclude": "excluded", "pin": "pinned", "prune": "pruned", "restore": "restored"}
 
 
@@ -63,7 +64,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         palette = self._palette
         yield Rows(palette, self._head).add_class("head")
         yield Listing(palette, _COLUMNS).add_class("fills")
-        yield Rows(palette, self._told).add_class("preview")
+        yield Rows(palette, self._told).add_class("told")
         yield Rows(palette, self._foot).add_class("foot")
 
     def on_mount(self) -> None:
@@ -162,17 +163,18 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
 
     def _redraw(self) -> None:
         self.query_one(".head", Rows).show(self._head)
-        self.query_one(".preview", Rows).show(self._told)
+        self.query_one(".told", Rows).show(self._told)
         self.query_one(".foot", Rows).show(self._foot)
 
     def _head(self, width: int) -> list[list[Piece]]:
         listing = self.query_one(Listing)
-        return head(self._map, min(listing.chosen_index, len(self._map.rows) - 1), self._palette, width)
+        lines = head(self._map, min(listing.chosen_index, len(self._map.rows) - 1), self._palette, width)
+        return lines if self._is_roomy else lines[:BARE_HEAD_LINES]
 
     def _told(self, width: int) -> list[list[Piece]]:
         """What there is to know of the chosen item."""
         palette = self._palette
-        if self.size.height < ROOMY_ROWS or not self.query_one(Listing).rows:
+        if not self._is_roomy or self._asked is not None or not self.query_one(Listing).rows:
             return []
         row = self._chosen
         first = wrapped(title(row, palette), width - 4)[:1]
@@ -180,6 +182,10 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         lines: list[list[Piece]] = [[("  ", palette.text), (part, palette.text)] for part in first]
         lines += [[("  ", palette.text), (part, palette.dim)] for part in rest]
         return [[(palette.glyphs.rule * width, palette.dim)], *lines, *[[] for _ in range(TOLD_LINES - len(lines))]]
+
+    @property
+    def _is_roomy(self) -> bool:
+        return self.size.height >= ROOMY_ROWS
 
     def _foot(self, width: int) -> list[list[Piece]]:
         palette, hint = self._palette, self._keymap.hint
@@ -192,16 +198,13 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         if text:
             style = palette.warn if is_warning else palette.text
             return [*rule, *([("  ", palette.text), (part, style)] for part in wrapped(clean(text), width - 4)[:ASKED_LINES])]
-        hints = (
-            hint("context", "exclude", "exclude"),
-            hint("context", "pin", "pin"),
-            hint("context", "prune", "prune"),
-            hint("context", "restore", "restore"),
-            hint("context", "undo", "undo"),
-            hint("list", "open", "choose"),
-            hint("list", "close", "close"),
-        )
-        return [*rule, *hint_lines(width, hints, palette.dim)]
+        changes = [hint("context", act, act) for act in (*_CHANGES, "undo")]
+        if not self._is_roomy:
+            changes = [hint("context", "change", *_CHANGES, "undo")]
+        return [
+            *rule,
+            *hint_lines(width, (*changes, hint("list", "open", "choose"), hint("list", "close", "close")), palette.dim),
+        ]
 
 
 def _sentence(error: FlowchatError) -> str:

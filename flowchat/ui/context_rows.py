@@ -17,10 +17,12 @@ from flowchat.ui.figures import cost, from_home, many, moment, size
 from flowchat.ui.listing import Row as Line
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line
-from flowchat.ui.strips import Piece
+from flowchat.ui.strips import Piece, pieces_width
 
 BAR_CELLS = 8
 """The longest bar of a row; that of the largest item."""
+ROOMY_CELLS = 60
+"""On a narrower screen the parts of the window have short names."""
 _ALWAYS = frozenset({"system", "tools", "checkpoint", "instructions", "environment", "mode", "skill"})
 _VERBS: dict[Change, str] = {
     "excluded": "Leave it out",
@@ -38,7 +40,7 @@ class Map(Struct, frozen=True):
 
 
 class Lines(Sequence[Line]):
-    """The rows as cells, made when they come into view: title, tokens, bar, state, why."""
+    """The rows as cells, made when they come into view: title, tokens, state, bar, why."""
 
     def __init__(self, rows: Sequence[Row], palette: Palette) -> None:
         self._rows, self._palette = rows, palette
@@ -59,9 +61,8 @@ class Lines(Sequence[Line]):
     def _line(self, index: int) -> Line:
         row = self._rows[index]
         bar = self._palette.glyphs.bar_full * -(-row.tokens * BAR_CELLS // self._most)
-        return Line(
-            index, (title(row, self._palette), "" if row.state == "excluded" else size(row.tokens), bar, word(row), row.why)
-        )
+        figure = "" if row.state == "excluded" else size(row.tokens)
+        return Line(index, (title(row, self._palette), figure, word(row), bar, row.why))
 
 
 def title(row: Row, palette: Palette) -> str:
@@ -151,11 +152,16 @@ def _legend(map_: Map, palette: Palette, width: int) -> list[Piece]:
     for row in map_.rows:
         sums[_group(row)] += row.tokens
     free = max(0, map_.used.usable - sum(sums))
-    names = ("always there", "said", "calls and files") if width >= 60 else ("fixed", "said", "calls")
-    pieces: list[Piece] = [("  ", palette.text)]
-    for name, tokens, style in zip(names, sums, _styles(palette), strict=True):
-        pieces += [(palette.glyphs.bar_full, style), (f" {name} {size(tokens)}   ", palette.dim)]
-    return [*pieces, (palette.glyphs.bar_empty, palette.dim), (f" free {size(free)}", palette.dim)]
+    is_roomy = width >= ROOMY_CELLS
+    names, gap = (("always there", "said", "calls and files"), " ") if is_roomy else (("fixed", "said", "calls"), "")
+    parts: list[list[Piece]] = [
+        [(palette.glyphs.bar_full, style), (f"{gap}{name} {size(tokens)} {gap}", palette.dim)]
+        for name, tokens, style in zip(names, sums, _styles(palette), strict=True)
+    ]
+    parts.append([(palette.glyphs.bar_empty, palette.dim), (f"{gap}free {size(free)}", palette.dim)])
+    while sum(map(pieces_width, parts)) > width - 2:
+        parts.pop()
+    return [("  ", palette.text), *(piece for part in parts for piece in part)]
 
 
 # --- what a change would do ------------------------------------------------------------------------------------------

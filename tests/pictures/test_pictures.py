@@ -826,11 +826,55 @@ async def long_composer(stage: Stage) -> None:
     await stage.press("alt+less_than_sign")
 
 
-@scene("Context", "usable")
-async def context(stage: Stage) -> None:
-    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+TALL_NARROW = (40, 30)
+
+
+async def looked_through(stage: Stage) -> None:
+    """A question, what was read for it, an answer, another question; most of it cached, something pinned."""
+    (stage.workspace.path / "AGENTS.md").write_text("Money is Decimal. Round once, at the end.\n" * 20)
+    (stage.workspace.path / "notes.txt").write_text("an old note about rounding\n" * 500)
+    reads = [GREP, READ, ("read_file", {"path": "notes.txt"})]
+    steps = says("I'll look at how totals are computed first.", calls=reads, usage=Usage(input=3_000, output=80))
+    stage.model.then(steps, says(FINDINGS, usage=Usage(input=9_000, cached=3_000, cache_write=6_000, output=400)))
+    await stage.send()
+    await stage.clock.hurry(stage.session.idle())
+    context = stage.session.context
+    await context.set([row.ref for row in context.rows() if row.kind == "user" and row.ref], "pinned")
     await stage.enter("/context")
-    await stage.shows("Context")
+    await stage.shows("Esc close")
+
+
+@scene(
+    "Context",
+    "AGENTS.md",
+    "read src/total.py",
+    "pinned",
+    "cached",
+    "Esc close",
+    views=((WIDE, NIGHT), (USUAL, NIGHT), (USUAL, DAY), (USUAL, NONE), (USUAL, SIXTEEN)),
+    exact=False,
+)
+async def context(stage: Stage) -> None:
+    await looked_through(stage)
+    await stage.press("end", "up")
+
+
+@scene("Context", "read notes.txt", "Enter open", views=((NARROW, NIGHT), (TALL_NARROW, DAY)), exact=False)
+async def context_narrow(stage: Stage) -> None:
+    await looked_through(stage)
+    await stage.press("end", "up")
+
+
+@scene("Cut its output to one", "cached", "y do it", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, DAY)), exact=False)
+async def context_asking(stage: Stage) -> None:
+    await looked_through(stage)
+    await stage.press("end", "up", "u")
+
+
+@scene("Context", "system prompt", "free", views=((USUAL, NIGHT),), exact=False)
+async def context_empty(stage: Stage) -> None:
+    await stage.enter("/context")
+    await stage.shows("free")
 
 
 @scene("src/total.py", "HALF_EVEN", "Change", views=(((100, 36), NIGHT),))
