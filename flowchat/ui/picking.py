@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.cost_screen import CostScreen
 from flowchat.ui.found_sessions import FoundSessions
@@ -85,8 +87,11 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
         return
     from flowchat.ui.context_map import Access, ContextMap, Map
 
+    inside = f"{session.workspace_path}/"
+
     def look() -> Map:
-        return Map(context.rows(), context.used or used)
+        rows = [replace(row, title=row.title.removeprefix(inside)) if row.kind == "instructions" else row for row in context.rows()]
+        return Map(rows, context.used or used)
 
     def at_ms(node: int) -> int | None:
         record = transcript.record(node)
