@@ -90,8 +90,8 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
     inside = f"{session.workspace_path}/"
 
     def look() -> Map:
-        rows = [replace(row, title=row.title.removeprefix(inside)) if row.kind == "instructions" else row for row in context.rows()]
-        return Map(rows, context.used or used)
+        short = (replace(row, title=row.title.removeprefix(inside)) if row.kind == "instructions" else row for row in context.rows())
+        return Map(tuple(short), context.used or used)
 
     def at_ms(node: int) -> int | None:
         record = transcript.record(node)
