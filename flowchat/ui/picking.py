@@ -90,8 +90,11 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
     inside = f"{session.workspace_path}/"
 
     def look() -> Map:
-        short = (replace(row, title=row.title.removeprefix(inside)) if row.kind == "instructions" else row for row in context.rows())
-        return Map(tuple(short), context.used or used)
+        rows = context.rows()
+        named = {place: row.title.removeprefix(inside) for place, row in enumerate(rows) if row.kind == "instructions"}
+        for place, title in named.items():
+            rows[place] = replace(rows[place], title=title)
+        return Map(rows, context.used or used)
 
     def at_ms(node: int) -> int | None:
         record = transcript.record(node)
