@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -46,8 +46,8 @@ def find(places: Sequence[str] = PLACES) -> str | None:
     return None
 
 
-def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
-    """The words before a command's own."""
+def arguments(program: str, view: View, seccomp_fd: int, contents: Mapping[Path, int]) -> list[str]:
+    """The words before a command's own. `contents` are files that read as what comes out of a descriptor."""
     words = [program, *_namespaces(view), "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     words += ["--cap-add", "CAP_DAC_OVERRIDE", "--cap-add", "CAP_FOWNER"] if view.others_files else []
     words += ["--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/dev/shm", "--proc", "/proc"]
@@ -60,6 +60,8 @@ def arguments(program: str, view: View, seccomp_fd: int) -> list[str]:
     taken = [path for path, _ in view.guard.masked if os.path.lexists(path)]
     for path in (*view.guard.read_only, *taken):
         words += ["--ro-bind", str(path), str(path)]
+    for path, descriptor in contents.items():
+        words += ["--ro-bind-data", str(descriptor), str(path)]
     words += _hide([path for path in view.hidden if _within(path, view.writable)])
     for path in view.hidden:
         if path.is_dir() and (_within(path, view.writable) or not _within(path, [Path("/tmp")])):

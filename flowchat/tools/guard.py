@@ -43,6 +43,8 @@ REPOSITORIES_LIMIT = 64
 _NOT_SEARCHED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".git"})
 _POINTS_TO_ITSELF = b".\n"
 """In a repository's `commondir`: what git would find without the file."""
+_SIGNS, _ESCAPED = r"([\\*?\[\]!# ])", r"\\\1"
+"""What gitignore(5) would not take as it stands."""
 _INCLUDES_DEEP = 10
 """How far a git config's includes are followed: as far as git does."""
 _WORK_TREE = r"(?im)^\s*worktree\s*=\s*\"?(.*?)\"?\s*$"
@@ -53,13 +55,15 @@ class Guard(Struct, frozen=True):
     """Absolute paths. `pinned` folders can be written but not moved, outer ones first; `read_only` things exist and stay as they
     are; `masked` ones are missing and are not made: each with what a file in its place has to say, None for a folder.
 
-    `writable`: folders beyond those asked for, in which git keeps a worktree's commits. `note` says what was not looked at.
+    `writable`: folders beyond those asked for, in which git keeps a worktree's commits. `ignored`: what files of a repository's
+    own say that it ignores, and patterns for what is masked in it: git would clean that away. `note` says what was not looked at.
     """
 
     pinned: tuple[Path, ...] = ()
     read_only: tuple[Path, ...] = ()
     masked: tuple[tuple[Path, bytes | None], ...] = ()
     writable: tuple[Path, ...] = ()
+    ignored: tuple[tuple[Path, bytes], ...] = ()
     note: str = ""
 
     def shared_with(self, other: "Guard") -> "Guard":
@@ -71,6 +75,7 @@ class Guard(Struct, frozen=True):
             tuple(path for path in self.read_only if path in kept),
             tuple((path, content) for path, content in self.masked if path in kept),
             tuple(path for path in self.writable if path in other.writable),
+            tuple((path, content) for path, content in self.ignored if path in kept),
             self.note,
         )
 
@@ -158,10 +163,16 @@ class _Draft:
         self._read_only: dict[Path, None] = {}
         self._masked: dict[Path, bytes | None] = {}
         self._writable: dict[Path, None] = {}
+        self._ignoring: dict[Path, Path] = {}
 
     def guard(self, note: str) -> Guard:
-        pinned = sorted(self._pinned, key=lambda path: len(path.parts))
-        return Guard(tuple(pinned), tuple(self._read_only), tuple(self._masked.items()), tuple(self._writable), note)
+        pinned = tuple(sorted(self._pinned, key=lambda path: len(path.parts)))
+        ignored = tuple((file, _text(file).encode() + self._patterns(top)) for file, top in self._ignoring.items())
+        return Guard(pinned, tuple(self._read_only), tuple(self._masked.items()), tuple(self._writable), ignored, note)
+
+    def _patterns(self, top: Path) -> bytes:
+        masked = (path.relative_to(top) for path in self._masked if path.is_relative_to(top) and ".git" not in path.parts)
+        return "".join(f"\n/{re.sub(_SIGNS, _ESCAPED, str(path))}" for path in masked).encode("utf-8", "surrogateescape") + b"\n"
 
     def names(self, top: Path) -> None:
         """What is protected by its name at the top of a folder or repository, and the repository's own."""
@@ -196,6 +207,9 @@ class _Draft:
     def _repository(self, git: Path, top: Path) -> None:
         """What others run or follow in git's own folder."""
         self._settings(git, top)
+        if _kind(file := git / "info/exclude") == stat.S_IFREG and self._is_straight(file.parent):
+            self._keep(file, b"")
+            self._ignoring[file] = top
         self._keep(git / "commondir", _POINTS_TO_ITSELF, masks=True)
         for part in ("modules", "worktrees"):
             if _kind(git / part) != stat.S_IFDIR:

@@ -22,6 +22,9 @@ from flowchat.tools.secrets import hidden_of
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import NotDone, Unprotectable
 
+_PIPE_BYTES = 4096
+"""So much a pipe takes at least, whatever its user has open (pipe(7)); a file that says more is left as it is."""
+
 
 class Walls:
     """`temporary` is a folder that commands may write to, `more` are others, `hidden` what they may not read beside the places
@@ -107,7 +110,9 @@ class Walls:
         if (program := self.bubblewrap) is None:
             raise NotDone("bubblewrap is not installed any more")
         theirs = _pipe_with(code)
-        return Spawn((*bubblewrap.arguments(program, view, theirs), *argv), env, (theirs,), wrapped=True)
+        contents = {path: _pipe_with(text) for path, text in view.guard.ignored if len(text) <= _PIPE_BYTES}
+        words = bubblewrap.arguments(program, view, theirs, contents)
+        return Spawn((*words, *argv), env, (theirs, *contents.values()), wrapped=True)
 
     # --- what they are built round ------------------------------------------------------------------------------------
     async def _found(self, folder: Path) -> Found:
@@ -152,7 +157,7 @@ def _account_home() -> Path | None:
 
 
 def _pipe_with(content: bytes) -> int:
-    """The end to read from of a pipe that holds something; a pipe takes 64 KiB (pipe(7))."""
+    """The end to read from of a pipe that holds something, at most _PIPE_BYTES."""
     theirs, ours = os.pipe()
     try:
         os.write(ours, content)

@@ -129,3 +129,14 @@ async def test_where_a_place_cannot_be_kept_taken_nothing_runs(confinement: Conf
         await confinement.settled()
     finally:
         subprocess.run(["rm", "-rf", str(base / ("d" * 200))], check=True)
+
+
+async def test_git_neither_adds_nor_cleans_away_nor_stashes_what_only_keeps_a_place(confinement: Confinement, work: Path) -> None:
+    (work / ".git/info").mkdir()
+    (work / ".git/info/exclude").write_text("*.log")
+    for name in ("a.txt", "new", "seen.log"):
+        (work / name).write_text("changed\n")
+    command = "git stash -qu && git stash pop -q && git clean -qfd && git add -A && git status --short; cat a.txt; ls *.log"
+    ended = await bash(confinement, work, command)
+    assert (ended.status, ended.recording.head) == (0, "M  a.txt\nchanged\nseen.log\n")
+    assert (work / ".git/info/exclude").read_text() == "*.log"
