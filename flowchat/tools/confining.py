@@ -55,17 +55,20 @@ async def run_confined(
     timeout_seconds: float,
     confinement: Confinement | None,
     variables: Mapping[str, str],
-) -> tuple[Ended, Walled | None]:
-    """Run a command so, as `process.run` does. The second value says that the walls are what made it fail."""
+) -> tuple[Ended, Walled | None, str]:
+    """Run a command so, as `process.run` does. The second value says that the walls are what made it fail, the third what they
+    kept it from though it ended well."""
     async with _walls(argv, desk, confinement, variables) as (spawn, walls):
         ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
     if confinement is None or walls is None:
-        return ended, None
-    from flowchat.tools.walled import walled
+        return ended, None, ""
+    from flowchat.tools.walled import passed_over, walled
 
     tier, guard = walls
     text = "" if ended.recording.binary else f"{ended.recording.head}\n{ended.recording.tail}"
-    return ended, walled(tier, ended.status, text, guard, confinement.hidden, desk.beyond == "network")
+    hidden = [path for path in confinement.hidden if path.exists()] if ended.status else []
+    went_on = passed_over(text, guard) if ended.status == 0 else ""
+    return ended, walled(tier, ended.status, text, guard, hidden, desk.beyond == "network"), went_on
 
 
 @asynccontextmanager

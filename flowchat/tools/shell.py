@@ -75,15 +75,17 @@ class Shell:
             variables = _variables(given.command, desk.workspace)
             if given.background:
                 return await self._begin(given.command, desk, variables)
-            ended, walled = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables)
+            found = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables)
         except Unprotectable as error:
             return Outcome("not run", f"not run: {error}", "error", walled=Walled("outside", str(error)))
+        ended, walled, passed_over = found
         try:
             printed, blob = await _printed(ended.recording, desk)
         finally:
             ended.recording.close()
-        wants = wanted(given.command, ended.status, _end(ended.recording)) if ended.status is not None else None
-        notes = [*_notes(ended, seconds), *([f"[{wants}]"] if wants else [])]
+        ended_alone = ended.status is not None and walled is None
+        wants = wanted(given.command, ended.status or 0, _end(ended.recording)) if ended_alone else None
+        notes = [*_notes(ended, seconds), *(f"[{said}]" for said in (wants, passed_over) if said)]
         content = "\n".join(part for part in (printed.removesuffix("\n"), *notes) if part) or "[no output]"
         summary = f"{_summary(ended, seconds)}{', ' + wants.partition(':')[0] if wants else ''}"
         return Outcome(summary, content, "ok" if ended.status == 0 else "error", blob=blob, walled=walled)

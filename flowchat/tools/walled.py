@@ -11,9 +11,20 @@ from flowchat.tools.tool import Walled
 
 _KILLED = (-signal.SIGSYS, 128 + signal.SIGSYS)
 """How a program ends that the filter of system calls has ended, by itself and below a shell."""
+_HIDDEN = "it reads what is hidden from it"
+_PASSING = r"(?m)^warning: unable to access '[^'\n]*': Is a directory$"
+"""What git says of a masked .gitmodules whenever it looks for submodules, and goes on."""
+_WENT_ON = (
+    r"(?m)^(?:error: unable to create file|warning: unable to unlink) .*: (?:Read-only file system|Device or resource busy)$"
+)
+"""What git says of a protected file in the tree that another commit has otherwise, and ends as if all were well."""
 TEXT_LIMIT_CHARS = 64 * 1024
 """Of what was printed so much of its end is read."""
-_KEYS = r"(?i)Permission denied \(publickey|Host key verification failed|gpg failed to sign|gpg: .*(?:agent|secret key)"
+_KEYS = (
+    r"(?i)Permission denied \(publickey|Host key verification failed|gpg failed to sign|gpg: .*(?:agent|secret key)"
+    r"|Couldn't load public key|No private key found for"
+)
+_SSH = r"(?m)^ssh: (?:Could not resolve hostname|connect to host)"
 _DAEMON = (
     r"(?i)Cannot connect to the Docker daemon|docker\.sock|Could not open a connection to your authentication agent"
     r"|Failed to connect to (?:session|user|system)[ \w]*bus|System has not been booted with systemd"
@@ -29,22 +40,25 @@ _READ_ONLY = r"(?i)Read-only file system|EROFS|\[Errno 30\]|\(os error 30\)"
 _BUSY = r"(?i)Device or resource busy|EBUSY|\[Errno 16\]|Invalid cross-device link|Is a directory|File exists"
 _REFUSED = r"(?i)Operation not permitted|EPERM|\[Errno 1\]"
 _DENIED = r"(?i)Permission denied|EACCES|\[Errno 13\]"
+_MISSING = r"(?i)No such file|ENOENT|\[Errno 2\]"
 
 
 def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequence[Path], network: bool) -> Walled | None:
     """Why the sandbox may be what made a command fail, and what would let it; None where nothing speaks for that.
 
-    `network`: it had the network already.
+    `hidden` are things that are there and that it could not see. `network`: it had the network already.
     """
     if not status:
         return None
-    text = text[-TEXT_LIMIT_CHARS:]
+    text = re.sub(_PASSING, "", text[-TEXT_LIMIT_CHARS:])
     if text.startswith("bwrap: "):
         return Walled("outside", "the sandbox could not be set up")
     if status in _KILLED:
         return Walled("outside", "it is made for another processor, whose calls the sandbox does not know")
     if re.search(_KEYS, text):
         return Walled("outside", "it needs your keys, which are hidden from it")
+    if re.search(_SSH, text):
+        return Walled("outside", "it needs the network and your keys, which are hidden from it")
     if daemon := re.search(_DAEMON, text):
         return Walled("outside", f"it talks to another program ({daemon[0]})")
     if not network and re.search(_NETWORK, text):
@@ -54,8 +68,10 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
         for line in (line for line in lines if re.search(pattern, line)):
             if why := guard.why(line):
                 return Walled("outside", why)
-            if any(str(path) in line for path in hidden):
-                return Walled("outside", "it reads what is hidden from it")
+            if _names(line, hidden):
+                return Walled("outside", _HIDDEN)
+    if any(re.search(_MISSING, line) and _names(line, hidden) for line in lines):
+        return Walled("outside", _HIDDEN)
     if re.search(_READ_ONLY, text):
         return Walled("outside", "outside the workspace nothing can be written")
     if re.search(_REFUSED, text):
@@ -63,3 +79,16 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
     if tier == "partial" and re.search(_DENIED, text):
         return Walled("outside", "outside the workspace nothing can be written, and sockets are off")
     return None
+
+
+def passed_over(text: str, guard: Guard) -> str:
+    """What a git that ended well could not write, for the model; empty where there is no such thing."""
+    lines = text[-TEXT_LIMIT_CHARS:].splitlines()
+    whys = dict.fromkeys(why for line in lines if re.match(_WENT_ON, line) and (why := guard.why(line)))
+    restore = "git left files of it as they were and went on; have them restored outside the sandbox before anything is committed"
+    return f"{', '.join(whys)}: {restore}" if whys else ""
+
+
+def _names(line: str, hidden: Sequence[Path]) -> bool:
+    """Whether a message names something hidden, or something in it."""
+    return any(re.search(rf"{re.escape(str(path))}(?![\w.-])", line) is not None for path in hidden)

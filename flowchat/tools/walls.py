@@ -22,6 +22,8 @@ from flowchat.tools.secrets import hidden_of
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import NotDone, Unprotectable
 
+_FEW_TRIES = {"PIP_RETRIES": "1", "npm_config_fetch_retries": "0", "CARGO_NET_RETRY": "0"}
+"""Where there is no network, programs that would try for a minute say so soon, and it can be asked about."""
 _PIPE_BYTES = 4096
 """So much a pipe takes at least, whatever its user has open (pipe(7)); a file that says more is left as it is."""
 
@@ -93,7 +95,7 @@ class Walls:
     def _spawn(self, tier: Tier, argv: Sequence[str], view: View) -> Spawn:
         temporary = str(view.temporary)
         ours = {"TMPDIR": temporary, "npm_config_cache": f"{temporary}/npm", "GOCACHE": f"{temporary}/go-build"}
-        env = {**child_environment(self._environ), **ours}
+        env = {**child_environment(self._environ), **ours, **({} if view.network else _FEW_TRIES)}
         if sys.platform == "darwin":
             return Spawn((seatbelt.PROGRAM, "-p", seatbelt.profile(view), *argv), env)
         from flowchat.tools import seccomp

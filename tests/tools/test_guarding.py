@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from flowchat.tools.sandbox import Confinement
+from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Unprotectable
+from tests.tools.conftest import Bench
 from tests.tools.test_sandbox import base as base
 from tests.tools.test_sandbox import bash, git
 from tests.tools.test_sandbox import confinement as confinement
@@ -140,3 +142,25 @@ async def test_git_neither_adds_nor_cleans_away_nor_stashes_what_only_keeps_a_pl
     ended = await bash(confinement, work, command)
     assert (ended.status, ended.recording.head) == (0, "M  a.txt\nchanged\nseen.log\n")
     assert (work / ".git/info/exclude").read_text() == "*.log"
+
+
+async def test_who_finds_no_network_says_so_soon_and_tries_as_ever_where_there_is_one(
+    confinement: Confinement, work: Path
+) -> None:
+    command = "echo ${PIP_RETRIES-ever} ${npm_config_fetch_retries-ever} ${CARGO_NET_RETRY-ever}"
+    printed = [(await bash(confinement, work, command, network)).recording.head for network in (False, True)]
+    assert printed == ["1 0 0\n", "ever ever ever\n"]
+
+
+async def test_the_model_hears_of_what_a_change_of_branch_could_not_bring(
+    confinement: Confinement, bench: Bench, work: Path
+) -> None:
+    git(work, "checkout", "-qb", "other")
+    (work / ".vscode").mkdir()
+    (work / ".vscode/tasks.json").write_text("{}")
+    git(work, "add", ".vscode")
+    git(work, "commit", "-qm", "second")
+    git(work, "checkout", "-q", "main")
+    bench.workspace = work
+    outcome = await Shell(confinement=confinement).run({"command": "git checkout -q other"}, bench.desk())
+    assert (outcome.status, outcome.content.splitlines()[-1].partition(":")[0]) == ("ok", f"[{work}/.vscode is protected")

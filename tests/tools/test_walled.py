@@ -6,7 +6,7 @@ import pytest
 
 from flowchat.tools.guard import Guard
 from flowchat.tools.tool import Walled
-from flowchat.tools.walled import walled
+from flowchat.tools.walled import passed_over, walled
 
 WORK = Path("/project")
 GUARD = Guard(
@@ -18,6 +18,8 @@ HIDDEN = (Path("/persons/ann/.ssh"),)
 NETWORK = Walled("network", "the network is off in the sandbox")
 OUTSIDE = Walled("outside", "outside the workspace nothing can be written")
 KEYS = Walled("outside", "it needs your keys, which are hidden from it")
+SSH = Walled("outside", "it needs the network and your keys, which are hidden from it")
+HIDES = Walled("outside", "it reads what is hidden from it")
 REFUSED = Walled("outside", "it does what the sandbox does not permit")
 
 
@@ -30,7 +32,9 @@ REFUSED = Walled("outside", "it does what the sandbox does not permit")
         ("socket.gaierror: [Errno -3] Temporary failure in name resolution", NETWORK),
         ("dial tcp: lookup proxy.golang.org: no such host", NETWORK),
         ("OSError: [Errno 101] Network is unreachable", NETWORK),
-        ("ssh: Could not resolve hostname github.com: Temporary failure in name resolution", NETWORK),
+        ("ssh: Could not resolve hostname github.com: Temporary failure in name resolution", SSH),
+        ("ssh: connect to host github.com port 22: Network is unreachable\nfatal: Could not read from remote repository.", SSH),
+        ("error: Couldn't load public key /persons/ann/.ssh/id.pub: No such file or directory?", KEYS),
         ("git@github.com: Permission denied (publickey).", KEYS),
         ("error: gpg failed to sign the data", KEYS),
         ("touch: cannot touch '/etc/x': Read-only file system", OUTSIDE),
@@ -43,13 +47,17 @@ REFUSED = Walled("outside", "it does what the sandbox does not permit")
         ("mv: cannot move '.git' to 'x': Device or resource busy", Walled("outside", "/project/.git is protected")),
         ("mkdir: cannot create directory '.vscode': File exists", Walled("outside", "/project/.vscode is protected")),
         ("bash: .envrc: Is a directory", Walled("outside", "/project/.envrc is protected")),
-        ("cat: /persons/ann/.ssh/id: Permission denied", Walled("outside", "it reads what is hidden from it")),
+        ("cat: /persons/ann/.ssh/id: Permission denied", HIDES),
+        ("cat: /persons/ann/.ssh/id: No such file or directory", HIDES),
+        ("ls: cannot access '/persons/ann/.ssh': No such file or directory", HIDES),
+        ("cat: /persons/ann/.ssh-old: No such file or directory", None),
         (
             "Cannot connect to the Docker daemon at unix:///x",
             Walled("outside", "it talks to another program (Cannot connect to the Docker daemon)"),
         ),
         ("PermissionError: [Errno 1] Operation not permitted", REFUSED),
         ("bwrap: Can't mount proc: Operation not permitted", Walled("outside", "the sandbox could not be set up")),
+        ("warning: unable to access '/project/.gitmodules': Is a directory\nfatal: Need to specify how to reconcile", None),
         ("FAILED test_a.py::test_b - assert 1 == 2", None),
         ("cat: secret: Permission denied", None),
         ("mkdir: cannot create directory 'src': File exists", None),
@@ -58,6 +66,15 @@ REFUSED = Walled("outside", "it does what the sandbox does not permit")
 )
 def test_a_failure_is_told_apart_by_what_it_printed(said: str, why: Walled | None) -> None:
     assert walled("full", 1, f"{said}\nbuilding failed\n", GUARD, HIDDEN, network=False) == why
+
+
+def test_what_git_could_not_write_is_said_though_it_went_on() -> None:
+    said = "error: unable to create file .vscode/s.json: Read-only file system\nSwitched to branch 'other'\n"
+    assert passed_over(said * 2, GUARD) == (
+        "/project/.vscode is protected: git left files of it as they were and went on; have them restored outside the sandbox"
+        " before anything is committed"
+    )
+    assert passed_over("error: unable to create file src/a: Read-only file system\n.vscode\n", GUARD) == ""
 
 
 @pytest.mark.parametrize("status", [0, None])
