@@ -378,7 +378,7 @@ class Workspace:
         """Begin to load what the sessions' models need, in a thread, and to try the sandbox. Call it after the first paint."""
         self._warm = True
         if self.confinement is not None:
-            self.confinement.begin()
+            self.confinement.tidy(self.path)
         for session, models in self._open:
             models.warm(session.model)
 

@@ -207,9 +207,15 @@ def adopt_orphans() -> None:
 
 
 def orphans() -> set[int]:
-    """Processes that became our children when their parents ended; empty where that cannot be told."""
+    """Processes that became our children when their parents ended; empty where that cannot be told. The dead are reaped."""
     found = _children()
-    return set() if -1 in found else found - _leaders
+    adopted = set[int]() if -1 in found else found - _leaders
+    for pid in tuple(adopted):
+        process = _process(pid)
+        if process is None or (process.state == "Z" and process.session != os.getsid(0)):
+            _reap(pid)
+            adopted.discard(pid)
+    return adopted
 
 
 def is_no_orphan(pid: int) -> None:

@@ -34,8 +34,12 @@ class Masks:
 
     def lift(self, masked: Iterable[Path], used: str) -> None:
         """Give up places; those that nobody needs any more are free again, but those `used` by others' sandboxes."""
-        for path in masked:
-            if self._release(path) and is_mask(path) and str(path) not in used:
+        self.clear([path for path in masked if self._release(path)], used)
+
+    def clear(self, left: Iterable[Path], used: str) -> None:
+        """Take away those that nobody needs, here or in the sandboxes of others, by whomever they were made."""
+        for path in left:
+            if path not in self._users and is_mask(path) and str(path) not in used:
                 with suppress(OSError):
                     path.rmdir() if path.is_dir() else path.unlink()
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from flowchat.tools.attended import Attended
 from flowchat.tools.concealing import conceal
-from flowchat.tools.descent import KEPT, MARK, adopt_orphans, is_gone, is_no_orphan
+from flowchat.tools.descent import KEPT, MARK, adopt_orphans, is_gone, is_no_orphan, orphans
 from flowchat.tools.environment import attended_environment, child_environment, search_path, shown
 from flowchat.tools.program import PIPE_GRACE_SECONDS, Program, Started
 from flowchat.tools.program import settled as settled
@@ -134,6 +134,7 @@ def _hand_over(command: Sequence[str], text: bytes, variables: Mapping[str, str]
         process.communicate()
     finally:
         is_gone(process.pid)
+        orphans()  # a clipboard's keeper that another has relieved
     return process.returncode == 0
 
 

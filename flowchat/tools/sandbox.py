@@ -54,6 +54,7 @@ class Confinement:
         self._landlock, self._namespaces = landlock, namespaces
         self._trial: asyncio.Task[Sandbox] | None = None
         self._walls: Walls | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def known(self) -> Sandbox | None:
@@ -75,6 +76,10 @@ class Confinement:
             self._trial = asyncio.get_running_loop().create_task(self._try())
         return self._trial
 
+    def tidy(self, workspace: Path) -> None:
+        """Begin to try, and then to take away what a flowchat that was killed has left standing in a workspace."""
+        self._tidying = self._tidying or asyncio.get_running_loop().create_task(self._tidy(workspace))
+
     @asynccontextmanager
     async def around(self, argv: Sequence[str], workspace: Path, network: bool = False) -> AsyncGenerator[tuple[Spawn, "Guard"]]:
         """How to start a command within the walls, and what they guard; the command must have ended, or been told to, by the end.
@@ -94,6 +99,8 @@ class Confinement:
 
     async def close(self) -> None:
         """Once no command runs any more."""
+        if self._tidying is not None:
+            await asyncio.wait({self._tidying})
         if self._trial is not None:
             await asyncio.wait({self._trial})
         if self._walls is not None:
@@ -102,6 +109,10 @@ class Confinement:
             await self._walls.settled()
             await asyncio.to_thread(shutil.rmtree, self._walls.temporary, True)
             self._walls = None
+
+    async def _tidy(self, workspace: Path) -> None:
+        if (await self.probe()).tier == "full" and self._walls is not None:
+            await self._walls.tidy(workspace)
 
     # --- how strong they are -----------------------------------------------------------------------------------------
     async def _try(self) -> Sandbox:

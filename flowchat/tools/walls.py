@@ -14,7 +14,7 @@ from pwd import getpwuid
 from flowchat.tools import bubblewrap, seatbelt
 from flowchat.tools.bubblewrap import View
 from flowchat.tools.environment import child_environment
-from flowchat.tools.guard import Found, Guard, check, find_repositories, is_bare, survey
+from flowchat.tools.guard import NAMES_ALWAYS, Found, Guard, check, find_repositories, is_bare, survey
 from flowchat.tools.masks import Masks, is_mask, mounts_of_sandboxes
 from flowchat.tools.process import settled
 from flowchat.tools.sandbox import Tier
@@ -80,6 +80,14 @@ class Walls:
         finally:
             self._search_again(folders)
             self._lift(guard, masked, work_trees)
+
+    async def tidy(self, workspace: Path) -> None:
+        """Take away the masks that a flowchat that was killed has left in a workspace; looks further only where there is one."""
+        if any(is_mask(workspace / name) for name in (*NAMES_ALWAYS, ".git")):
+            with suppress(Unprotectable):
+                guard = survey({workspace: await self._found(workspace)}, self._home, is_mask)
+                left = [path for path, _ in guard.masked if is_mask(path)]
+                self._masks.clear(left, await asyncio.to_thread(mounts_of_sandboxes))
 
     def plain(self, tier: Tier, argv: Sequence[str], workspace: Path) -> Spawn:
         """How to start a command in a folder in which there is nothing to guard."""

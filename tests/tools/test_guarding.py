@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,3 +165,27 @@ async def test_the_model_hears_of_what_a_change_of_branch_could_not_bring(
     bench.workspace = work
     outcome = await Shell(confinement=confinement).run({"command": "git checkout -q other"}, bench.desk())
     assert (outcome.status, outcome.content.splitlines()[-1].partition(":")[0]) == ("ok", f"[{work}/.vscode is protected")
+
+
+async def test_what_a_killed_flowchat_has_left_standing_is_gone_before_the_next_command(
+    confinement: Confinement, base: Path, work: Path
+) -> None:
+    (work / "sub").mkdir()
+    git(work / "sub", "init", "-q", "--template=")
+    before = sorted(map(str, work.rglob("*")))
+    script = (
+        "import asyncio, os, pathlib, signal\nfrom flowchat.tools.sandbox import Confinement\n"
+        "async def die():\n"
+        f"  async with Confinement(os.environ).around(['true'], pathlib.Path({str(work)!r})):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(die())"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False
+    )
+    assert (killed.returncode, (work / ".vscode").is_dir(), (work / "sub/.envrc").is_dir()) == (-9, True, True)
+    assert git(work, "status", "--short").split() == ["??", "sub/"]
+    next_one = Confinement({**os.environ, "HOME": str(base / "person")})
+    next_one.tidy(work)
+    await next_one.close()
+    assert sorted(map(str, work.rglob("*"))) == before

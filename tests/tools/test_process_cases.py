@@ -202,6 +202,23 @@ async def test_the_dead_that_nobody_waits_for_are_no_survivors() -> None:
     assert (ended.timed_out, marked(), dead_children() - before) == (True, [], set())
 
 
+async def test_the_dead_that_a_program_leaves_us_are_buried_while_it_goes_on() -> None:
+    script = (
+        "import os, time\nfor _ in range(20):\n  if os.fork() == 0:\n    if os.fork() == 0: os.setsid(); time.sleep(0.1)"
+        "\n    os._exit(0)\n  os.wait()\ntime.sleep(0.5); print('up', flush=True); time.sleep(60)"
+    )
+    before, up = dead_children(), asyncio.Event()
+    task = asyncio.create_task(run([sys.executable, "-c", script], Path("/"), None, lambda text: up.set()))
+    async with asyncio.timeout(10):
+        await up.wait()
+        while dead_children() - before:
+            await asyncio.wait({task}, timeout=0.05)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    await settled()
+
+
 def dead_children() -> set[str]:
     """Children of this process that ended and that nobody waited for."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
