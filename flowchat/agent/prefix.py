@@ -33,6 +33,8 @@ class Match(NamedTuple):
 
     def tokens_upto(self, part: int) -> int:
         """The tokens up to the end of a part of this request: of what both begin with, as the one before was counted."""
+        if part == len(self.now.ends) - 1 and self.now.input:
+            return self.now.input
         base = begin = 0
         if self.before is not None and self.before.input and self.same >= 0 and not self.is_other_model:
             base = self.before.tokens_upto(min(part, self.same))

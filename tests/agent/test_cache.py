@@ -1,6 +1,8 @@
 """The cache doctor: what it predicts is what a provider that keeps the longest prefix reports; what broke it has its cause."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowchat.agent.cache import (
     FIRST,
@@ -13,12 +15,14 @@ from flowchat.agent.cache import (
     dollars_lost,
     segments,
 )
+from flowchat.agent.prompt import Sight, project
 from flowchat.agent.requests import sent
 from flowchat.model.model import ModelFacts, Overloaded, Refused
 from flowchat.model.scripted import Says, fails, says
 from flowchat.runtime.session import Session
 from flowchat.transcript.entries import AttemptUsed, Forked, ForkPoint, ItemRef, ItemsSet, PromptSet, Usage
 from tests.agent.caching import CachingModel
+from tests.agent.test_projection import HAPPENINGS
 from tests.desk import Desk, Sitting
 from tests.growing import READ, Grown
 
@@ -78,7 +82,9 @@ async def test_what_is_predicted_is_what_is_reported_whatever_happens(desk: Desk
     await talk.say("seven", "eight")
     await session.walk_to(talk.node("user_said", 1))
     await talk.say("nine")
-    made = [(request.sight.system, request.sight.tools, request.sight.messages) for request in sent(transcript.records())]
+    requests = list(sent(transcript.records()))
+    assert [request.ends[-1] for request in requests] == [request.used.sent_bytes for request in requests]
+    made = [(request.sight.system, request.sight.tools, request.sight.messages) for request in requests]
     assert made == [(request.system, request.tools, request.messages) for request in talk.model.asked()]
     asked = talk.asked()
     assert [one.kept for one in asked] == [one.cached for one in asked]
@@ -217,3 +223,21 @@ def test_retries_of_an_overloaded_provider_send_the_same() -> None:
     grown.user("more").run().add(AttemptUsed(grown.started, 1, 1, "run", "m", error=Overloaded.code))
     grown.add(AttemptUsed(grown.started, 1, 2, "run", "m", Usage(9_000, 3_000)))
     assert [one.cause for one in diagnose(grown.records)] == [FIRST, "failed (overloaded)", ""]
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_whatever_happened_each_request_is_made_again_as_it_was_sent(data: st.DataObject) -> None:
+    grown, made = Grown(), dict[int, Sight]()
+    for _ in range(data.draw(st.integers(1, 25))):
+        data.draw(st.sampled_from(HAPPENINGS))(grown, data.draw)
+        if data.draw(st.booleans()):
+            used = Usage(data.draw(st.integers(1, 9_000)), data.draw(st.integers(0, 9_000)))
+            made[grown.last + 1] = project(grown.branch(), grown.facts, "")
+            grown.add(AttemptUsed(1, 1, 1, "run", data.draw(st.sampled_from(["m", "n"])), used))
+    assert {request.record.seq: request.sight for request in sent(grown.records) if request.record.seq in made} == made
+    for one in diagnose(grown.records):
+        if one.line in made:
+            assert 0 <= one.kept <= one.usage.input
+            assert one.again >= 0
+            assert sum(part.tokens for part in segments(grown.records, one.line)) == one.usage.input
