@@ -236,7 +236,7 @@ def _described(message: Message, node: Seq) -> tuple[str, Seq, str]:
             texts = [piece.text if piece.blob is None else f"[{piece.blob.media}]" for piece in pieces]
             summary = next((text for text in texts if text.startswith(_SUMMARY)), None)
             if summary is not None:
-                return "checkpoint", node, summary.removeprefix(_SUMMARY)
+                return "checkpoint", node, summary.removeprefix(_SUMMARY).removesuffix("\n</summary>")
             said = _own_words(texts)
             return ("user", node, said) if said else ("context", node, "".join(texts))
         case AssistantMessage(text=text, calls=calls):

@@ -1,7 +1,8 @@
 """What of a branch the next request does not show whole: the passages that `recall` finds and reads."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -12,6 +13,7 @@ from flowchat.tools.passages import Passage, Why
 from flowchat.tools.recall import Recall
 from flowchat.transcript.entries import (
     UNREADABLE,
+    AssistantPart,
     AssistantSaid,
     Blob,
     BlobRef,
@@ -47,81 +49,98 @@ def out_of_sight(branch: Sequence[Record], checkpoint: Line | None, chosen: Chos
     What the model never heard (notices, the user's own commands) is not in it, nor reasoning; nor what recall gave: it stands
     in the entries it came from.
     """
-    upto = checkpoint[1].upto if checkpoint else 0
-    whole = chosen.pinned.union(checkpoint[1].verbatim, _never_folded(branch, upto)) if checkpoint else frozenset[Seq]()
-    edits = edited_parts(branch)
-    passages: list[Passage] = []
-    names: dict[CallId, str] = {}
-    for record in branch:
-        if record.type not in _SAID:
-            continue
-        seq, entry, is_folded = record.seq, record.entry, record.seq <= upto
-        why: Why | None = "excluded" if seq in chosen.out else "folded" if is_folded and seq not in whole else None
-        match entry:
-            case AssistantSaid():
-                names.update((f"{seq}.{index}", call.name) for index, call in enumerate(entry.calls))
-                passages += _said(record, entry, why, is_folded, chosen)
-            case ToolAnswered():
-                passages += _answered(record, entry, names.get(entry.call, "a call"), is_folded, chosen)
-            case UserSaid() if why:
-                passages += _user(record, "user", edits.get(seq, entry.parts), why)
-            case ContextAdded() if why:
-                passages += _user(record, _one_line(f"{entry.source} {entry.origin}"), entry.parts, why)
+    sorting = _Sorting(branch, checkpoint, chosen)
+    found = (sorting.passage(record) for record in branch if record.type in _SAID)
+    return [passage for passage in found if passage is not None]
+
+
+class _Sorting:
+    """Tells of each node of a branch, in its order, whether it is out of sight."""
+
+    def __init__(self, branch: Sequence[Record], checkpoint: Line | None, chosen: Chosen) -> None:
+        self._chosen, self._edits = chosen, edited_parts(branch)
+        self._upto = checkpoint[1].upto if checkpoint else 0
+        self._whole = (
+            frozenset(checkpoint[1].verbatim).union(chosen.pinned, _never_folded(branch, self._upto)) if checkpoint else ()
+        )
+        self._tools: dict[CallId, str] = {}
+
+    def passage(self, record: Record) -> Passage | None:
+        """What of the branch's next node is not shown whole."""
+        match record.entry:
+            case UserSaid(parts=parts):
+                return self._user(record, "user", self._edits.get(record.seq, parts))
+            case ContextAdded(source=source, origin=origin, parts=parts):
+                return self._user(record, _one_line(f"{source} {origin}"), parts)
+            case AssistantSaid(parts=parts):
+                return self._assistant(record, parts)
+            case ToolAnswered() as answered:
+                return self._answer(record, answered)
             case _:
-                pass
-    return passages
+                return None
+
+    def _user(self, record: Record, what: str, parts: Sequence[UserPart]) -> Passage | None:
+        why = self._why(record.seq)
+        if why is None:
+            return None
+        kept = tuple(part.blob for part in parts if isinstance(part, Blob) and _is_text(part.blob))
+        text = "".join([part.text if isinstance(part, Text) else f"[{_named(part)}]" for part in parts])
+        return Passage(record.seq, record.at_ms, what, text, why, kept) if text else None
+
+    def _assistant(self, record: Record, parts: Sequence[AssistantPart]) -> Passage | None:
+        """An answer's words if they are out of sight, and those of its calls that are."""
+        why = self._why(record.seq)
+        because, texts, count = why, list[str](), 0
+        for part in parts:
+            if isinstance(part, Call):
+                call_id, count = f"{record.seq}.{count}", count + 1
+                self._tools[call_id] = part.name
+                reason = self._why_call(call_id, record.seq)
+                if reason in ("excluded", "folded") and part.name != Recall.schema.name:
+                    texts.append(_call(part))
+                    because = because or reason
+            elif why and isinstance(part, Text) and part.text.strip():
+                texts.append(part.text)
+        return Passage(record.seq, record.at_ms, "assistant", "\n".join(texts), because) if texts and because else None
+
+    def _answer(self, record: Record, answered: ToolAnswered) -> Passage | None:
+        kept = (answered.blob,) if answered.blob is not None and _is_text(answered.blob) else ()
+        why = self._why_call(answered.call, record.seq) or ("cut" if kept else None)
+        tool = self._tools.get(answered.call, "a call")
+        if why is None or tool == Recall.schema.name:
+            return None
+        text = answered.content or answered.summary
+        return Passage(record.seq, record.at_ms, _answer_to(tool), text, why, kept, in_part=bool(kept))
+
+    def _why(self, seq: Seq) -> Why | None:
+        """Why a message, or an answer's words, are not shown whole."""
+        if seq in self._chosen.out:
+            return "excluded"
+        return "folded" if seq <= self._upto and seq not in self._whole else None
+
+    def _why_call(self, call: CallId, seq: Seq) -> Why | None:
+        """Why a call, or its answer, which is node `seq`, is not shown whole."""
+        if call in self._chosen.calls_out:
+            return "excluded"
+        if seq <= self._upto:
+            return None if call in self._chosen.calls_pinned else "folded"
+        return "pruned" if call in self._chosen.pruned else None
 
 
-def _never_folded(branch: Sequence[Record], upto: Seq) -> Iterator[Seq]:
+def _never_folded(branch: Sequence[Record], upto: Seq) -> Collection[Seq]:
     """What outlives every checkpoint, as far as it was said before this one."""
-    newest: dict[tuple[str, str], Seq] = {}
-    for record in branch:
-        if record.seq > upto:
-            break
-        if record.type == "context_added" and isinstance(added := record.entry, ContextAdded) and added.source in NEVER_FOLDED:
-            newest[added.source, added.origin] = record.seq
-    yield from newest.values()
+    newest = {
+        (record.entry.source, record.entry.origin): record.seq
+        for record in branch
+        if record.type == "context_added" and record.seq <= upto and isinstance(record.entry, ContextAdded)
+        if record.entry.source in NEVER_FOLDED
+    }
+    return newest.values()
 
 
-def _user(record: Record, what: str, parts: Sequence[UserPart], why: Why) -> Iterator[Passage]:
-    kept = tuple(part.blob for part in parts if isinstance(part, Blob) and _is_text(part.blob))
-    if text := "".join(part.text if isinstance(part, Text) else f"[{_named(part)}]" for part in parts):
-        yield Passage(record.seq, record.at_ms, what, text, why, kept)
-
-
-def _said(record: Record, said: AssistantSaid, why: Why | None, is_folded: bool, chosen: Chosen) -> Iterator[Passage]:
-    """An answer's words if they are out of sight, and those of its calls that are."""
-    texts: list[str] = []
-    reasons: list[Why] = [why] if why else []
-    count = -1
-    for part in said.parts:
-        if isinstance(part, Call):
-            count += 1
-            reason = _of_call(f"{record.seq}.{count}", is_folded, chosen)
-            if reason in ("excluded", "folded") and part.name != Recall.schema.name:
-                texts.append(_call(part))
-                reasons.append(reason)
-        elif isinstance(part, Text) and part.text.strip() and why:
-            texts.append(part.text)
-    if texts:
-        yield Passage(record.seq, record.at_ms, "assistant", "\n".join(texts), reasons[0])
-
-
-def _answered(record: Record, answered: ToolAnswered, tool: str, is_folded: bool, chosen: Chosen) -> Iterator[Passage]:
-    kept = (answered.blob,) if answered.blob is not None and _is_text(answered.blob) else ()
-    why = _of_call(answered.call, is_folded, chosen) or ("cut" if kept else None)
-    if why is not None and tool != Recall.schema.name:
-        what = _one_line(f"answer to {tool}")
-        yield Passage(record.seq, record.at_ms, what, answered.content or answered.summary, why, kept, in_part=bool(kept))
-
-
-def _of_call(call: CallId, is_folded: bool, chosen: Chosen) -> Why | None:
-    """Why a call, or its answer, is not shown whole."""
-    if call in chosen.calls_out:
-        return "excluded"
-    if is_folded:
-        return None if call in chosen.calls_pinned else "folded"
-    return "pruned" if call in chosen.pruned else None
+@lru_cache(64)
+def _answer_to(tool: str) -> str:
+    return _one_line(f"answer to {tool}")
 
 
 def _call(call: Call) -> str:

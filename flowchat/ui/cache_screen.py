@@ -136,7 +136,7 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
             return [_title("Cache", palette), [], [(f"  {LOOKING if found is None else NONE}", palette.dim)]]
         told = totals(found) if self._open is None else [_explained(self._open), self._when(self._open)]
         title = "Cache" if self._open is None else _named(self._open, found)
-        lines = [part for sentence in told for part in wrapped(sentence, width - 4)]
+        lines = [part for sentence in told if sentence for part in wrapped(sentence, width - 4)]
         return [_title(title, palette), *([(f"  {part}", palette.dim)] for part in lines), []]
 
     def _foot(self, width: int) -> list[list[Piece]]:

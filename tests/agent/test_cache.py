@@ -117,6 +117,9 @@ async def test_a_checkpoint_is_the_cause_and_what_is_read_anew_is_what_stood_beh
     assert str(last.differs) == f"message 1 (node {last.differs.node})"
     behind = [part for part in segments(talk.session.transcript.records(), last.line) if part.fate == "again"]
     assert last.again == sum(part.tokens for part in behind)
+    assert [part.beginning for part in segments(talk.session.transcript.records(), last.line) if part.what == "checkpoint"] == [
+        SUMMARY
+    ]
     assert last.again > LEAST_TOKENS
     assert dollars_lost(last, PRICED) == pytest.approx(last.again * 2.7e-6)
     assert dollars_lost(last, ModelFacts("m", "p", 1, "config", input_price=3e-6)) is None

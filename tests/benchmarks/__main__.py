@@ -5,7 +5,19 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import asking, confining, figures, finding, flooding, judging, listing, resting, starting, streaming
+from tests.benchmarks import (
+    asking,
+    confining,
+    figures,
+    finding,
+    flooding,
+    judging,
+    listing,
+    recalling,
+    resting,
+    starting,
+    streaming,
+)
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "prompt": asking.prompt,
@@ -16,6 +28,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "stream": streaming.streaming,
     "sessions": listing.many_sessions,
     "judging": judging.judging,
+    "recall": recalling.recalling,
     "idle": resting.idle,
     "sandbox": confining.sandbox,
     "floods": flooding.floods,
