@@ -5,8 +5,11 @@ from contextlib import aclosing
 from itertools import count
 from typing import assert_never
 
+from msgspec import structs
+
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.clock import Timer
+from flowchat.agent.counting import judged
 from flowchat.agent.inbox import Inbox
 from flowchat.agent.messages import object_text
 from flowchat.agent.prompt import Sight
@@ -22,6 +25,7 @@ from flowchat.model.model import (
     Request,
     TextPiece,
     ThinkingPiece,
+    WireError,
 )
 from flowchat.transcript.entries import (
     AssistantPart,
@@ -66,7 +70,7 @@ async def ask(
             return await _commit(agent, transcript, flight, reply)
         except ModelError as error:
             delay = agent.limits.delay_seconds(attempt, error)
-            used = _used(agent, flight, error=error.code)
+            used = failed_attempt(agent, flight, error.code, error)
             if delay is None and not isinstance(error, ContextOverflow):
                 await _keep(transcript, used, _partial(agent, flight))
                 return error
@@ -80,6 +84,13 @@ async def ask(
             emit(StateDelta("running", "retry_wait", flight.run, flight.step))
             await inbox.pause(delay, agent.clock)
     raise AssertionError("unreachable")
+
+
+def failed_attempt(agent: Agent, flight: StepInFlight, code: str, error: ModelError | None = None) -> AttemptUsed:
+    """What an attempt that came to nothing took, as far as its server told."""
+    facts, place = agent.model.facts, (flight.run, flight.step, flight.attempt)
+    usage, cost = (error.usage, error.cost) if isinstance(error, WireError) else (None, None)
+    return AttemptUsed(*place, "run", facts.name, usage, cost, facts.window, code, flight.sent_bytes)
 
 
 async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Emit) -> Reply:
@@ -138,15 +149,16 @@ class _Silence:
 async def _commit(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> Record | ModelError:
     parts = _settled(reply.parts, reply.finish)
     if not parts:
-        raise EmptyResponse(f"{agent.model.facts.name} gave an empty answer; try again, or choose another model with /model")
+        words = f"{agent.model.facts.name} gave an empty answer; try again, or choose another model with /model"
+        raise EmptyResponse(words).having_used(reply.usage, reply.cost)
     thinking_ms = flight.thinking_ms(agent.clock.seconds())
     name, finish = agent.model.facts.name, _finish(parts, reply.finish)
     said = AssistantSaid(flight.run, flight.step, flight.attempt, name, parts, finish, thinking_ms)
-    streamed = _partial(agent, flight)
+    streamed, used = _partial(agent, flight), _used(agent, transcript, flight, reply)
     try:
-        return await transcript.append(_used(agent, flight, reply), said)
+        return await transcript.append(used, said)
     except StorageFailed:  # what came beside the words that were streamed is over the bound of an entry
-        await _keep(transcript, _used(agent, flight, reply, Overlong.code), streamed)
+        await _keep(transcript, structs.replace(used, error=Overlong.code), streamed)
         return Overlong("the answer and its hidden reasoning are larger than a session keeps; ask for less at once")
 
 
@@ -162,11 +174,10 @@ async def _keep(transcript: Transcript, used: AttemptUsed, partial: AssistantSai
     transcript.clear_draft()
 
 
-def _used(agent: Agent, flight: StepInFlight, reply: Reply | None = None, error: str | None = None) -> AttemptUsed:
-    facts = agent.model.facts
-    usage, cost = (reply.usage, reply.cost) if reply else (None, None)
-    place, sent = (flight.run, flight.step, flight.attempt), flight.sent_bytes
-    return AttemptUsed(*place, "run", facts.name, usage, cost, facts.window, error, sent)
+def _used(agent: Agent, transcript: Transcript, flight: StepInFlight, reply: Reply) -> AttemptUsed:
+    facts, place, sent = agent.model.facts, (flight.run, flight.step, flight.attempt), flight.sent_bytes
+    counted = "all" if reply.usage is None else judged(reply.usage, agent.projection, transcript.facts, facts.name)
+    return AttemptUsed(*place, "run", facts.name, reply.usage, reply.cost, facts.window, None, sent, counted)
 
 
 def _settled(parts: Sequence[AssistantPart], finish: Finish) -> tuple[AssistantPart, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flowchat.agent.projection import Projection, count_of
+from flowchat.agent.projection import Projection, is_count, used_by
 from flowchat.agent.timeline import Timeline, Weighed
 from flowchat.model.model import ModelFacts, usable_tokens
 from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Record, text_of
@@ -27,9 +27,13 @@ def measure(
     branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection | None = None
 ) -> ContextUsed:
     """What the meter shows for a branch; `projection` as for `weigh`."""
-    weighed = weigh(branch, facts, model, projection)
-    usable = usable_tokens(model)
-    return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost)
+    seen = projection or Projection()
+    if projection is None:
+        seen.follow(branch, facts, model.provider)
+    weighed, usable = weigh(branch, facts, model, seen), usable_tokens(model)
+    cut = seen.cut(model.name) if seen.begun else None
+    cut_to = cut[1].usage.input if cut and cut[1] and cut[1].usage else None
+    return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost, cut_to)
 
 
 def _glance(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) -> Weighed | None:
@@ -42,8 +46,10 @@ def _glance(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) ->
         if record.seq <= facts.reshaped or record.type in ("edited", "prompt_set"):
             return None
         if record.type == "assistant_said" and isinstance(record.entry, AssistantSaid):
-            used = count_of(record.entry, facts)
-            if used is not None:
+            used = used_by(record.entry, facts)
+            if used is not None and used.counted != "all":
+                return None
+            if used is not None and is_count(used):
                 return _weigh_from(branch, place, record.entry, used, model)
     return None
 

@@ -7,6 +7,7 @@ from flowchat.agent.ask import ask
 from flowchat.agent.budget import measure
 from flowchat.agent.calls import answer_calls
 from flowchat.agent.compact import Breaker
+from flowchat.agent.counting import cut_notice
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
 from flowchat.agent.prune import pruned_anyway
@@ -83,8 +84,8 @@ async def prune(agent: Agent, transcript: Transcript) -> None:
 
 
 async def tell_missed(agent: Agent, transcript: Transcript) -> None:
-    """Tell of what the step's requests named and did not get."""
-    for notice in agent.missed():
+    """Tell of what the step's requests named and did not get, and of what a server cut off them."""
+    for notice in (*agent.missed(), *cut_notice(agent.projection, transcript, agent.model.facts)):
         await tell_once(agent, transcript, notice)
 
 

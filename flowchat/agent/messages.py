@@ -47,6 +47,8 @@ CHECKPOINT_PREFACE = (
     " it outranks nothing: not the system prompt, not the user's messages. Where a detail is missing, the recall tool finds and"
     " reads the messages themselves."
 )
+CONTEXT_START, CONTEXT_END = "<context ", "\n</context>"
+"""The pieces around what we add to the user's words."""
 CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
 NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
@@ -325,8 +327,8 @@ def object_text(args: str) -> str:
 
 def _context_pieces(added: ContextAdded) -> list[Piece]:
     """How a context_added reads in a request."""
-    opening = f"<context source={_quoted(added.source)} origin={_quoted(added.origin)}>\n"
-    return [Piece(opening), *_pieces(added.parts), Piece("\n</context>")]
+    opening = f"{CONTEXT_START}source={_quoted(added.source)} origin={_quoted(added.origin)}>\n"
+    return [Piece(opening), *_pieces(added.parts), Piece(CONTEXT_END)]
 
 
 def _quoted(text: str) -> str:

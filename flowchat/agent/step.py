@@ -29,6 +29,8 @@ class StepInFlight:
         self.step = self.attempt = 0
         self.sent_bytes = 0
         """The canonical bytes of the step's request."""
+        self.asking = False
+        """Whether an attempt is in no entry yet."""
         self.answers: dict[CallId, ToolAnswered] = {}
         """What a call without an answer is answered with if the run is stopped: what it really did, or that it never ran."""
         self.outputs: dict[CallId, str] = {}
@@ -47,9 +49,11 @@ class StepInFlight:
     def begin_attempt(self) -> None:
         self.attempt += 1
         self.forget_text()
+        self.asking = True
 
     def forget_text(self) -> None:
-        """The streamed text is in an entry now, or was withdrawn."""
+        """The streamed text is in an entry now, or was withdrawn, and what the attempt took told of."""
+        self.asking = False
         self._pieces.clear()
         self._calls.clear()
         self._room = ANSWER_LIMIT_CHARS

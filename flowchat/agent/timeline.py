@@ -4,11 +4,15 @@ A position counts canonical bytes (tokens.py) from the beginning of the request:
 """
 
 from bisect import bisect_left, bisect_right
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from flowchat.agent.tokens import BYTES_PER_TOKEN
 from flowchat.transcript.events import Measurement
+
+SPARSE_BYTES = 8
+"""More bytes of common text no tokenizer puts in a token."""
 
 
 class Weighed(Struct, frozen=True, gc=False):
@@ -16,6 +20,13 @@ class Weighed(Struct, frozen=True, gc=False):
 
     tokens: int
     source: Measurement
+
+
+class Count(NamedTuple):
+    """A model counted `tokens` of a request that ended at `position`."""
+
+    position: int
+    tokens: int
 
 
 class Timeline:
@@ -29,6 +40,8 @@ class Timeline:
     def __init__(self) -> None:
         self._positions: list[int] = [0]
         self._tokens: list[int] = [0]
+        self._sure: list[Count] = [Count(0, 0)]
+        """The counts of requests, each of which says more about what follows than those before it."""
         self.rate: tuple[int, int] | None = None
         """Tokens and bytes of the last request that was counted; None: none was. It outlives its count."""
 
@@ -37,20 +50,31 @@ class Timeline:
         """The last position that was counted; 0 where none is."""
         return self._positions[-1]
 
+    @property
+    def surest(self) -> Count:
+        """The count of a request that asks for most of the next one's, if that takes at least a token for SPARSE_BYTES."""
+        return self._sure[-1]
+
     def count(self, before: int, after: int, read: int, written: int) -> None:
-        """A request that ended at `before` took `read` tokens, its answer, which ends at `after`, `written`.
+        """A request that ended at `before` took `read` tokens, its answer, which ends at `after`, `written`, 0: not known.
 
         `before` stands behind every count there is, or at the last. An earlier count that is larger gives way; that happens: what
         an answer took counts its hidden reasoning, which the next request does not hold.
         """
         self.rate = read, before
         self._count(before, read)
-        self._count(after, read + written)
+        sure, position = self._sure[-1], before
+        if (read - sure.tokens) * SPARSE_BYTES >= position - sure.position:
+            self._sure.append(Count(position, read))
+        if written:
+            self._count(after, read + written)
 
     def forget(self, position: int) -> None:
         """What stands behind `position` reads differently now."""
         while self._positions[-1] > max(0, position):
             self._pop()
+        while self._sure[-1].position > max(0, position):
+            self._sure.pop()
 
     def weigh(self, position: int) -> Weighed:
         return Weighed(self.tokens_at(position), self.source_at(position))

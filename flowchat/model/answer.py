@@ -171,7 +171,8 @@ class Answer:
 def usage_of(reported: Any) -> Usage | None:
     """litellm's Usage as ours, None where it says nothing usable: missing, negative, beyond all measure, or all zero.
 
-    `prompt_tokens` includes what came from the cache and what was written to it, for Anthropic too.
+    `prompt_tokens` includes what came from the cache and what was written to it, for Anthropic too; a server that says more came
+    from the cache than it read counts them apart.
     """
     if reported is None:
         return None
@@ -186,7 +187,8 @@ def usage_of(reported: Any) -> Usage | None:
     )
     if min(counts) < 0 or not (counts[0] or counts[3]):
         return None
-    return Usage(*counts)
+    read, cached, cache_write, *written = counts
+    return Usage(read if cached <= read else read + cached + cache_write, cached, cache_write, *written)
 
 
 def _count(holder: Any, name: str) -> int:

@@ -14,7 +14,7 @@ ModelError
 """
 
 from collections.abc import AsyncGenerator
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -28,6 +28,13 @@ class _WireError(ModelError):
     def __init__(self, sentence: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(sentence)
         self.retry_after_seconds = retry_after_seconds
+        self.usage: Usage | None = None
+        self.cost: float | None = None
+
+    def having_used(self, usage: Usage | None, cost: float | None) -> Self:
+        """The same, of a request whose server told what it took although it failed."""
+        self.usage, self.cost = usage, cost
+        return self
 
 
 class AuthFailed(_WireError):

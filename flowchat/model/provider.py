@@ -188,11 +188,16 @@ class ProviderModel:
                 watch.hurry(self._patience.usage_seconds)
             if (usage := getattr(chunk, "usage", None)) is not None:
                 break
-        self._check_end(chunks, answer)
         counted = usage_of(usage)
-        reply = answer.reply(finish, counted, self._cost(usage) if counted else None)
-        if all(isinstance(part, Text) and not part.text.strip() for part in reply.parts):
-            raise self._said_nothing(reply.finish)
+        cost = self._cost(usage) if counted else None
+        try:
+            self._check_end(chunks, answer)
+            reply = answer.reply(finish, counted, cost)
+            if all(isinstance(part, Text) and not part.text.strip() for part in reply.parts):
+                raise self._said_nothing(reply.finish)
+        except WireError as error:
+            error.having_used(counted, cost)
+            raise
         yield reply
 
     def _said_nothing(self, finish: Finish) -> WireError:

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 from msgspec import structs
 
 from flowchat.agent.agent import Agent, Emit
+from flowchat.agent.ask import failed_attempt
 from flowchat.agent.budget import measure
 from flowchat.agent.compact import Breaker, draft, fold
 from flowchat.agent.inbox import Inbox, Queue, item_of
@@ -18,7 +19,6 @@ from flowchat.agent.step import StepInFlight
 from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
 from flowchat.runtime.recovery import InFlight, closing
 from flowchat.transcript.entries import (
-    AttemptUsed,
     Entry,
     Noticed,
     Outcome,
@@ -236,11 +236,8 @@ class Activity:
     def _closed(self, agent: Agent, flight: StepInFlight, outcome: Outcome, code: str | None, message: str | None) -> list[Entry]:
         partial = flight.partial("failed" if outcome == "failed" else "interrupted", agent.clock.seconds())
         entries: list[Entry] = []
-        if partial is not None:
-            facts = agent.model.facts
-            entries.append(
-                AttemptUsed(flight.run, flight.step, flight.attempt, "run", facts.name, window=facts.window, error=outcome)
-            )
+        if flight.asking:
+            entries.append(failed_attempt(agent, flight, outcome))
         entries += self._queue_after()
         branch, now = self._transcript.branch(), agent.clock.now_ms()
         ended = RunEnded(flight.run, outcome, code=code, message=message)

@@ -51,6 +51,7 @@ Finish = Literal["stop", "calls", "length", "filtered", "interrupted", "failed"]
 AnswerStatus = Literal["ok", "error", "denied", "interrupted", "not_run", "unknown"]
 Purpose = Literal["run", "title", "compact", "review", "worker"]
 Level = Literal["info", "warning", "error"]
+Counted = Literal["all", "part", "cut"]
 TitleOrigin = Literal["first_words", "generated", "user"]
 ContextSource = Literal["instructions", "environment", "mode", "skill", "file", "job", "hook", "command"]
 
@@ -247,8 +248,8 @@ class AttemptUsed(Fact, frozen=True):
     error: str | None = None
     sent_bytes: int = 0
     """The canonical bytes of a run's request; 0: not known."""
-    counted: Literal["all", "uncached", "cut"] = "all"
-    """What `usage.input` can only be a count of: all that was sent, what no cache held of it, or what the server had room for."""
+    counted: Counted = "all"
+    """What `usage.input` is of that: all, a part (what no cache held), or what was left when the server had cut it."""
 
 
 class Compacted(Fact, frozen=True):

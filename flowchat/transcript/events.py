@@ -122,6 +122,8 @@ class ContextUsed(Delta, frozen=True):
     source: Measurement
     cost: float | None = None
     """USD spent in this session so far; None as long as nothing priced was used."""
+    cut_to: int | None = None
+    """The server cut the last request down to so many tokens; None: it read all of it, as far as can be told."""
 
 
 class QueueChanged(Delta, frozen=True):

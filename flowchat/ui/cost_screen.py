@@ -1,4 +1,4 @@
-"""What this session cost, by day, run and step: tokens cached and uncached apart, and money where a price is known."""
+"""What this session cost, by purpose, model, day, run and step: tokens cached and uncached apart, and money where it is known."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,8 @@ def cost_lines(bill: Bill, palette: Palette, width: int) -> list[list[Piece]]:
     if not bill.total.spent.requests:
         return [[("  Nothing was asked of a model in this session yet.", palette.dim)]]
     lines = [_line(bill.total, palette, width)]
-    for heading, rows in (("for", bill.purposes), ("by day", bill.days), ("by run and step", bill.runs)):
+    parts = (("for", bill.purposes), ("by model", bill.models), ("by day", bill.days), ("by run and step", bill.runs))
+    for heading, rows in parts:
         if rows:
             lines += [[], [(f"  {heading}", palette.dim)], *(_line(row, palette, width) for row in rows)]
     if bill.earlier_runs:
@@ -70,7 +71,8 @@ def _notes(bill: Bill) -> Sequence[str]:
             f"the tokens of {many(spent.unpriced, 'request')} count, their cost does not."
         )
     if spent.unreported:
-        notes.append(f"{many(spent.unreported, 'request')} told no tokens.")
+        about = f": about {size(spent.untold)} were sent" if spent.untold else ""
+        notes.append(f"{many(spent.unreported, 'request')} told no tokens{about}.")
     return notes
 
 
@@ -94,7 +96,7 @@ def _line(row: Line, palette: Palette, width: int) -> list[Piece]:
     figures = (size(spent.fresh), size(spent.cached), _price(spent), size(spent.output), f"{spent.requests:,}")
     style = palette.text + palette.bold if row.depth == 0 else palette.text if row.depth == 1 else palette.dim
     cells = _label_cells(width)
-    label = cut("  " * (row.depth - 1) + row.label, cells - 1).ljust(cells)
+    label = cut("  " * (row.depth - 1) + clean(row.label), cells - 1).ljust(cells)
     shown = [
         (figure.rjust(room), palette.dim if figure in ("0", "unknown") else palette.text)
         for (_, room), figure in zip(_COLUMNS[: _shown_columns(width)], figures, strict=False)

@@ -101,6 +101,7 @@ class _Yields(IntEnum):
 
     STOP = 1
     PERCENT = auto()
+    CUT = auto()
     NO_SANDBOX = auto()
     JOBS = auto()
     COMPACTION_OFF = auto()
@@ -222,8 +223,11 @@ def _words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
             words.append(_Word(((_bar(reading, palette), level),), yields=_Yields.BAR))
         words.append(_Word(((f"{reading.percent} %", level),), yields=_Yields.PERCENT))
         assumed = " assumed" if reading.used.window_source == "assumed" else ""
-        weight = f"{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
+        about = "" if reading.used.source == "measured" else "~"
+        weight = f"{about}{size(reading.used.tokens)} of {size(reading.used.usable)}{assumed}"
         words.append(_Word(((weight, palette.text),), yields=_Yields.SIZES))
+        if reading.used.cut_to is not None:
+            words.append(_Word(((f"cut to {size(reading.used.cut_to)}", palette.bad),), yields=_Yields.CUT))
         if reading.state.compaction_off:
             words.append(_Word((("compaction off", palette.warn),), yields=_Yields.COMPACTION_OFF))
             words.append(_Word(((_WHY_OFF, palette.warn),), yields=_Yields.COMPACTION, joins=True))

@@ -1,9 +1,10 @@
-"""What a session's requests took: its attempt_used facts added up by step, run, day and purpose; pure."""
+"""What a session's requests took: its attempt_used facts added up by step, run, day, model and purpose; pure."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from flowchat.agent.tokens import tokens_of
 from flowchat.transcript.entries import AttemptUsed, Record, Seq
 from flowchat.transcript.times import local
 from flowchat.ui.figures import moment
@@ -16,7 +17,7 @@ _PURPOSES = {"run": "answers", "compact": "compactions", "title": "titles", "rev
 class Spent(Struct, frozen=True):
     """Requests and their tokens: `fresh` was read uncached, `cached` from the cache. `cost` in USD, None where no price is known.
 
-    `unpriced` requests have no price, `unreported` ones told no tokens.
+    `unpriced` requests have no price, `unreported` ones told no tokens; `untold` is about how many they were sent.
     """
 
     requests: int = 0
@@ -26,6 +27,7 @@ class Spent(Struct, frozen=True):
     cost: float | None = None
     unpriced: int = 0
     unreported: int = 0
+    untold: int = 0
 
     def __add__(self, other: "Spent") -> "Spent":
         known = [cost for cost in (self.cost, other.cost) if cost is not None]
@@ -37,6 +39,7 @@ class Spent(Struct, frozen=True):
             sum(known) if known else None,
             self.unpriced + other.unpriced,
             self.unreported + other.unreported,
+            self.untold + other.untold,
         )
 
 
@@ -53,6 +56,7 @@ class Bill(Struct, frozen=True):
 
     total: Line
     purposes: tuple[Line, ...] = ()
+    models: tuple[Line, ...] = ()
     days: tuple[Line, ...] = ()
     runs: tuple[Line, ...] = ()
     earlier_runs: int = 0
@@ -72,10 +76,11 @@ def bill(records: Iterable[Record], now_ms: int) -> Bill:
             used.append((record.at_ms, record.entry))
     days: dict[str, Spent] = {}
     purposes: dict[str, Spent] = {}
+    models: dict[str, Spent] = {}
     runs: dict[Seq, dict[str, Spent]] = {}
     for at_ms, entry in used:
         spent = _spent(entry)
-        for sums, key in ((days, _day(at_ms)), (purposes, _PURPOSES[entry.purpose])):
+        for sums, key in ((days, _day(at_ms)), (purposes, _PURPOSES[entry.purpose]), (models, entry.model)):
             sums[key] = sums.get(key, Spent()) + spent
         if entry.run:
             steps = runs.setdefault(entry.run, {})
@@ -86,6 +91,7 @@ def bill(records: Iterable[Record], now_ms: int) -> Bill:
     return Bill(
         Line("session", _sum(_spent(entry) for _, entry in used), 0),
         tuple(Line(label, spent) for label, spent in purposes.items()) if len(purposes) > 1 else (),
+        tuple(Line(name, spent) for name, spent in models.items()) if len(models) > 1 else (),
         tuple(Line(label, spent) for label, spent in reversed(days.items())),
         tuple(line for run, steps in listed for line in _run_lines(numbers.get(run, 0), began.get(run, now_ms), steps, now_ms)),
         len(runs) - len(listed),
@@ -97,8 +103,10 @@ def _spent(used: AttemptUsed) -> Spent:
     """One request; one that failed before anything was told of it took nothing that is known."""
     usage = used.usage
     if usage is None:
-        return Spent(1, unreported=0 if used.error else 1)
-    return Spent(1, usage.input - usage.cached, usage.cached, usage.output, used.cost, unpriced=int(used.cost is None))
+        told_of = not used.error
+        return Spent(1, unreported=int(told_of), untold=tokens_of(used.sent_bytes) if told_of else 0)
+    cached = min(usage.cached, usage.input)
+    return Spent(1, usage.input - cached, cached, usage.output, used.cost, unpriced=int(used.cost is None))
 
 
 def _sum(spent: Iterable[Spent]) -> Spent:

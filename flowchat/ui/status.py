@@ -10,7 +10,7 @@ from flowchat import __version__
 from flowchat.tools.rules import EFFECTS
 from flowchat.ui.context_screen import totals
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text
-from flowchat.ui.figures import from_home
+from flowchat.ui.figures import from_home, size
 
 if TYPE_CHECKING:
     from flowchat.config import Folders
@@ -68,7 +68,7 @@ def status_of(
     if session.transcript.unsaved is not None:
         first.append(Known("not saved", str(session.transcript.unsaved), bad=True))
     rows = totals(session.context.used, facts)
-    spent = [Known(label, f"{figure} ({remark})" if remark else figure) for label, figure, remark in rows]
+    spent = [*_cut(session), *(Known(label, f"{figure} ({remark})" if remark else figure) for label, figure, remark in rows)]
     files = [Known("instructions", ", ".join(from_home(str(path)) for path in greeting.instructions) or "none")]
     if folders is not None:
         begun = "" if session.transcript.head else ", from the first message on"
@@ -93,6 +93,15 @@ def rules_of(permits: "SessionPermits", more: Sequence[Path]) -> Section:
     facts += [Known("also inside", ", ".join(from_home(str(folder)) for folder in more))] if more else []
     facts += [Known("rules", f"{from_home(str(problem.origin))}: {problem.sentence}", bad=True) for problem in standing.problems]
     return Section("permissions", tuple(facts))
+
+
+def _cut(session: "Session") -> list[Known]:
+    """What a server that cuts requests leaves of them."""
+    used = session.context.used
+    if used is None or used.cut_to is None:
+        return []
+    words = f"the server read {size(used.cut_to)} of the last request: its window is smaller than {size(used.window)} tokens"
+    return [Known("cut off", f"{words}; raise it there (Ollama: num_ctx), or set it in config.toml", bad=True)]
 
 
 def _sandbox(session: "Session", sandbox: "Sandbox | None") -> list[Known]:

@@ -144,6 +144,16 @@ def test_usage_counts_what_was_cached_and_what_was_written() -> None:
     assert usage_of(reported) == Usage(input=105, cached=90, cache_write=5, output=7, reasoning=3)
 
 
+def test_a_server_that_counts_what_was_cached_beside_what_it_read_has_read_both() -> None:
+    reported = SimpleNamespace(
+        prompt_tokens=10,
+        completion_tokens=7,
+        cache_creation_input_tokens=5,
+        prompt_tokens_details=SimpleNamespace(cached_tokens=90),
+    )
+    assert usage_of(reported) == Usage(input=105, cached=90, cache_write=5, output=7)
+
+
 def test_usage_that_says_nothing_usable_is_none() -> None:
     useless = [
         None,

@@ -20,6 +20,7 @@ from flowchat.model.model import (
     WireError,
 )
 from flowchat.model.provider import Patience
+from flowchat.transcript.entries import Usage
 from tests.model.asking import ANTHROPIC, KEY, OPENAI, OVER_THE_WIRE, VLLM, heard, model_at
 from tests.model.playing import Answer, failing, playing, recorded, streamed
 
@@ -338,6 +339,13 @@ async def test_what_a_server_does_wrong_is_said_in_one_sentence(
             await server.hung_up()
         said = str(raised.value).replace(f"127.0.0.1:{server.port}", "SERVER")
         assert (type(raised.value), said, len(server.asked)) == (kind, sentence, 1)
+
+
+async def test_an_answer_that_says_nothing_tells_what_it_took() -> None:
+    async with playing(recorded("openai-empty")) as server:
+        with pytest.raises(EmptyResponse) as raised:
+            await heard(model_at(server))
+    assert raised.value.usage == Usage(input=9)
 
 
 OVERFLOWS = [

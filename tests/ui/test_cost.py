@@ -1,6 +1,8 @@
 """What a session's requests took, added up."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowchat.transcript.entries import AnyEntry, AttemptUsed, Forked, Record, RunStarted, Usage, type_name
 from flowchat.transcript.times import UNKNOWN, minute
@@ -30,6 +32,7 @@ def lines(found: Bill, width: int = 80) -> list[str]:
     return ["".join(text for text, _ in line).rstrip() for line in cost_lines(found, DARK, width)]
 
 
+Attempt = tuple[int, int, str, float | None, Usage | None, str, int]
 ONE = Spent(1, 200, 800, 50, 0.25)
 
 
@@ -76,6 +79,58 @@ def test_a_request_that_told_no_tokens_is_counted_and_said_and_one_that_failed_t
     found = bill(records, NOON)
     assert found.total.spent == Spent(2, unreported=1)
     assert lines(found)[-1] == "  1 request told no tokens."
+
+
+def test_of_requests_whose_server_told_nothing_it_says_how_much_was_sent() -> None:
+    found = bill(log(RunStarted("send", "m"), used(1, usage=None, cost=None, sent_bytes=12_800)), NOON)
+    assert found.total.spent == Spent(1, unreported=1, untold=3_200)
+    assert lines(found)[-1] == "  1 request told no tokens: about 3.2k were sent."
+
+
+def test_what_each_model_took_stands_apart_where_there_are_several() -> None:
+    other = used(1, purpose="compact", model="small\x1b[2J", cost=0.01)
+    found = bill(log(RunStarted("send", "m"), used(1), used(1, 2), other), NOON)
+    assert [(line.label, line.spent.requests) for line in found.models] == [("openai/big", 2), ("small\x1b[2J", 1)]
+    shown = lines(found)
+    assert shown[shown.index("  by model") + 1].split()[0] == "openai/big"
+    assert "\x1b" not in "".join(shown)
+    assert bill(log(RunStarted("send", "m"), used(1)), NOON).models == ()
+
+
+def test_a_server_that_says_more_came_from_its_cache_than_it_read_makes_nothing_negative() -> None:
+    found = bill(log(RunStarted("send", "m"), used(1, usage=Usage(input=10, cached=90, output=5))), NOON)
+    assert found.total.spent == Spent(1, 0, 10, 5, 0.25)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 4),
+            st.integers(1, 3),
+            st.sampled_from(["run", "title", "compact", "review", "worker"]),
+            st.sampled_from([None, 0.25, 0.5]),
+            st.sampled_from([None, USAGE, Usage(input=7, output=1)]),
+            st.sampled_from(["a", "b"]),
+            st.integers(0, 3),
+        ),
+        max_size=30,
+    )
+)
+def test_every_way_to_add_up_comes_to_the_same(
+    attempts: list[tuple[int, int, str, float | None, Usage | None, str, int]],
+) -> None:
+    records = log(*(RunStarted("send", "m") for _ in range(4)))
+    for number, (run, step, purpose, cost, usage, model, day) in enumerate(attempts, 5):
+        entry = used(run, step, number, purpose, cost, usage=usage, model=model)
+        records.append(Record(number, NOON + day * DAY_MS, None, type_name(entry), entry))
+    found, total = bill(records, NOON), Spent()
+    for parts in (found.purposes, found.models, found.days):
+        if parts:
+            assert sum((line.spent for line in parts), total) == found.total.spent
+    runs = [line for line in found.runs if line.depth == 1]
+    steps = [line for line in found.runs if line.depth == 2]
+    assert sum(line.spent.requests for line in steps) <= sum(line.spent.requests for line in runs)
+    assert sum(line.spent.requests for line in runs) == sum(1 for run, *_ in attempts if run)
 
 
 def test_before_anything_was_asked_it_says_so() -> None:

@@ -105,6 +105,16 @@ def test_an_assumed_window_a_demo_and_what_is_wrong_are_said_in_words() -> None:
     assert line(replace(IDLE, mode="bypass", state=StateDelta("idle", unsaved=True)), 40).split()[-2:] == ["bypass", "unsaved"]
 
 
+@pytest.mark.parametrize("source", ["interpolated", "extrapolated", "no_data"])
+def test_what_the_model_did_not_count_is_about_so_much(source: str) -> None:
+    assert " ~68k of 200k " in line(replace(IDLE, used=replace(USED, source=source)), 120)
+
+
+@pytest.mark.parametrize("width", [120, 80, 40])
+def test_a_server_that_cuts_requests_is_told_of_at_every_width(width: int) -> None:
+    assert " cut to 4.1k " in line(replace(IDLE, used=replace(USED, source="no_data", cut_to=4_096)), width)
+
+
 def test_a_retry_counts_down_with_its_reason() -> None:
     waiting = replace(
         WRITING,
