@@ -8,7 +8,7 @@ import msgspec
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
 from flowchat.agent.itemise import Row, cached_end, content, itemise
-from flowchat.agent.items import Change, Effect, Taken, items_in_force, named, refusal, states_before
+from flowchat.agent.items import NOTHING, Change, Chosen, Effect, Taken, chosen_on, items_in_force, named, refusal, states_before
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import checkpoint_line, prompt_of
 from flowchat.errors import Busy, CommandRefused
@@ -47,6 +47,15 @@ class Context:
             return None
         context = measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection)
         return context if self._transcript.head else msgspec.structs.replace(context, tokens=self._beginning.tokens)
+
+    @property
+    def chosen(self) -> Chosen:
+        """What is set of the items of the head's branch."""
+        facts = self._transcript.facts
+        if not facts.items:
+            return NOTHING
+        branch = self._transcript.branch()
+        return chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
 
     def rows(self) -> list[Row]:
         """The items of the next request, in its order, and those that are left out of it. Raises NoModel."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from rich.style import Style
 from textual.strip import Strip
 
+from flowchat.agent.items import NOTHING, Chosen
 from flowchat.transcript.clean import Cleaner, clean
 from flowchat.ui.figures import seconds
 from flowchat.ui.keymap import DEFAULT, Keymap
@@ -28,12 +29,16 @@ Fold: TypeAlias = Literal["line", "preview", "whole"] | bool | None
 
 
 class Look(Struct, frozen=True):
-    """How to draw: `width` of the pane in cells; `unfolded`: what holds for calls and thoughts not folded by hand."""
+    """How to draw: `width` of the pane in cells; `unfolded`: what holds for calls and thoughts not folded by hand.
+
+    `items`: what is set of single items of the conversation.
+    """
 
     width: int
     palette: Palette
     unfolded: bool = False
     keymap: Keymap = DEFAULT
+    items: Chosen = NOTHING
 
 
 class Block(Protocol):

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from flowchat.agent.items import Chosen
 from flowchat.transcript.entries import Record, UserSaid
 from flowchat.transcript.events import (
     ApprovalAsked,
@@ -147,6 +148,11 @@ class Conversation(Widget, can_focus=True):
     def use(self, palette: Palette) -> None:
         """Draw in other colours."""
         self._draw_as(replace(self._look, palette=palette))
+
+    def mark_items(self, items: Chosen) -> None:
+        """Show what is set of single items."""
+        if items != self._look.items:
+            self._draw_as(replace(self._look, items=items))
 
     def rows(self) -> list[Strip]:
         """Every row that is not folded, top to bottom; marks and the badge are not among them."""

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from textual.strip import Strip
 
+from flowchat.agent.items import NOTHING, ItemState
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import (
     AssistantPart,
@@ -21,6 +22,7 @@ from flowchat.transcript.entries import (
 )
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
 from flowchat.ui.blocks import Answer, Block, Kind, Look, Thought, is_apart
+from flowchat.ui.item_marks import marked, state_of
 from flowchat.ui.markdown import Line, strip_of_line, text_of_line
 from flowchat.ui.notes import blocks_of
 from flowchat.ui.prose import gutter_strip
@@ -111,13 +113,10 @@ class Passage:
         return start, 0
 
     def texts(self, block: int, look: Look) -> list[str]:
-        """The rows of a block as text."""
-        return [
-            text_of_line(line)
-            for index, lines in self._rows(look)
-            if index == block and not isinstance(lines, _Blank)
-            for line in lines
-        ]
+        """The rows of a block as text, without what is told of it below."""
+        found = [lines for index, lines in self._rows(look) if index == block and not isinstance(lines, _Blank)]
+        own = len(found[0]) - (self._state(self.blocks[block], look) is not None) if found else 0
+        return [text_of_line(line) for lines in found for line in lines[:own]]
 
     def _rows(self, look: Look) -> Iterator[tuple[int, Sequence[Line]]]:
         above: Kind | None = None
@@ -137,9 +136,17 @@ class Passage:
             known, version, drawn_for, lines = self._drawn[index]
             if known is block and version == block.version and drawn_for is look:
                 return lines
-        drawn = (block, block.version, look, block.draw(look))
-        self._drawn[index : index + 1] = [drawn]
-        return drawn[3]
+        lines, state = block.draw(look), self._state(block, look)
+        lines = marked(lines, state, look) if lines and state is not None else lines
+        self._drawn[index : index + 1] = [(block, block.version, look, lines)]
+        return lines
+
+    def _state(self, block: Block, look: Look) -> ItemState | None:
+        """What is set of what a block shows."""
+        if self.record is None or look.items == NOTHING:
+            return None
+        call = next((call for call, panel in self._panels.items() if panel is block), None)
+        return None if isinstance(block, Panel) and call is None else state_of(self.record.seq, call, look.items)
 
     # --- blocks ------------------------------------------------------------------------------------------------------
     def _built(self, heard: Sequence[Block]) -> list[Block]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from flowchat.ui.message_picker import Said
     from flowchat.ui.terminal import Terminal
 
+_MARKING = frozenset({"items_set", "compacted", "compaction_undone", "edited", "head_moved", "run_ended"})
+"""What may change how what is set of items reads."""
 KEPT_SECONDS = 2.0
 """How long a suspend waits for the disk; what is not on it by then is written when the process goes on."""
 
@@ -150,6 +152,7 @@ class Stage:
         self.revision.leave()
         self.panes.command.end()
         self.panes.replay(session.replay())
+        self.panes.conversation.mark_items(session.context.chosen)
         composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
         if not is_first or composer.is_blank:
             composer.load(self.workspace.writing.kept_draft() if self._is_draft(session) else session.composer_text)
@@ -163,6 +166,8 @@ class Stage:
             self.panes.replay([record for record in self.session.replay() if record.seq < event.seq])
         else:
             self.panes.show(event)
+        if isinstance(event, Record) and event.type in _MARKING and self.session is not None:
+            self.panes.conversation.mark_items(self.session.context.chosen)
         if isinstance(event, Record | StateDelta):
             self.show_standing()
 
@@ -283,6 +288,7 @@ class Stage:
             self.show_standing()
         if action == "save":
             self.panes.replay(session.replay())
+        self.panes.conversation.mark_items(session.context.chosen)
 
     # --- unsent text -------------------------------------------------------------------------------------------------
     def keep_text(self) -> None:

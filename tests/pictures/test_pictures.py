@@ -871,6 +871,21 @@ async def context_asking(stage: Stage) -> None:
     await stage.press("end", "up", "u")
 
 
+@scene("excluded", "pruned", views=((USUAL, NIGHT), (USUAL, NONE), (NARROW, DAY)))
+async def marked_items(stage: Stage) -> None:
+    stage.model.then(says("I look.", calls=[READ, ("read_file", {"path": "AGENTS.md"})]), says("Per line, that is why."))
+    (stage.workspace.path / "AGENTS.md").write_text("Money is Decimal. Round once, at the end.\n" * 20)
+    await stage.send("Why?")
+    await stage.clock.hurry(stage.session.idle())
+    context = stage.session.context
+    refs = {row.kind: row.ref for row in context.rows() if row.ref}
+    first, second = (row.ref for row in context.rows() if row.kind == "call" and row.ref)
+    await context.set((refs["user"],), "pinned")
+    await context.set((first,), "excluded")
+    await context.set((second,), "pruned")
+    await stage.shows("pruned")
+
+
 @scene("Context", "system prompt", "free", views=((USUAL, NIGHT),), exact=False)
 async def context_empty(stage: Stage) -> None:
     await stage.enter("/context")
