@@ -21,6 +21,8 @@ from flowchat.store.disk import Disk, read_file, refused
 
 FILE_LIMIT_BYTES = 256 * 1024
 """A longer file is not one of rules."""
+RULES_LIMIT = 1_000
+"""A file with more would make every call wait; then none of them is known."""
 TRIES_LIMIT = 5
 """So often a change is begun anew where the file was changed by another meanwhile."""
 Effect = Literal["allow", "ask", "deny"]
@@ -52,7 +54,8 @@ class Written(Struct, frozen=True):
 def read_written(file: Path) -> Written:
     """What a file says; a missing one says nothing. Raises nothing."""
     try:
-        return written(read_file(file, FILE_LIMIT_BYTES).decode("utf-8-sig"))
+        found = written(read_file(file, FILE_LIMIT_BYTES).decode("utf-8-sig"))
+        return found if len(found.items) <= RULES_LIMIT else Written(unread=f"it has more than {RULES_LIMIT:,} rules")
     except (FileNotFoundError, NotADirectoryError):
         return Written()
     except UnicodeDecodeError:
@@ -72,6 +75,8 @@ def written(text: str) -> Written:
             int(place[1]) if place else _last_line(text), f"not valid TOML ({error}); nothing is allowed by this file"
         )
         return Written(_forbidding(found), (trouble,))
+    except RecursionError:
+        return Written(_forbidding(found), (Trouble(1, "too deeply nested; nothing is allowed by this file"),))
     items: list[Item] = []
     troubles: list[Trouble] = []
     for key, value in table.items():
@@ -290,7 +295,7 @@ def _bytes(target: Path) -> bytes | None:
 def _table(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{file} is not valid TOML ({error}); correct it first, nothing was changed") from error
 
 

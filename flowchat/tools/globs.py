@@ -57,18 +57,42 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _translated(pattern: str) -> str:
     braces = pattern.count("{") == pattern.count("}") and "{" in pattern
-    out: list[str] = []
+    parts: list[tuple[str, str]] = []
     at, depth = 0, 0
     for found in _MEANINGFUL.finditer(pattern):
-        out.append(re.escape(pattern[at : found.start()]))
+        parts.append(_plainly(pattern[at : found.start()]))
         at = found.end()
         token = found.group()
         if token in "{},":
             meaning, depth = _brace(token, depth) if braces else (re.escape(token), depth)
+            parts.append(("other", meaning))
         else:
-            meaning = _meaning(token)
-        out.append(meaning)
-    return "".join((*out, re.escape(pattern[at:]), ")" * depth))
+            parts.append(("*" if token == "*" else "one" if token[0] in "?[" else "other", _meaning(token)))
+    return _joined([*parts, _plainly(pattern[at:]), ("other", ")" * depth)])
+
+
+def _plainly(text: str) -> tuple[str, str]:
+    return "other" if "/" in text else "one", re.escape(text)
+
+
+def _joined(parts: list[tuple[str, str]]) -> str:
+    """A star with characters and one more star behind it takes the first place where they fit: if any place does, that one
+    does, so none is tried twice."""
+    out: list[str] = []
+    at, groups = 0, 0
+    while at < len(parts):
+        kind, meaning = parts[at]
+        end = at + 1
+        while kind == "*" and end < len(parts) and parts[end][0] == "one":
+            end += 1
+        if kind == "*" and end < len(parts) and parts[end][0] == "*":
+            groups += 1  # a group looked ahead for is not tried again
+            out.append(rf"(?=([^/]*?{''.join(text for _, text in parts[at + 1 : end])}))\{groups}")
+            at = end
+        else:
+            out.append(meaning)
+            at += 1
+    return "".join(out)
 
 
 def _brace(token: str, depth: int) -> tuple[str, int]:

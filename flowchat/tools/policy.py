@@ -149,8 +149,7 @@ def parts_of(line: Line, tool: str, law: Law) -> tuple[PartVerdict, ...]:
     """The parts of a line one by one, as `flowchat policy explain` tells them."""
     found: list[PartVerdict] = []
     for number, part in enumerate(line.judged.parts):
-        strict = (rule for effect in _FORBIDDING for rule in law.of(effect, tool))
-        forbidding = next((rule for rule in strict if rule.spec is None or forbids(rule, part.argv)), None)
+        forbidding = _forbidding_part(line, number, tool, law)
         if forbidding is not None:
             found.append(PartVerdict(part.text, forbidding.effect, f"the rule {forbidding} ({forbidding.origin})", forbidding))
             continue
@@ -159,6 +158,18 @@ def parts_of(line: Line, tool: str, law: Law) -> tuple[PartVerdict, ...]:
         told = f"the rule {rule} ({rule.origin})" if rule is not None else "it only reads"
         found.append(PartVerdict(part.text, "ask" if why else "allow", why or told, rule))
     return tuple(found)
+
+
+def _forbidding_part(line: Line, number: int, tool: str, law: Law) -> Rule | None:
+    """The first rule that forbids one simple command as it stands there, or a file that it reads."""
+    argv, paths = line.judged.parts[number].argv, line.touched.named[number]
+    for effect in _FORBIDDING:
+        for rule in (rule for rule in law.rules if rule.effect == effect):
+            if names(rule, tool) and (rule.spec is None or forbids(rule, argv)):
+                return rule
+            if names(rule, "read_file") and rule.spec is not None and any(covers_path(rule, path, law.ground) for path in paths):
+                return rule
+    return None
 
 
 _PLANNING = "plan mode: nothing is written or run but what only reads; answer with the plan, and the user can change the mode"

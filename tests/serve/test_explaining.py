@@ -76,6 +76,15 @@ def test_without_rules_it_says_what_holds(tmp_path: Path) -> None:
             ],
         ),
         ("", "npm ci", ["asks: it runs a command", "  ask    npm ci  ('npm' is not known to only read)"]),
+        (
+            "",
+            "ls && cat secrets/key",
+            [
+                "denied: the rule Read(secrets/**) (~/permissions.toml:3)",
+                "  allow  ls  (it only reads)",
+                "  deny   cat secrets/key  (the rule Read(secrets/**) (~/permissions.toml:3))",
+            ],
+        ),
         ("Read", "secrets/key", ["denied: the rule Read(secrets/**) (~/permissions.toml:3)"]),
         ("edit_file", ".git/config", ["asks: it writes a protected path (.git)"]),
         ("write_file", "/etc/hosts", ["asks: it writes outside the workspace"]),

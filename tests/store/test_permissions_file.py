@@ -67,6 +67,17 @@ def test_of_a_file_that_is_not_toml_what_forbids_counts_and_nothing_that_allows(
     assert found.troubles[0].sentence.endswith(NOT_TOML)
 
 
+def test_a_file_of_very_many_rules_or_brackets_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "many.toml").write_text("deny = [" + '"shell(rm)",' * 1_001 + "]")
+    (tmp_path / "deep.toml").write_text('deny = ["shell(rm)"]\nallow = ' + "[" * 50_000)
+    assert read_written(tmp_path / "many.toml") == Written(unread="it has more than 1,000 rules")
+    assert read_written(tmp_path / "deep.toml") == Written(
+        (Item("deny", "shell(rm)", 1),), (Trouble(1, "too deeply nested; nothing is allowed by this file"),)
+    )
+    with pytest.raises(UsageError, match="nothing was changed"):
+        add_item(tmp_path / "deep.toml", "allow", "shell(x)")
+
+
 def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b'deny = ["\xff"]')
     (tmp_path / "folder").mkdir()

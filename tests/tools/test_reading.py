@@ -242,6 +242,11 @@ async def test_a_search_may_not_enter_what_is_no_folder_of_files(bench: Bench) -
         ("a,b", ["a,b"], ["a", "b"]),
         ("a.b(c)+[", ["a.b(c)+["], ["axb(c)+["]),
         ("x\ny", ["x\ny"], ["x"]),
+        ("*a*b", ["aab", "xaxb", "abab"], ["ba", "a/b"]),
+        ("a*b?*[cd]*e", ["abxce", "abbxxdxe", "axbbxcde"], ["abce", "abx/ce", "abxc"]),
+        ("*/*a*/x", ["b/bab/x"], ["b/x", "a/x"]),
+        ("{*a*,b*}c", ["ac", "xaxc", "bxc"], ["xc"]),
+        ("*a*a*a*a*a*a*a*a*ab", [f"{'a' * 200}b"], ["a" * 250]),
     ],
 )
 def test_patterns_mean_what_they_do_elsewhere(pattern: str, fits: list[str], fits_not: list[str]) -> None:
