@@ -48,7 +48,8 @@ class Folding:
         await self._ready()
 
         async def kept(proposal: Proposal) -> Proposal:
-            await self._transcript.append(*proposal.spent)
+            if proposal.spent:
+                await self._transcript.append(*proposal.spent)
             return proposal
 
         self._drawing = self._activity.fold(lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), kept)
@@ -122,7 +123,8 @@ class Folding:
         await self._ready()
 
         async def told(proposal: Proposal) -> str:
-            await self._transcript.append(*proposal.spent)
+            if proposal.spent:
+                await self._transcript.append(*proposal.spent)
             return self._handed(proposal)
 
         return await asyncio.shield(

@@ -1,0 +1,95 @@
+"""A compaction by hand with what the user makes of it: scored, pinned, handed off."""
+
+import json
+
+import pytest
+
+from flowchat.agent.recall_score import NoScore
+from flowchat.model.model import ModelFacts, Overloaded
+from flowchat.model.scripted import Step, fails, says, waits
+from flowchat.transcript.entries import AttemptUsed, Compacted, Usage
+from tests.desk import Desk, Sitting
+
+SMALL = ModelFacts("scripted", "scripted", 20_000, "config", max_output=2_000)
+SUMMARY = says("## Done\n- port 8431\n- the rest\n\n## User directives\n- Use port 8431.", usage=Usage(100, 0, 10))
+ASKS = says(json.dumps([{"question": "Which port?", "answer": "8431"}]), usage=Usage(50, 0, 5))
+KNOWS = says('{"1": "8431"}', usage=Usage(20, 0, 2))
+
+
+async def sitting(desk: Desk, *steps: Step) -> Sitting:
+    """Two turns have been said; `steps` are what compacting is answered."""
+    made = desk.open(says("One."), says("Two."), others={"compact": steps, "title": [says("A title")]}, facts=SMALL)
+    for text in ("Use port 8431.", "Go on."):
+        await made.session.send(text)
+        await desk.clock.hurry(made.session.idle())
+    return made
+
+
+def spent(made: Sitting) -> list[tuple[int, int | None]]:
+    """Attempt and input tokens of what compacting took."""
+    used = [record.entry for record in made.session.transcript.records() if record.type == "attempt_used"]
+    return [
+        (entry.attempt, entry.usage.input if entry.usage else None)
+        for entry in used
+        if isinstance(entry, AttemptUsed) and entry.purpose == "compact"
+    ]
+
+
+async def test_scoring_asks_twice_and_what_it_took_is_written_down(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, ASKS, KNOWS)
+    proposal = await made.session.folding.propose()
+    score = await made.session.folding.score(proposal, proposal.summary)
+    assert (score.right, score.asked) == (1, 1)
+    assert spent(made) == [(1, 100), (2, 50), (3, 20)]
+    assert made.session.transcript.facts.checkpoints == []
+
+
+async def test_what_a_score_that_failed_took_is_written_down_too(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, ASKS, fails(Overloaded("busy")))
+    proposal = await made.session.folding.propose()
+    with pytest.raises(NoScore, match="busy"):
+        await made.session.folding.score(proposal, proposal.summary)
+    assert spent(made) == [(1, 100), (2, 50)]
+
+
+async def test_what_is_asked_is_answered_from_the_users_words_and_what_travels_with_them(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, ASKS, KNOWS)
+    proposal = await made.session.folding.propose()
+    await made.session.folding.score(proposal, "my own words\n- a pinned line", ("- a pinned line",))
+    text = made.model.asked("compact")[-1].messages[0].pieces[0].text
+    assert text == (
+        "<summary>\nmy own words\n\n## User directives\n- Use port 8431.\n- a pinned line\n</summary>\n\n1. Which port?"
+    )
+
+
+async def test_the_checkpoint_has_the_users_words_and_the_weight_that_was_shown(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    proposal = await made.session.folding.propose()
+    record = await made.session.folding.accept(proposal, "## Done\n- port 8431\n- mine" + " more" * 80, ("- port 8431",))
+    written = record.entry
+    assert isinstance(written, Compacted)
+    assert (written.summary, written.pinned) == ("## Done\n- mine" + " more" * 80, ("port 8431",))
+    assert written.tokens_after > proposal.tokens_after + 80
+
+
+async def test_a_session_that_is_folded_whole_can_be_handed_off(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, SUMMARY)
+    await made.session.compact()
+    text = await made.session.folding.hand_off()
+    assert "- port 8431" in text
+    assert "- Use port 8431." in text
+
+
+async def test_what_is_said_while_a_proposal_is_looked_at_is_kept_when_it_is_accepted(desk: Desk) -> None:
+    held = waits("Three.")
+    made = await sitting(desk, SUMMARY)
+    proposal = await made.session.folding.propose()
+    made.model.then(held)
+    await made.session.send("Said meanwhile.")
+    await held.reached.wait()
+    held.gate.set()
+    await desk.clock.hurry(made.session.idle())
+    await made.session.folding.accept(proposal)
+    last = made.session.request_text()
+    assert "Said meanwhile." in last
+    assert "Go on." not in last
