@@ -242,11 +242,10 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             mark = f"  {glyph} {word:<8}  "
             style = palette.good if role == "good" else palette.bad
             room = max(8, width - len(mark) - 2)
-            for number, part in enumerate(wrapped(answer.question, room)):
+            for number, part in enumerate(wrapped(one_line(answer.question), room)):
                 lines.append([(mark if number == 0 else " " * len(mark), style), (part, palette.text)])
-            told = (
-                [answer.expected] if answer.right else [f"was: {answer.expected}", f"summary: {answer.given or 'says nothing'}"]
-            )
+            expected, said = one_line(answer.expected), one_line(answer.given) or "nothing of it"
+            told = [expected] if answer.right else [f"the messages say {expected}", f"the summary says {said}"]
             lines += [[(" " * len(mark), style), (part, palette.dim)] for text in told for part in wrapped(text, room)]
         return lines
 
