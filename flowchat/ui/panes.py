@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import ContextAdded, Noticed, Record
+from flowchat.transcript.entries import Compacted, ContextAdded, Noticed, Record
 from flowchat.transcript.events import (
     ApprovalAsked,
     AttemptWithdrawn,
@@ -33,7 +33,7 @@ from flowchat.ui.completion import Offer
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Edge, Level
-from flowchat.ui.figures import seconds
+from flowchat.ui.figures import seconds, size
 from flowchat.ui.find_bar import FindBar
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.listing import Column, Listing, Row
@@ -133,6 +133,9 @@ class Panes(Vertical):
                 self.conversation.show(event)
                 if isinstance(event.entry, ContextAdded | Noticed) and event.entry.source == "command":
                     self.command.placed()
+                if event.type == "compacted" and isinstance(event.entry, Compacted) and event.entry.trigger != "user":
+                    before, after = size(event.entry.tokens_before), size(event.entry.tokens_after)
+                    self.say(f"Folded to make room: {before} -> {after} tokens; /compact undo takes it back")
                 if event.is_node and not self.conversation.display:
                     self._show_conversation(True)
             case TextDelta() | ThinkingDelta() | CallDelta() | OutputDelta() | AttemptWithdrawn() | CompactionDelta():

@@ -26,6 +26,8 @@ from flowchat.ui.story import Story
 from tests.growing import Grown
 from tests.ui.telling import answer, numbered, said
 from tests.ui.test_conversation import Room, hear, in_view, text_of
+from tests.ui.test_find import Room as Finding
+from tests.ui.test_find import begun
 
 
 def folds(upto: int, summary: str = "## Done\n- x", trigger: str = "user", **more: object) -> Compacted:
@@ -80,10 +82,16 @@ async def test_a_checkpoint_stands_between_what_it_covers_which_is_folded_and_wh
     assert await told(*TALK, folds(4)) == FOLDED
 
 
-@pytest.mark.parametrize("key", ["o", "enter", "space"])
-async def test_it_unfolds_to_all_it_covers_and_folds_again(key: str) -> None:
-    assert await told(*TALK, folds(4), keys=("home", "k", "k", "k", "k", key)) == UNFOLDED
-    assert await told(*TALK, folds(4), keys=("home", "k", "k", "k", "k", key, key)) == FOLDED
+async def test_it_unfolds_to_all_it_covers_and_folds_again() -> None:
+    room = Room()
+    async with room.run_test(size=(60, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        room.pane.focus()
+        await pilot.pause()
+        await pilot.press("k", "k", "k", "enter")
+        assert text_of(room.pane) == UNFOLDED
+        await pilot.press("space")
+        assert text_of(room.pane) == FOLDED
 
 
 async def test_a_click_on_its_line_unfolds_it_and_what_was_painted_below_stays_below() -> None:
@@ -215,12 +223,12 @@ async def test_unfolding_shows_the_end_of_what_is_covered_above_the_line() -> No
 async def test_walking_and_the_start_of_the_conversation_stop_at_the_fold() -> None:
     room = Room()
     async with room.run_test(size=(60, 10)) as pilot:
-        hear(room.pane, numbered(*LONG, folds(20)))
+        hear(room.pane, numbered(*LONG, folds(26)))
         room.pane.focus()
         await pilot.press("home")
         await pilot.pause()
-        assert in_view(room.pane)[0].endswith("⤒ compacted  20 messages, 171k -> 9k tokens  ▸")
-        await pilot.press(*["left_square_bracket"] * 12, *["k"] * 12, "E", "y")
+        assert in_view(room.pane)[0].endswith("⤒ compacted  26 messages, 171k -> 9k tokens  ▸")
+        await pilot.press(*["left_square_bracket"] * 5, *["k"] * 3, "E", "y")
         await pilot.pause()
         assert room.copied == ["## Done\n- x"]
 
@@ -233,6 +241,59 @@ async def test_all_that_is_selected_is_what_shows() -> None:
         room.screen.selections = {room.pane: SELECT_ALL}
         assert "first" not in (room.screen.get_selected_text() or "")
         assert (room.screen.get_selected_text() or "").endswith("second\n\ntwo")
+
+
+# --- finding ---------------------------------------------------------------------------------------------------------
+HIDING = numbered(
+    *[said(f"message {number}" + (" needle" if number in (3, 4, 29) else "")) for number in range(1, 31)], folds(25)
+)
+
+
+async def test_what_is_folded_is_found_and_unfolded_and_folded_again_when_the_search_is_over() -> None:
+    room = Finding()
+    async with room.run_test(size=(60, 14)) as pilot:
+        await begun(pilot, room, HIDING)
+        before = room.view
+        await pilot.press("slash", *"needle")
+        assert room.bar.startswith("/needle  3 of 3")
+        assert "▎ message 1" not in text_of(room.panes.conversation)
+        await pilot.press("down")
+        assert room.bar.startswith("/needle  1 of 3")
+        assert any(row.endswith("message 3 needle") for row in room.view)
+        await pilot.press("down")
+        assert any(row.endswith("message 4 needle") for row in room.view)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert (room.view, "message 3 needle" in text_of(room.panes.conversation)) == (before, False)
+
+
+async def test_a_match_further_on_folds_again_what_was_unfolded_for_the_one_before() -> None:
+    room = Finding()
+    async with room.run_test(size=(60, 14)) as pilot:
+        await begun(pilot, room, HIDING, "slash", *"needle", "down", "up")
+        assert room.bar.startswith("/needle  3 of 3")
+        assert text_of(room.panes.conversation).startswith("  ⤒ compacted  25 messages")
+
+
+async def test_who_stays_at_a_match_in_what_is_folded_finds_it_unfolded() -> None:
+    room = Finding()
+    async with room.run_test(size=(60, 14)) as pilot:
+        await begun(pilot, room, HIDING, "slash", *"needle", "down", "enter", "up")
+        room.panes.come_back()
+        await pilot.pause()
+        assert any("message 3 needle" in row for row in room.view)
+
+
+async def test_a_compaction_during_a_search_changes_no_count_and_the_match_is_still_the_one_read() -> None:
+    room = Finding()
+    async with room.run_test(size=(60, 14)) as pilot:
+        await begun(pilot, room, HIDING[:-1], "slash", *"needle", "down")
+        before = room.view
+        room.hear([Record(31, 0, None, "compacted", folds(25, trigger="soft"))])
+        await pilot.pause()
+        assert room.view[:-1] == before[:-1]
+        await pilot.press("down")
+        assert any(row.endswith("message 4 needle") for row in room.view)
 
 
 # --- any size --------------------------------------------------------------------------------------------------------

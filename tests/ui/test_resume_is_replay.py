@@ -15,6 +15,7 @@ from flowchat.model.model import AuthFailed, Overloaded
 from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.ui.app import FlowchatApp
+from flowchat.ui.panes import Panes
 from tests.desk import HandClock
 from tests.staging import FACTS, app_on, pane_rows, session_of, until, workspace_at
 
@@ -113,6 +114,39 @@ async def compacted(stage: Stage) -> None:
     await stage.say("Third.")
 
 
+async def compacted_twice(stage: Stage) -> None:
+    await compacted(stage)
+    await stage.session.compact()
+    await stage.say("Fourth.")
+
+
+async def undone_and_redone(stage: Stage) -> None:
+    await compacted(stage)
+    await stage.session.folding.undo()
+    await stage.session.folding.redo()
+    await stage.say("Fourth.")
+
+
+async def compacted_on_another_branch(stage: Stage) -> None:
+    """A message behind what is folded is sent again: the checkpoint holds there, too."""
+    await compacted(stage)
+    await stage.session.edit(stage.session.user_messages()[-1].seq, "Third, but other.", "resend")
+    await stage.rest()
+
+
+async def compacted_and_edited(stage: Stage) -> None:
+    """A message in what is folded reads otherwise: the checkpoint holds no more."""
+    await compacted(stage)
+    await stage.session.edit(stage.session.user_messages()[0].seq, "First, laid over.", "save")
+    stage.app.get_default_screen().query_one(Panes).replay(stage.session.replay())
+    await stage.pilot.pause()
+
+
+async def compacted_by_itself(stage: Stage) -> None:
+    for number in range(6):
+        await stage.say(f"Message {number}: " + "word " * 1_200)
+
+
 async def branched(stage: Stage) -> None:
     await two_turns(stage)
     first = stage.session.user_messages()[0].seq
@@ -145,6 +179,21 @@ RUNS: dict[str, Callable[[], Run]] = {
     "limit": lambda: Run((says("", calls=[READ]), says("", calls=[READ])), one_turn, "step", steps=2),
     "denied call": lambda: Run((says("", calls=[WRITE]), says("As you wish.")), denied, "not in this folder"),
     "compaction": lambda: Run((says("One."), says("Two."), says("Three.")), compacted, "compacted", (says(SUMMARY),)),
+    "two compactions": lambda: Run(
+        (says("One."), says("Two."), says("Three."), says("Four.")), compacted_twice, "compacted", (says(SUMMARY), says("later"))
+    ),
+    "undo and redo": lambda: Run(
+        (says("One."), says("Two."), says("Three."), says("Four.")), undone_and_redone, "compaction restored", (says(SUMMARY),)
+    ),
+    "compaction on another branch": lambda: Run(
+        (says("One."), says("Two."), says("Three."), says("Other.")), compacted_on_another_branch, "compacted", (says(SUMMARY),)
+    ),
+    "compaction before an edit": lambda: Run(
+        (says("One."), says("Two."), says("Three.")), compacted_and_edited, "First, laid over.", (says(SUMMARY),)
+    ),
+    "automatic compaction": lambda: Run(
+        tuple(says("word " * 600) for _ in range(6)), compacted_by_itself, "compacted", tuple(says(SUMMARY) for _ in range(6))
+    ),
     "edit branch": lambda: Run((says("One."), says("Two."), says("Other one.")), branched, "Second, laid over."),
     "notice": lambda: Run((says("Cut here", finish="length"),), one_turn, "The answer was cut"),
     "cut output": lambda: Run((says("", calls=[FLOOD]), says("That was long.")), allowed, "That was long."),
