@@ -3,7 +3,6 @@
 import asyncio
 import re
 import sys
-import tempfile
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -100,6 +99,8 @@ async def find_pattern(passages: Sequence[Passage], pattern: str, ignore_case: b
 
     Raises BadArguments for what is no pattern, NotDone where it does not come to an end in time.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         paths, firsts = await asyncio.to_thread(_write_out, passages, Path(folder))
         asked = {"pattern": pattern, "ignore_case": ignore_case, "context": 0, "files": [str(path) for path, _ in paths]}
