@@ -178,6 +178,14 @@ def talked(*requests: tuple[str, int]) -> Grown:
     return grown
 
 
+def test_of_a_beginning_that_is_shorter_than_any_provider_keeps_nothing_is_expected() -> None:
+    grown = Grown().turn("one", "fine").turn("two", "fine")
+    for size, cached in ((LEAST_TOKENS - 1, 0), (LEAST_TOKENS + 99, 0), (LEAST_TOKENS + 199, 0), (LEAST_TOKENS + 299, 900)):
+        grown.user("more").run().add(AttemptUsed(grown.started, 1, 1, "run", "m", Usage(size, cached)))
+        grown.says("fine").ends()
+    assert [one.cause for one in diagnose(grown.records)] == [FIRST, "", FORGOTTEN, ""]
+
+
 def test_other_purposes_are_listed_and_held_against_nothing() -> None:
     grown = talked(("m", 0))
     grown.add(AttemptUsed(0, 0, 1, "title", "m", Usage(300, 0)))

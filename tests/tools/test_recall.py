@@ -153,6 +153,14 @@ async def test_a_pattern_that_never_ends_is_ended() -> None:
         await Recall(shelf.look, pattern_seconds=0.5).run({"query": "/^(a|a)*$/"}, desk)
 
 
+async def test_a_pattern_that_fits_nearly_everything_is_searched_until_there_is_enough_and_shows_the_newest() -> None:
+    outcome = await Shelf(*(f"{number} {'x' * 400}" for number in range(5_000))).recall(query="/x+/")
+    assert outcome.summary.startswith("at least ")
+    lines = outcome.content.split("\n")
+    assert lines[0].startswith("[at least ")
+    assert lines[-3] == f"[50000] user, {AT}"
+
+
 async def test_what_is_no_pattern_is_said_back() -> None:
     with pytest.raises(BadArguments, match=r"/\(/ is not a valid pattern: .*"):
         await Shelf("(").recall(query="/(/")
