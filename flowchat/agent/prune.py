@@ -48,6 +48,14 @@ def pruned_anyway(branch: Sequence[Record], facts: SessionFacts, model: str) -> 
     return (ItemsSet(refs, "pruned"),) if refs else ()
 
 
+def pruned_in_need(branch: Sequence[Record], facts: SessionFacts) -> tuple[ItemsSet, ...]:
+    """What is written where a request must become shorter and no summary comes: however little it saves, cached or not."""
+    line = checkpoint_line(branch, facts)
+    upto = next((checkpoint.upto for at, checkpoint in facts.checkpoints if at == line), 0)
+    refs = prunable(branch, facts, line, upto, least_tokens=1)
+    return (ItemsSet(refs, "pruned"),) if refs else ()
+
+
 def _changed_from(branch: Sequence[Record], model: str) -> Seq | None:
     """The node from which on the next request reads otherwise than the last, 0: from the beginning; None: it goes on with it."""
     targets: list[Seq] = []

@@ -4,6 +4,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
 from flowchat.agent.compact import Breaker, compact, unanswered_checkpoint
 from flowchat.agent.proposal import CompactionFailed, CompactTrigger, NothingToCompact
+from flowchat.agent.prune import pruned_in_need
 from flowchat.agent.step import StepInFlight, failed
 from flowchat.model.model import usable_tokens
 from flowchat.transcript.entries import Noticed, RunEnded
@@ -21,8 +22,8 @@ async def make_room(
 ) -> RunEnded | None:
     """Compact inside the run, at most once between two answers.
 
-    Where that fails the run goes on if the request still fits, with a notice, else it ends. Where there is nothing to fold
-    nothing has failed.
+    Where that fails the run goes on if the request still fits, once what is old and large has lost its content, with a notice;
+    else it ends. Where there is nothing to fold nothing has failed.
     """
     if unanswered_checkpoint(transcript):
         return failed(flight, flight.step - 1, "thrash", THRASH)
@@ -33,7 +34,7 @@ async def make_room(
         return failed(flight, flight.step - 1, "context_overflow", _too_long(agent)) if must else None
     except CompactionFailed as error:
         breaker.failures += 1
-        if must:
+        if must and not await _prune(agent, transcript):
             return failed(flight, flight.step - 1, "compaction_failed", str(error))
         await transcript.append(Noticed("warning", "compaction", f"Compaction failed; the run continues: {error}"))
         return None
@@ -42,6 +43,15 @@ async def make_room(
     if weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens > limit:
         return failed(flight, flight.step - 1, "thrash", THRASH)
     return None
+
+
+async def _prune(agent: Agent, transcript: Transcript) -> bool:
+    """Leave out what is old and large; whether that was something, and the request fits now."""
+    lines = pruned_in_need(transcript.branch(), transcript.facts)
+    if lines:
+        await transcript.append(*lines)
+    model = agent.model.facts
+    return bool(lines) and weigh(transcript.branch(), transcript.facts, model, agent.projection).tokens <= usable_tokens(model)
 
 
 def _too_long(agent: Agent) -> str:

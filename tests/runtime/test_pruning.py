@@ -1,8 +1,9 @@
 """Old answers lose their content in requests when the provider's cache is lost anyway, and only then."""
 
 from flowchat.agent.agent import Limits
-from flowchat.model.scripted import Step, says
-from flowchat.transcript.entries import Compacted, ItemRef, ItemsSet, ToolAnswered, Usage, UserSaid
+from flowchat.model.model import ModelFacts, Refused
+from flowchat.model.scripted import Step, fails, says
+from flowchat.transcript.entries import Compacted, ItemRef, ItemsSet, Noticed, RunEnded, ToolAnswered, Usage, UserSaid
 from tests.desk import Desk, Sitting
 
 BIG = "a line of a file\n" * 900
@@ -21,7 +22,7 @@ async def worked(desk: Desk, runs: int, **given: object) -> Sitting:
     steps: list[Step] = []
     for number in range(runs):
         steps += [says("", calls=[*read, *read], usage=used(number)), says("read", usage=used(number + 1))]
-    sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(titles=False), **given)
+    sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(soft_percent=100, titles=False), **given)
     for number in range(runs):
         await sitting.session.send(f"read it, {number}")
         await sitting.session.idle()
@@ -74,3 +75,21 @@ async def test_what_a_checkpoint_keeps_is_pruned_with_it_and_whole_again_when_it
     assert sitting.session.request_text().count(LEFT_OUT) == len(kept) > 1
     await sitting.session.folding.undo()
     assert sitting.session.request_text() == before
+
+
+async def test_a_run_whose_compaction_fails_goes_on_when_what_is_old_and_large_is_left_out(desk: Desk) -> None:
+    room = ModelFacts("small", "scripted", 44_000, "config", max_output=2_000)
+    refused = {"compact": [fails(Refused("no summary today"))]}
+    sitting = await worked(desk, 5, others=refused, facts=room)
+    last = sitting.branch(RunEnded)[-1]
+    assert (last.outcome, last.code) == ("completed", None)
+    (line,) = lines(sitting)
+    assert (line.state, line.with_checkpoint, len(line.items)) == ("pruned", None, 4)
+    assert any("the run continues: the summary failed: no summary today" in notice.text for notice in sitting.branch(Noticed))
+
+
+async def test_a_run_whose_compaction_fails_ends_where_pruning_does_not_make_room_either(desk: Desk) -> None:
+    room = ModelFacts("small", "scripted", 26_000, "config", max_output=2_000)
+    sitting = await worked(desk, 3, others={"compact": [fails(Refused("no summary today"))] * 3}, facts=room)
+    assert lines(sitting) == []
+    assert (sitting.branch(RunEnded)[-1].outcome, sitting.branch(RunEnded)[-1].code) == ("failed", "compaction_failed")
