@@ -186,8 +186,10 @@ class _Places:
 
     def stays(self, words: Sequence[Word]) -> bool:
         """Whether a word names the workspace, for a program that runs in it."""
-        here = [word for word in words if posixpath.normpath(word.text) in (".", self._workspace) and not word.pattern]
-        return bool(here) and self._now == {""} and not self.lost
+        here = [word for word in words if ".." not in word.text and not word.pattern]
+        return (
+            any(posixpath.normpath(word.text) in (".", self._workspace) for word in here) and self._now == {""} and not self.lost
+        )
 
     def lead(self, path: str) -> list[str]:
         if path == "/dev/null" or path == "-":
@@ -197,10 +199,18 @@ class _Places:
         return [posixpath.join(place, path) for place in sorted(self._now)]
 
     def move(self, target: str, joint: str) -> str:
-        if posixpath.normpath(target) in (".", self._workspace) and self._now == {""}:
+        if posixpath.normpath(target) in (".", self._workspace) and ".." not in target and self._now == {""}:
             return ""
-        if joint == "|" or target == "-" or len(self._now) > FOLDERS_LIMIT:
+        if joint == "|" or target == "-" or len(self._now) > FOLDERS_LIMIT or self._is_unclear(target):
             return "where cd leads to does not show"
         self._before |= self._now
-        self._now = set(self.lead(target))
+        self._now = {"" if place == "." else place for place in map(posixpath.normpath, self.lead(target))}
         return ""
+
+    def _is_unclear(self, target: str) -> bool:
+        """Whether `..` may lead back from a link, or from where it leads: bash takes the first that is there."""
+        names = [name for name in target.split("/") if name not in ("", ".")]
+        below = [name for name in names if name != ".."]
+        if target.startswith(("/", "~")):
+            return len(below) < len(names)
+        return names[len(names) - len(below) :] != below or (len(below) < len(names) and bool(below) and self._now != {""})
