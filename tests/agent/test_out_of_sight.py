@@ -1,10 +1,12 @@
 """What the next request does not show whole: exactly that is out of sight, and nothing of other branches."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowchat.agent.items import chosen_on, items_in_force
 from flowchat.agent.out_of_sight import out_of_sight
-from flowchat.agent.prompt import edits_of, line_in_force, line_of
+from flowchat.agent.prompt import edited_parts, edits_of, line_in_force, line_of, project
 from flowchat.tools.passages import Passage
 from flowchat.transcript.entries import (
     AssistantSaid,
@@ -23,8 +25,10 @@ from flowchat.transcript.entries import (
     Thinking,
     ToolAnswered,
     UserSaid,
+    text_of,
 )
-from tests.growing import Grown
+from tests.agent.test_projection import HAPPENINGS, Draw
+from tests.growing import Grown, texts
 
 LOG = BlobRef("f" * 64, 90_000, "text/plain")
 IMAGE = BlobRef("e" * 64, 90_000, "image/png", (10, 10))
@@ -166,3 +170,44 @@ def test_what_an_entry_is_stays_one_short_line(text: str) -> None:
     [passage] = unseen(folded(Grown().add(ContextAdded("file", text, (Text("content"),)))))
     assert "\n" not in passage.what
     assert len(passage.what) <= 200
+
+
+def set_aside(grown: Grown, draw: Draw) -> None:
+    nodes = [
+        record for record in grown.branch() if record.type in ("user_said", "assistant_said", "tool_answered", "context_added")
+    ]
+    if nodes:
+        record = draw(st.sampled_from(nodes))
+        parts = [None, *range(len(record.entry.parts))] if record.type == "assistant_said" else [None]
+        state = draw(st.sampled_from(["pruned", "pinned", "excluded", "restored"]))
+        put(grown, state, (record.seq, draw(st.sampled_from(parts))))
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=150)
+def test_whatever_happened_what_was_said_on_the_branch_is_in_the_request_or_out_of_sight(data: st.DataObject) -> None:
+    grown = worked().user("u3").run().says("", "read_file").answers(0, "a line\n" * 20 + "the end").says("a3").ends()
+    for _ in range(data.draw(st.integers(1, 15))):
+        data.draw(st.sampled_from([*HAPPENINGS, *[set_aside] * len(HAPPENINGS)]))(grown, data.draw)
+    sent = "\n".join(texts(project(grown.branch(), grown.facts, "p").messages))
+    passages = unseen(grown)
+    reachable = sent + "\n".join(passage.text for passage in passages)
+    edits = edited_parts(grown.branch())
+    answered = set[str]()
+    for record in grown.branch():
+        match record.entry:
+            case UserSaid(parts=parts):
+                assert text_of(edits.get(record.seq, parts)) in reachable
+            case ContextAdded(parts=parts) | AssistantSaid(parts=parts):
+                assert text_of(parts) in reachable
+            case ToolAnswered(call=call, content=content) if call not in answered:
+                answered.add(call)
+                assert content in reachable or not is_asked(grown, call)
+    assert [passage.seq for passage in passages] == sorted({passage.seq for passage in passages})
+
+
+def is_asked(grown: Grown, call: str) -> bool:
+    """Whether a call of this id is on the branch: an answer to no call is an orphan, and nothing of the conversation."""
+    said = {record.seq: record.entry for record in grown.branch() if record.type == "assistant_said"}
+    node, _, index = call.partition(".")
+    return int(node) in said and int(index) < len(said[int(node)].calls)
