@@ -85,11 +85,13 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self._made: list[_Made] = []
+        self._beside: dict[Passage, Seq] = {}
+        """What is no node's, and the node it stands behind."""
         self._undone: set[Seq] = set()
         self._edits: list[tuple[Seq, Seq]] = []
 
     def clear(self) -> None:
-        self._made, self._undone, self._edits = [], set(), []
+        self._made, self._beside, self._undone, self._edits = [], {}, set(), []
 
     @property
     def first(self) -> int:
@@ -106,7 +108,7 @@ class Checkpoints:
 
     def add(self, record: Record, made: Compacted, passages: list[Passage]) -> None:
         """Place a checkpoint's line behind the last passage it covers."""
-        place = _behind(passages, made.upto)
+        place = self._behind(passages, made.upto)
         above = max((known for known in self._made if known.place < place), key=lambda known: known.place, default=None)
         start, messages = (above.place, above.messages) if above else (0, 0)
         messages += sum(_type(passage) in _MESSAGES for passage in passages[start:place])
@@ -114,12 +116,14 @@ class Checkpoints:
             known.place += known.place >= place
         added = _Made(record, made, messages, place)
         passages.insert(place, added.passage)
+        self._beside[added.passage] = made.upto
         self._made.append(added)
         self._made.sort(key=lambda known: known.place)
         self._settle()
 
-    def undo(self, entry: CompactionUndone) -> None:
-        """One is undone, or put back."""
+    def undo(self, entry: CompactionUndone, passage: Passage, node: Seq) -> None:
+        """One is undone, or put back; `passage` says so behind a node."""
+        self._beside[passage] = node
         (self._undone.add if entry.undone else self._undone.discard)(entry.checkpoint)
         self._settle()
 
@@ -127,6 +131,17 @@ class Checkpoints:
         """A message reads otherwise: what a checkpoint before says of it is not so any more."""
         self._edits.append((seq, edited.target))
         self._settle()
+
+    def _behind(self, passages: Sequence[Passage], upto: Seq) -> int:
+        """The place behind the last passage that stands at or before a node."""
+        place = len(passages)
+        while place > 0 and not self._is_covered(passages[place - 1], upto):
+            place -= 1
+        return place
+
+    def _is_covered(self, passage: Passage, upto: Seq) -> bool:
+        node = self._beside.get(passage)
+        return passage.record is not None and (passage.record.seq if node is None else node) <= upto
 
     def _settle(self) -> None:
         """The deepest that holds, of two as deep the later, is in force; what holds no more is not to be seen."""
@@ -140,20 +155,6 @@ class Checkpoints:
         if made.seq in self._undone:
             return False
         return not any(seq > made.seq and target <= made.upto for seq, target in self._edits)
-
-
-def _behind(passages: Sequence[Passage], upto: Seq) -> int:
-    """The place behind the last passage of a node up to `upto`, and behind what stands there already beside the nodes."""
-    place = len(passages)
-    while place > 0 and not _is_covered(passages[place - 1], upto):
-        place -= 1
-    while place < len(passages) and (record := passages[place].record) is not None and not record.is_node:
-        place += 1
-    return place
-
-
-def _is_covered(passage: Passage, upto: Seq) -> bool:
-    return passage.record is not None and passage.record.is_node and passage.record.seq <= upto
 
 
 def _type(passage: Passage) -> str:

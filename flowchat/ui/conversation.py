@@ -84,11 +84,9 @@ class Conversation(Widget, can_focus=True):
         super().__init__()
         self._look, self._acts = Look(0, palette, keymap=keymap), keymap.acts("conversation")
         self._clock = clock
-        self._story = Story()
-        self._choice = Choice(self._story)
-        self._viewport = Viewport(
-            lambda: len(self._story.passages), lambda index: self._story.height(index, self._look), lambda: self._story.first
-        )
+        story = self._story = Story()
+        self._choice = Choice(story)
+        self._viewport = Viewport(lambda: len(story.passages), lambda at: story.height(at, self._look), lambda: story.first)
         self._seeking, self._found = Seeking(self._story, self._viewport, self._choice), Found()
         self._codes: tuple[Block, int] | None = None
         self._painted: list[Strip] = []
@@ -105,6 +103,8 @@ class Conversation(Widget, can_focus=True):
             case Record():
                 if not unfolding.take(story, self._viewport, self._look, event, self._clock()):
                     return
+                if event.type == "compacted" and self.text_selection is not None:
+                    self.screen.clear_selection()  # what is selected counts the passages above it
                 self._seeking.recount(event)
                 if isinstance(event.entry, UserSaid) and event.entry.delivery in ("send", "edit"):
                     self._seeking.stay()
@@ -249,8 +249,7 @@ class Conversation(Widget, can_focus=True):
     def on_focus(self) -> None:
         self._change()
 
-    def on_blur(self) -> None:
-        self._change()
+    on_blur = on_focus
 
     def _draw_as(self, look: Look, mark: Mark | None = None) -> None:
         """Change how everything is drawn; what stands at the top stays there."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 from textual import events
@@ -134,9 +135,9 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
                 self._draft.walk(act)
 
     def _leave(self, warned: bool) -> None:
-        if self._asking is not None and self._asking.is_running:
+        if self._asking is not None:
             self._asking.cancel()
-            self._said = ("The questions were stopped", "dim")
+            self._asking, self._said = None, ("The questions were stopped", "dim")
         elif (self._is_edited or self._draft.pinned) and not warned:
             self._warned = True
             self._said = (self._keymap.hint("list", "again leaves, and what you changed here is lost", "close"), "warn")
@@ -161,18 +162,18 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
     def _list_or_ask(self) -> None:
         if self._scored is not None and self._scored[:2] == (self._draft.text, self._draft.pinned):
             self._lists_answers = True
-        elif self._asking is None or not self._asking.is_running:
-            self._asking = self.run_worker(self._ask(self._draft.text, self._draft.pinned))
+        elif self._asking is None:
+            self._asking = self.run_worker(partial(self._ask, self._draft.text, self._draft.pinned))
 
     async def _ask(self, text: str, pinned: tuple[str, ...]) -> None:
         try:
-            self._scored = (text, pinned, await self._does.score(text, pinned))
-            self._tell("")
+            score = await self._does.score(text, pinned)
         except FlowchatError as error:
-            self._tell(_sentence(error), "warn")
-        finally:
             self._asking = None
-            self._show()
+            self._tell(_sentence(error), "warn")
+        else:
+            self._asking, self._scored = None, (text, pinned, score)
+            self._tell("")
 
     async def _edit_outside(self) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from textual.strip import Strip
 
-from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, CompactionUndone, Edited, Record
+from flowchat.transcript.entries import TYPES, AssistantSaid, CallId, Compacted, CompactionUndone, Edited, Record, Seq
 from flowchat.transcript.events import CallDelta, TextDelta, ThinkingDelta
 from flowchat.ui.blocks import Block, Look, Thought, is_apart
 from flowchat.ui.checkpoints import Checkpoints
@@ -27,15 +27,18 @@ class Story:
         self.checkpoints = Checkpoints()
         self._step: Passage | None = None
         self._heard: HeardStep | None = None
+        self._node: Seq = 0
 
     def clear(self) -> None:
         self.passages.clear()
         self.checkpoints.clear()
         self._step = self._heard = None
+        self._node = 0
 
     # --- what happened -----------------------------------------------------------------------------------------------
     def take(self, record: Record, now: float | None) -> bool:
         """Place a record; whether anything shows it. `now` None: it is history, and not read before it is in view."""
+        self._node = record.seq if record.is_node else self._node
         match record.type:
             case "assistant_said":
                 self._step = self._settle(record) or self._add(record)
@@ -52,9 +55,9 @@ class Story:
             case kind if kind in _SHOWN or (record.is_node and kind not in TYPES):
                 if kind == "run_ended":
                     self._drop_heard()
+                passage = self._add(record)
                 if kind == "compaction_undone" and isinstance(record.entry, CompactionUndone):
-                    self.checkpoints.undo(record.entry)
-                self._add(record)
+                    self.checkpoints.undo(record.entry, passage, self._node)
             case _:
                 return False
         return True

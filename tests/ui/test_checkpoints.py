@@ -42,6 +42,7 @@ FOLDED = """\
 ▎ second
 
   two"""
+LINE = "  · summary  what the model reads in their place  ▸"
 UNFOLDED = """\
 ▎ first
 
@@ -157,6 +158,10 @@ async def test_one_that_is_restored_folds_again() -> None:
     assert rows == f"{FOLDED}\n\n  ⤒ compaction undone\n  ⤒ compaction restored"
 
 
+async def test_one_made_after_another_was_undone_covers_that_it_was() -> None:
+    assert (await told(*TALK, folds(6), CompactionUndone(7), folds(6))).split("\n")[1:] == [LINE]
+
+
 async def test_with_the_later_one_undone_the_earlier_one_folds() -> None:
     rows = await told(*TALK, folds(4), said("third"), folds(8), CompactionUndone(9))
     assert rows == f"{FOLDED}\n\n▎ third\n\n  ⤒ compaction undone"
@@ -240,6 +245,17 @@ async def test_all_that_is_selected_is_what_shows() -> None:
         room.screen.selections = {room.pane: SELECT_ALL}
         assert "first" not in (room.screen.get_selected_text() or "")
         assert (room.screen.get_selected_text() or "").endswith("second\n\ntwo")
+
+
+async def test_what_is_selected_is_so_no_more_when_something_folds() -> None:
+    room = Room()
+    async with room.run_test(size=(60, 20)) as pilot:
+        hear(room.pane, numbered(*TALK))
+        await pilot.pause()
+        room.screen.selections = {room.pane: SELECT_ALL}
+        hear(room.pane, numbered(*TALK, folds(4))[-1:])
+        await pilot.pause()
+        assert room.screen.get_selected_text() is None
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------

@@ -294,6 +294,20 @@ async def test_escape_stops_the_questions_first() -> None:
         assert room.closed == [False]
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_folding_does_not_wait_for_the_questions(again: bool) -> None:
+    room = Room(scores=(SCORED, SCORED))
+    async with room.run_test(size=(80, 20)) as pilot:
+        room.gate.clear()
+        await strike(pilot, "s")
+        if again:
+            await strike(pilot, "escape", "s")
+        assert "  recall: asking what the summary still tells" in room.rows
+        await strike(pilot, "enter")
+        await pilot.pause()
+        assert (room.closed, len(room.asked)) == ([True], 1 + again)
+
+
 # --- what is being written below -------------------------------------------------------------------------------------
 async def test_what_is_typed_as_it_opens_goes_on_where_it_was_being_written() -> None:
     room = Room()
