@@ -64,6 +64,8 @@ class _Sorting:
             frozenset(checkpoint[1].verbatim).union(chosen.pinned, _never_folded(branch, self._upto)) if checkpoint else ()
         )
         self._tools: dict[CallId, str] = {}
+        self._folded: set[CallId] = set()
+        """Calls that are folded: whatever stands behind the checkpoint, an answer without its call is not sent."""
 
     def passage(self, record: Record) -> Passage | None:
         """What of the branch's next node is not shown whole."""
@@ -95,6 +97,8 @@ class _Sorting:
             if isinstance(part, Call):
                 call_id, count = f"{record.seq}.{count}", count + 1
                 self._tools[call_id] = part.name
+                if record.seq <= self._upto:
+                    self._folded.add(call_id)
                 reason = self._why_call(call_id, record.seq)
                 if reason in ("excluded", "folded") and part.name != Recall.schema.name:
                     texts.append(_call(part))
@@ -119,11 +123,11 @@ class _Sorting:
         return "folded" if seq <= self._upto and seq not in self._whole else None
 
     def _why_call(self, call: CallId, seq: Seq) -> Why | None:
-        """Why a call, or its answer, which is node `seq`, is not shown whole."""
+        """Why a call, or its answer, is not shown whole; `seq`: the node it stands in."""
         if call in self._chosen.calls_out:
             return "excluded"
-        if seq <= self._upto:
-            return None if call in self._chosen.calls_pinned else "folded"
+        if call in self._folded:
+            return None if call in self._chosen.calls_pinned and seq <= self._upto else "folded"
         return "pruned" if call in self._chosen.pruned else None
 
 
