@@ -105,7 +105,9 @@ def head(map_: Map, chosen: int, palette: Palette, width: int) -> list[list[Piec
     """The heading, the window as one bar in the order of the request, and what its parts take."""
     used, rows = map_.used, map_.rows
     percent = round(100 * used.tokens / max(1, used.usable))
-    figure = f"{size(used.tokens)} of {size(used.usable)}, {percent} %"
+    about = "" if used.source == "measured" else "~"
+    assumed = " assumed" if used.window_source == "assumed" else ""
+    figure = f"{about}{size(used.tokens)} of {size(used.usable)}{assumed}, {percent} %"
     cached = sum(row.tokens for row in rows if row.cached)
     hit = f"   {round(100 * cached / max(1, used.tokens))} % cached" if cached else ""
     right = figure + (hit if len(figure) + len(hit) + 16 <= width else "")
