@@ -20,7 +20,7 @@ def weigh(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, proj
     if projection is not None and not seen.begun and (glanced := _glance(branch, facts, model)) is not None:
         return glanced
     seen.follow(branch, facts, model.provider)
-    return seen.timeline(model.name).weigh(seen.end())
+    return seen.weigh(model.name)
 
 
 def measure(
@@ -32,7 +32,7 @@ def measure(
         seen.follow(branch, facts, model.provider)
     weighed, usable = weigh(branch, facts, model, seen), usable_tokens(model)
     cut = seen.cut(model.name) if seen.begun else None
-    cut_to = cut[1].usage.input if cut and cut[1] and cut[1].usage else None
+    cut_to = cut.usage.input if cut and cut.usage else None
     return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost, cut_to)
 
 

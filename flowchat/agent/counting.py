@@ -59,10 +59,10 @@ def judged(usage: Usage, seen: Projection, facts: SessionFacts, model: str) -> C
 def cut_notice(seen: Projection, transcript: Transcript, model: ModelFacts) -> Sequence[Noticed]:
     """What to tell of a server that cuts requests: the same words as long as the requests grow."""
     seen.follow(transcript.branch(), transcript.facts, model.provider)
-    cut = seen.cut(model.name)
-    if cut is None or cut[1] is None or cut[0].usage is None:
+    first = seen.first_cut(model.name) if seen.cut(model.name) else None
+    if first is None or first.usage is None:
         return ()
-    first, read = cut[0], cut[0].usage.input
+    read = first.usage.input
     assumed = "that are assumed" if model.window_source == "assumed" else "that flowchat reckons with"
     words = (
         f"{model.name} read {read:,} of about {tokens_of(first.sent_bytes):,} tokens: its server cut off the beginning of the"

@@ -1,7 +1,7 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
@@ -103,21 +103,19 @@ class Messages:
         if record.seq in self._chosen.out and record.type != "assistant_said":
             self._leave_out()
             return
-        match record.entry:
-            case UserSaid() as said:
-                self._user(record.seq, _pieces(self._edits.get(record.seq, said.parts)))
-            case ContextAdded() as added:
-                self._user(record.seq, _context_pieces(added))
-            case AssistantSaid() as said:
-                self._assistant(record.seq, said)
-            case ToolAnswered() as answered:
-                self._answer(record.seq, answered)
-            case RunStarted() as started:
-                self._begin_run(record.seq, started)
-            case RunEnded() as ended:
-                self._end_run(record.seq, ended)
-            case _:
-                pass
+        seq, entry = record.seq, record.entry
+        if isinstance(entry, ToolAnswered):
+            self._answer(seq, entry)
+        elif isinstance(entry, AssistantSaid):
+            self._assistant(seq, entry)
+        elif isinstance(entry, RunStarted):
+            self._begin_run(seq, entry)
+        elif isinstance(entry, RunEnded):
+            self._end_run(seq, entry)
+        elif isinstance(entry, UserSaid):
+            self._user(seq, _pieces(self._edits.get(seq, entry.parts)))
+        elif isinstance(entry, ContextAdded):
+            self._user(seq, _context_pieces(entry))
 
     def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted) -> None:
         """Stand in for the folded nodes: what is never folded, the summary, and what travels with it."""
@@ -181,7 +179,7 @@ class Messages:
         self._end_last_run()
         if self._sent and self._open:
             self._close()
-            self._say(Placed(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,)))
+            self._settle(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,))
         self._sent = self._left_out = False
         self._open_start = min(self._open_start, seq) if self._open else seq
         self._open_place = max(self._open_place, seq)
@@ -190,33 +188,35 @@ class Messages:
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
         self._end_last_run()
-        text = "" if seq in self._chosen.out else "".join(part.text for part in said.parts if isinstance(part, Text))
-        named = [(f"{seq}.{index}", call) for index, call in enumerate(said.calls)]
-        asked = {call_id: call for call_id, call in named if call_id not in self._chosen.calls_out}
-        if not text.strip() and not asked:
+        chosen, named = self._chosen, said.calls
+        text = "" if seq in chosen.out else "".join([part.text for part in said.parts if isinstance(part, Text)])
+        ids = [f"{seq}.{index}" for index in range(len(named))]
+        asked = [(call_id, call) for call_id, call in zip(ids, named, strict=True) if call_id not in chosen.calls_out]
+        if not asked and not text.strip():
             if named or text_of(said.parts).strip():
                 self._leave_out()
             else:  # nothing to send back, but what it was asked has been sent
                 self._sent = bool(self._open)
             return
-        calls = tuple(AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked.items())
+        calls = tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
+        thoughts = [part for part in said.parts if isinstance(part, Thinking) and part.data is not None]
         reasoning = tuple(
-            Reasoning(part.text, part.provider, part.data)
-            for part in said.parts
-            if isinstance(part, Thinking) and part.data is not None and part.provider == self._provider
+            [Reasoning(part.text, part.provider, part.data) for part in thoughts if part.provider == self._provider]
         )
         self._close()
         self._answer_user(seq, AssistantMessage(text, calls, reasoning))
-        for call_id, call in zip(asked, calls, strict=True):
+        for (call_id, _), call in zip(asked, calls, strict=True):
             self._unanswered[call_id] = len(self.settled)
-            self._say(Placed(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq))
+            self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""
         last = self.settled[-1] if self.settled else None
         left_out, self._left_out = self._left_out, False
         if not left_out or not isinstance(last, AssistantMessage):
-            self._say(*self._lead(seq), Placed(said, seq, seq, (seq,)))
+            if last is None:
+                self._say(self._lead(seq))
+            self._settle(said, seq, seq, (seq,))
             return
         text = "\n\n".join(filter(None, (last.text, said.text)))
         self.settled[-1] = AssistantMessage(text, said.calls, last.reasoning + said.reasoning)
@@ -259,18 +259,26 @@ class Messages:
     # --- settling ----------------------------------------------------------------------------------------------------
     def _close(self) -> None:
         """Settle what would stand here if the branch ended."""
-        index, ending = self.ending()
-        del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
-        self.changed = min(self.changed, index)
-        self._say(*ending)
-        self._open, self._open_origins, self._open_place, self._sent, self._ended = [], [], 0, False, None
+        if self._ended is not None:
+            index, ending = self.ending()
+            del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
+            self.changed = min(self.changed, index)
+            self._say(ending)
+        elif self._open:
+            self._settle(UserMessage(tuple(self._open)), self._open_start, self._open_place, tuple(self._open_origins))
+        if self._open:
+            self._open, self._open_origins, self._open_place = [], [], 0
+        self._sent, self._ended = False, None
 
-    def _say(self, *placed: Placed) -> None:
-        for message, start, place, origins in placed:
-            self.settled.append(message)
-            self.starts.append(start)
-            self.places.append(place)
-            self.origins.append(origins)
+    def _say(self, messages: Iterable[Placed]) -> None:
+        for placed in messages:
+            self._settle(*placed)
+
+    def _settle(self, message: Message, start: Seq, place: Seq, origins: tuple[Seq, ...] = ()) -> None:
+        self.settled.append(message)
+        self.starts.append(start)
+        self.places.append(place)
+        self.origins.append(origins)
 
     def _lead(self, seq: Seq) -> list[Placed]:
         """A user message to stand before the first answer where there is none."""
@@ -319,6 +327,8 @@ def call_of(wire: str) -> CallId:
 
 def object_text(args: str) -> str:
     """Raw argument text if it is a JSON object, else `{}`: what every provider accepts back."""
+    if args == "{}":
+        return args
     try:
         return args if isinstance(json.loads(args), dict) else "{}"
     except ValueError:

@@ -1,22 +1,32 @@
 """The projection of the branch a session stands on, kept as it grows: asked again it reads only what is new."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TypeAlias
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Placed
 from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
-from flowchat.agent.timeline import Timeline
+from flowchat.agent.timeline import Timeline, Weighed
 from flowchat.agent.tokens import fixed_bytes, message_bytes
-from flowchat.model.model import AssistantMessage
-from flowchat.transcript.entries import AssistantSaid, AttemptUsed, ItemsSet, PromptSet, Record, Seq, SessionStarted, text_of
+from flowchat.model.model import AssistantMessage, ToolMessage
+from flowchat.transcript.entries import (
+    AnyEntry,
+    AssistantSaid,
+    AttemptUsed,
+    ItemsSet,
+    PromptSet,
+    Record,
+    Seq,
+    SessionStarted,
+    text_of,
+)
 from flowchat.transcript.facts import SessionFacts
 
-MOST_BYTES_PER_TOKEN = 16
-"""No text takes fewer tokens in any tokenizer we know of, blanks aside, and none more than one a byte."""
+FEW_ANSWERS = 16
+_NOTED = frozenset({"assistant_said", "prompt_set", "session_started"})
 
 
 class Projection:
@@ -42,10 +52,11 @@ class Projection:
         self._messages = Messages("", {})
         self._edges = [0]
         """Where each settled message begins, by canonical bytes, and where the last of them ends."""
-        self._asked: list[_Asked] = []
-        """The answers whose requests were counted, of whatever model."""
-        self._timelines: dict[str, _Kept] = {}
-        self._cuts: dict[str, tuple[AttemptUsed, AttemptUsed | None]] = {}
+        self._facts = SessionFacts()
+        self._answers: list[_Answer] = []
+        self._begun_at = 0
+        """How many answers were given to another prompt."""
+        self._heard: dict[str, _Heard] = {}
 
     @property
     def begun(self) -> bool:
@@ -57,8 +68,11 @@ class Projection:
         new = self._mark.behind(branch)
         if new is None or not self._goes_on(branch, new, facts, provider):
             new = self._begin(branch, facts, provider)
+        self._facts, add = facts, self._messages.add
         for record in new:
-            self._take(record, facts)
+            add(record)
+            if record.type in _NOTED:
+                self._note(record.seq, record.entry)
         self._mark = end_of(branch)
 
     def sight(self) -> Sight:
@@ -74,21 +88,41 @@ class Projection:
     def timeline(self, model: str) -> Timeline:
         """What a model counted of this request; a count of another request is none of it."""
         self._weigh()
-        kept = self._timelines.setdefault(model, _Kept(Timeline()))
-        for asked in self._asked[kept.read :]:
-            if asked.said.model == model:
-                self._count(kept.timeline, asked)
-        kept.read = len(self._asked)
-        return kept.timeline
+        heard = self._heard.setdefault(model, _Heard())
+        for index in range(heard.answers, len(self._answers)):
+            self._hear(index, model, heard.timeline)
+        heard.answers = len(self._answers)
+        return heard.timeline
+
+    def weigh(self, model: str) -> Weighed:
+        """What its timeline says of the whole request; one that has heard of nothing yet need not begin for it."""
+        end, heard = self.end(), self._heard.get(model) or _Heard()
+        if heard.answers or len(self._answers) < FEW_ANSWERS:
+            return self.timeline(model).weigh(end)
+        latest, rate = Timeline(), None
+        for index in range(len(self._answers) - 1, -1, -1):
+            self._hear(index, model, latest)
+            rate = rate or latest.rate
+            if latest.end:
+                break
+        latest.rate = rate or heard.timeline.rate
+        return latest.weigh(end)
+
+    def cut(self, model: str) -> AttemptUsed | None:
+        """The last request to a model, if its server cut it."""
+        told = (used_by(said, self._facts) for _, said, _, _ in reversed(self._answers) if said.model == model)
+        used = next((used for used in told if used is not None and used.counted != "part"), None)
+        return used if used is not None and used.counted == "cut" else None
+
+    def first_cut(self, model: str) -> AttemptUsed | None:
+        """The first request that was cut since this projection began."""
+        told = (used_by(said, self._facts) for _, said, _, _ in self._answers if said.model == model)
+        return next((used for used in told if used is not None and used.counted == "cut"), None)
 
     @property
     def fixed(self) -> int:
         """The position the first message begins at, behind system prompt and tools."""
         return self._edges[0]
-
-    def cut(self, model: str) -> tuple[AttemptUsed, AttemptUsed | None] | None:
-        """The first request that the server of a model cut down, and the last if that was cut; None: none was."""
-        return self._cuts.get(model)
 
     def end(self) -> int:
         """The position the request ends at."""
@@ -124,71 +158,65 @@ class Projection:
         self.states = items_in_force(facts, line_of(self.checkpoint))
         self.chosen = chosen_on(branch, self.states)
         self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self.chosen)
-        self._timelines, self._asked, self._cuts = {}, [], {}
+        self._heard, self._answers = {}, []
         self._set_prompt(prompt_of(branch[:cut]))
         for record in reversed(branch[:cut]):
             if isinstance(said := record.entry, AssistantSaid) and (used := used_by(said, facts)) and is_count(used):
-                self._timelines[said.model] = kept = _Kept(Timeline())
-                _remember_rate(kept.timeline, used)
+                self._heard[said.model] = heard = _Heard()
+                heard.timeline.rate = _rate(used)
                 break
         return branch[cut:]
 
-    def _take(self, record: Record, facts: SessionFacts) -> None:
-        self._messages.add(record)
-        match record.type:
-            case "assistant_said" if isinstance(record.entry, AssistantSaid):
-                self._hear(record.seq, record.entry, used_by(record.entry, facts))
-            case "prompt_set" | "session_started" if isinstance(record.entry, PromptSet | SessionStarted):
-                self._set_prompt((record.entry.system, record.entry.tools))
-            case _:
-                pass
+    def _note(self, seq: Seq, entry: AnyEntry) -> None:
+        """What the last node says beside its messages."""
+        messages = self._messages
+        if isinstance(entry, AssistantSaid):
+            is_sent = bool(messages.places) and messages.places[-1] == seq
+            behind = len(messages.settled) if is_sent else len(messages.settled) + len(messages.ending()[1])
+            self._answers.append((seq, entry, behind, is_sent))
+        elif isinstance(entry, PromptSet | SessionStarted):
+            self._set_prompt((entry.system, entry.tools))
 
     def _set_prompt(self, prompt: Prompt) -> None:
         """Everything begins elsewhere now."""
-        for model in {asked.said.model for asked in self._asked}:
-            self.timeline(model).forget(0)
+        for heard in self._heard.values():
+            heard.timeline.forget(0)
+        self._begun_at = len(self._answers)
         self._prompt, self._edges, self._messages.changed = prompt, [fixed_bytes(*prompt)], 0
 
-    def _hear(self, seq: Seq, said: AssistantSaid, used: AttemptUsed | None) -> None:
-        """Take note of what the server of an answer counted."""
-        if used is not None and is_count(used):
-            self._asked.append(self._placed(seq, said, used))
-            if (cut := self._cuts.get(said.model)) is not None:
-                self._cuts[said.model] = cut[0], None
-        elif used is not None and used.counted == "cut":
-            first, _ = self._cuts.get(said.model, (used, used))
-            self._cuts[said.model] = first, used
-
-    def _placed(self, seq: Seq, said: AssistantSaid, used: AttemptUsed) -> "_Asked":
-        """The answer `seq`, the last node that was read, at its place among the messages."""
-        messages = self._messages
-        place = len(messages.settled) - 1
-        while place >= 0 and messages.places[place] == seq:
-            if isinstance(answer := messages.settled[place], AssistantMessage):
-                is_whole = messages.starts[place] == seq and seq not in self.chosen.out and len(answer.calls) == len(said.calls)
-                return _Asked(seq, said, used, place, answer, is_whole)
-            place -= 1
-        is_whole = not said.calls and not text_of(said.parts).strip()
-        return _Asked(seq, said, used, len(messages.settled) + len(messages.ending()[1]), None, is_whole)
-
     # --- weighing ----------------------------------------------------------------------------------------------------
-    def _count(self, timeline: Timeline, asked: "_Asked") -> None:
-        """Take what a model counted, where that was the beginning of what would be sent now."""
-        place, usage, settled = asked.place, asked.used.usage, self._messages.settled
-        assert usage is not None
-        before = self._edge(place)
-        after = before if asked.answer is None else self._edge(place + 1)
-        if asked.used.sent_bytes != before or any(edited.target < asked.seq < line for line, edited in self._edits):
-            _remember_rate(timeline, asked.used)
+    def _hear(self, index: int, model: str, timeline: Timeline) -> None:
+        """Take what a model counted for one of its answers, where that was the beginning of what would be sent now."""
+        seq, said, behind, is_sent = self._answers[index]
+        used = used_by(said, self._facts) if said.model == model else None
+        if used is None or used.usage is None or not is_count(used):
+            return
+        before, after, is_whole = self._stands(seq, said, behind) if is_sent else self._asked(said, behind)
+        if index < self._begun_at or used.sent_bytes != before or (self._edits and self._is_edited(seq)):
+            timeline.rate = _rate(used)
         else:
-            is_whole = asked.is_whole and not asked.used.error and (asked.answer is None or settled[place] is asked.answer)
-            timeline.count(before, after, usage.input, usage.output if is_whole else 0)
+            timeline.count(before, after, used.usage.input, used.usage.output if is_whole and not used.error else 0)
 
-    def _edge(self, place: int) -> int:
-        """Where message `place` begins, or would behind a message that is not settled yet."""
-        if place < len(self._edges):
-            return self._edges[place]
-        return self._edges[-1] + message_bytes(self._messages.ending()[1][0].message)
+    def _stands(self, seq: Seq, said: AssistantSaid, behind: int) -> tuple[int, int, bool]:
+        """Where an answer begins and ends, and whether it stands there as it was given."""
+        settled, place = self._messages.settled, behind - 1
+        while isinstance(settled[place], ToolMessage):
+            place -= 1
+        answer, text = settled[place], text_of(said.parts)
+        is_whole = isinstance(answer, AssistantMessage) and answer.text == text and len(answer.calls) == len(said.calls)
+        return self._edges[place], self._edges[place + 1], is_whole
+
+    def _asked(self, said: AssistantSaid, behind: int) -> tuple[int, int, bool]:
+        """Where the request ended whose answer is not sent, and whether there is nothing of it that could be."""
+        if behind < len(self._edges):
+            end = self._edges[behind]
+        else:  # the message it ended with is not settled yet
+            end = self._edges[-1] + message_bytes(self._messages.ending()[1][0].message)
+        return end, end, not said.calls and not text_of(said.parts).strip()
+
+    def _is_edited(self, seq: Seq) -> bool:
+        """Whether something that answer `seq` was given to was edited since."""
+        return any(edited.target < seq < line for line, edited in self._edits)
 
     def _weigh(self) -> tuple[int, list[Placed]]:
         """Bring the edges up to date; gives how the messages end."""
@@ -202,31 +230,21 @@ class Projection:
 
     def _forget(self, place: int) -> None:
         """What stands from message `place` on reads differently now."""
-        still = bisect_left(self._asked, place, key=lambda asked: asked.place)
-        for kept in self._timelines.values():
-            kept.timeline.forget(self._edges[place])
-            kept.read = min(kept.read, still)
+        still = bisect_right(self._answers, place, key=lambda answer: answer[2])
+        for heard in self._heard.values():
+            heard.timeline.forget(self._edges[place])
+            heard.answers = min(heard.answers, still)
 
 
-class _Asked(NamedTuple):
-    """An answer whose request was counted. `place`: that of its message, or where one would be.
-
-    `answer`: the message as it was placed, if anything of it is sent; `is_whole`: all of it is.
-    """
-
-    seq: Seq
-    said: AssistantSaid
-    used: AttemptUsed
-    place: int
-    answer: AssistantMessage | None
-    is_whole: bool
+_Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
+"""An answer, how many messages there were behind it, its calls' among them, and whether anything of it is sent."""
 
 
-class _Kept:
+class _Heard:
     """A timeline, and how many of the answers it has heard of."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        self.timeline, self.read = timeline, 0
+    def __init__(self) -> None:
+        self.timeline, self.answers = Timeline(), 0
 
 
 def used_by(said: AssistantSaid, facts: SessionFacts) -> AttemptUsed | None:
@@ -239,7 +257,5 @@ def is_count(used: AttemptUsed) -> bool:
     return used.counted == "all" and used.sent_bytes > 0 and used.usage is not None and used.usage.input > 0
 
 
-def _remember_rate(timeline: Timeline, used: AttemptUsed) -> None:
-    """What a byte of another request took says something of this one, too, unless that one held what is not ours."""
-    if (usage := used.usage) and used.sent_bytes <= usage.input * MOST_BYTES_PER_TOKEN and usage.input <= used.sent_bytes:
-        timeline.rate = usage.input, used.sent_bytes
+def _rate(used: AttemptUsed) -> tuple[int, int] | None:
+    return (used.usage.input, used.sent_bytes) if used.usage else None

@@ -13,6 +13,8 @@ from flowchat.transcript.events import Measurement
 
 SPARSE_BYTES = 8
 """More bytes of common text no tokenizer puts in a token."""
+MOST_BYTES_PER_TOKEN = 16
+"""No text takes fewer tokens in any tokenizer we know of, blanks aside, and none more than one a byte."""
 
 
 class Weighed(Struct, frozen=True, gc=False):
@@ -40,7 +42,7 @@ class Timeline:
     def __init__(self) -> None:
         self._positions: list[int] = [0]
         self._tokens: list[int] = [0]
-        self._sure: list[Count] = [Count(0, 0)]
+        self._sure: list[tuple[int, int]] = [(0, 0)]
         """The counts of requests, each of which says more about what follows than those before it."""
         self.rate: tuple[int, int] | None = None
         """Tokens and bytes of the last request that was counted; None: none was. It outlives its count."""
@@ -53,7 +55,7 @@ class Timeline:
     @property
     def surest(self) -> Count:
         """The count of a request that asks for most of the next one's, if that takes at least a token for SPARSE_BYTES."""
-        return self._sure[-1]
+        return Count(*self._sure[-1])
 
     def count(self, before: int, after: int, read: int, written: int) -> None:
         """A request that ended at `before` took `read` tokens, its answer, which ends at `after`, `written`, 0: not known.
@@ -63,9 +65,9 @@ class Timeline:
         """
         self.rate = read, before
         self._count(before, read)
-        sure, position = self._sure[-1], before
-        if (read - sure.tokens) * SPARSE_BYTES >= position - sure.position:
-            self._sure.append(Count(position, read))
+        position, tokens = self._sure[-1]
+        if (read - tokens) * SPARSE_BYTES >= before - position:
+            self._sure.append((before, read))
         if written:
             self._count(after, read + written)
 
@@ -73,7 +75,7 @@ class Timeline:
         """What stands behind `position` reads differently now."""
         while self._positions[-1] > max(0, position):
             self._pop()
-        while self._sure[-1].position > max(0, position):
+        while self._sure[-1][0] > max(0, position):
             self._sure.pop()
 
     def weigh(self, position: int) -> Weighed:
@@ -88,20 +90,28 @@ class Timeline:
         if index + 1 < len(self._positions):
             up, across = self._tokens[index + 1] - tokens, self._positions[index + 1] - at
         else:
-            up, across = self.rate or (1, BYTES_PER_TOKEN)
+            up, across = self._usual() or (1, BYTES_PER_TOKEN)
         return tokens - (-(position - at) * up // across)
 
     def source_at(self, position: int) -> Measurement:
         """How `tokens_at` knows."""
         index = bisect_left(self._positions, position)
         if index == len(self._positions):
-            return "no_data" if self.rate is None else "extrapolated"
+            return "no_data" if self._usual() is None else "extrapolated"
         if self._positions[index] != position:
             return "interpolated"
         return "measured" if index or self.end else "no_data"
 
+    def _usual(self) -> tuple[int, int] | None:
+        """What a byte takes; that of another request says something of this one, unless it held what is not ours."""
+        if self.rate is None or self.end:
+            return self.rate
+        tokens, across = self.rate
+        return self.rate if tokens <= across <= tokens * MOST_BYTES_PER_TOKEN else None
+
     def _count(self, position: int, tokens: int) -> None:
-        self.forget(position - 1)
+        if position <= self._positions[-1]:
+            self.forget(position - 1)
         while self._tokens[-1] > tokens:
             self._pop()
         self._positions.append(position)

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from flowchat.model.model import AssistantCall, AssistantMessage, Message, Piece, ToolMessage, UserMessage
+from flowchat.model.model import AssistantCall, Message, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import BlobRef, ToolSchema
 
 BYTES_PER_TOKEN = 4
 MESSAGE_TOKENS = 4
 """What a message costs beside its text (roles and separators)."""
 CALL_TOKENS = 8
+_AROUND = MESSAGE_TOKENS * BYTES_PER_TOKEN
 IMAGE_TOKENS = 1_500
 """An image of unknown size: between what providers charge for 1 MP (about 1,300 to 1,600)."""
 IMAGE_LEAST_TOKENS, PIXELS_PER_TOKEN = 85, 750
@@ -38,14 +39,14 @@ def fixed_bytes(system: str, tools: Iterable[ToolSchema]) -> int:
 
 def message_bytes(message: Message) -> int:
     """The fixed weight of a message, and the weight of its pieces, or of its text, calls and reasoning."""
-    around = MESSAGE_TOKENS * BYTES_PER_TOKEN
-    match message:
-        case UserMessage(pieces=pieces):
-            return around + sum(map(piece_bytes, pieces))
-        case AssistantMessage(text=text, calls=calls, reasoning=reasoning):
-            return around + _utf8(text) + sum(map(call_bytes, calls)) + sum(_utf8(part.text) for part in reasoning)
-        case ToolMessage(text=text):
-            return around + _utf8(text)
+    if isinstance(message, ToolMessage):
+        return _AROUND + _utf8(message.text)
+    if isinstance(message, UserMessage):
+        return _AROUND + sum(map(piece_bytes, message.pieces))
+    weight = _AROUND + _utf8(message.text)
+    if message.calls:
+        weight += sum(map(call_bytes, message.calls))
+    return weight + sum([_utf8(part.text) for part in message.reasoning]) if message.reasoning else weight
 
 
 def piece_bytes(piece: Piece) -> int:

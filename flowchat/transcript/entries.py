@@ -144,7 +144,7 @@ class AssistantSaid(Node, frozen=True):
     @property
     def calls(self) -> tuple[Call, ...]:
         """The calls that need an answer, in order; call number i of entry n has the id `n.i`."""
-        return tuple(part for part in self.parts if isinstance(part, Call))
+        return tuple([part for part in self.parts if isinstance(part, Call)])
 
 
 class ToolStarted(Node, frozen=True):
