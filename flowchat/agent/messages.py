@@ -100,10 +100,10 @@ class Messages:
         """The branch's next node."""
         if record.type not in _READ:
             return
-        if record.seq in self._chosen.out and record.type != "assistant_said":
+        seq, entry = record.seq, record.entry
+        if seq in self._chosen.out and not isinstance(entry, AssistantSaid):
             self._leave_out()
             return
-        seq, entry = record.seq, record.entry
         if isinstance(entry, ToolAnswered):
             self._answer(seq, entry)
         elif isinstance(entry, AssistantSaid):
@@ -188,26 +188,38 @@ class Messages:
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
         self._end_last_run()
-        chosen, named = self._chosen, said.calls
-        text = "" if seq in chosen.out else "".join([part.text for part in said.parts if isinstance(part, Text)])
-        ids = [f"{seq}.{index}" for index in range(len(named))]
-        asked = [(call_id, call) for call_id, call in zip(ids, named, strict=True) if call_id not in chosen.calls_out]
+        texts, asked, reasoning, count = self._spoken(seq, said)
+        text = "" if seq in self._chosen.out else "".join(texts)
         if not asked and not text.strip():
-            if named or text_of(said.parts).strip():
+            if count or "".join(texts).strip():
                 self._leave_out()
             else:  # nothing to send back, but what it was asked has been sent
                 self._sent = bool(self._open)
             return
         calls = tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
-        thoughts = [part for part in said.parts if isinstance(part, Thinking) and part.data is not None]
-        reasoning = tuple(
-            [Reasoning(part.text, part.provider, part.data) for part in thoughts if part.provider == self._provider]
-        )
         self._close()
-        self._answer_user(seq, AssistantMessage(text, calls, reasoning))
+        self._answer_user(seq, AssistantMessage(text, calls, tuple(reasoning)))
         for (call_id, _), call in zip(asked, calls, strict=True):
             self._unanswered[call_id] = len(self.settled)
             self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
+
+    def _spoken(self, seq: Seq, said: AssistantSaid) -> tuple[list[str], list[tuple[CallId, Call]], list[Reasoning], int]:
+        """An answer's texts, the calls of it that are sent, the reasoning its provider wants back; and how many calls it has."""
+        texts: list[str] = []
+        asked: list[tuple[CallId, Call]] = []
+        reasoning: list[Reasoning] = []
+        count, calls_out = 0, self._chosen.calls_out
+        for part in said.parts:
+            if isinstance(part, Text):
+                texts.append(part.text)
+            elif isinstance(part, Call):
+                call_id = f"{seq}.{count}"
+                count += 1
+                if call_id not in calls_out:
+                    asked.append((call_id, part))
+            elif isinstance(part, Thinking) and part.data is not None and part.provider == self._provider:
+                reasoning.append(Reasoning(part.text, part.provider, part.data))
+        return texts, asked, reasoning, count
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""
