@@ -17,6 +17,7 @@ from tests.benchmarks import (
     resting,
     starting,
     streaming,
+    weighing,
 )
 
 MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
@@ -28,6 +29,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "stream": streaming.streaming,
     "sessions": listing.many_sessions,
     "judging": judging.judging,
+    "weighing": weighing.weighing,
     "recall": recalling.recalling,
     "idle": resting.idle,
     "sandbox": confining.sandbox,

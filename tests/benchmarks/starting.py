@@ -119,11 +119,11 @@ def _turn(last: int, mark: str) -> list[Entry]:
     return [
         UserSaid(f"c{mark}", (Text(f"Question {mark}: " + "what happens to the events of that queue when nobody reads? " * 20),)),
         RunStarted("send", "demo"),
-        AttemptUsed(run, 1, 1, "run", "demo", Usage(input=100, output=10)),
+        AttemptUsed(run, 1, 1, "run", "demo", Usage(input=100, output=10), sent_bytes=400),
         AssistantSaid(run, 1, 1, "demo", (Text(prose[:1000]), Call("x", "read_file", '{"path": "README.md"}')), "calls"),
         ToolStarted(f"{said}.0"),
         ToolAnswered(f"{said}.0", "ok", "README.md, 23 lines", output, duration_ms=3),
-        AttemptUsed(run, 2, 1, "run", "demo", Usage(input=100, output=10)),
+        AttemptUsed(run, 2, 1, "run", "demo", Usage(input=100, output=10), sent_bytes=400),
         AssistantSaid(run, 2, 1, "demo", (Text(prose),), "stop"),
         RunEnded(run, "completed", 2, 40),
     ]
