@@ -1,8 +1,8 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
 from flowchat.model.model import (
@@ -103,19 +103,8 @@ class Messages:
         seq, entry = record.seq, record.entry
         if seq in self._chosen.out and not isinstance(entry, AssistantSaid):
             self._leave_out()
-            return
-        if isinstance(entry, ToolAnswered):
-            self._answer(seq, entry)
-        elif isinstance(entry, AssistantSaid):
-            self._assistant(seq, entry)
-        elif isinstance(entry, RunStarted):
-            self._begin_run(seq, entry)
-        elif isinstance(entry, RunEnded):
-            self._end_run(seq, entry)
-        elif isinstance(entry, UserSaid):
-            self._user(seq, _pieces(self._edits.get(seq, entry.parts)))
-        elif isinstance(entry, ContextAdded):
-            self._user(seq, _context_pieces(entry))
+        elif (read := self._readers.get(type(entry))) is not None:
+            read(self, seq, entry)
 
     def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted) -> None:
         """Stand in for the folded nodes: what is never folded, the summary, and what travels with it."""
@@ -155,25 +144,33 @@ class Messages:
 
     def ending(self) -> tuple[int, list[Placed]]:
         """From which settled message on other ones stand if the branch ends here, and these."""
-        count = len(self.settled)
-        origins = tuple(self._open_origins)
-        opened = [Placed(UserMessage(tuple(self._open)), self._open_start, self._open_place, origins)] if self._open else []
+        count, opened = len(self.settled), list[Placed]()
+        if self._open:
+            said = UserMessage(tuple(self._open))
+            opened = [Placed(said, self._open_start, self._open_place, tuple(self._open_origins))]
         if self._ended is None:
             return count, opened
         seq, ended = self._ended
-        line = OUTCOME_LINES[ended.outcome].format(code=ended.code or "unknown")
         last = self.settled[-1] if self.settled and not self._open else None
-        if not isinstance(last, AssistantMessage) or last.calls:
-            return count, [*(opened or self._lead(seq)), Placed(AssistantMessage(line), seq, seq, (seq,))]
-        if ended.outcome == "completed":
+        answer = last if isinstance(last, AssistantMessage) and not last.calls else None
+        if answer is not None and ended.outcome == "completed":
             return count, []
-        said = AssistantMessage(f"{last.text}\n\n{line}", (), last.reasoning)
-        return count - 1, [Placed(said, self.starts[-1], self.places[-1], self.origins[-1])]
+        line = OUTCOME_LINES[ended.outcome].format(code=ended.code or "unknown")
+        if answer is None:
+            return count, [*(opened or self._lead(seq)), Placed(AssistantMessage(line), seq, seq, (seq,))]
+        answer = AssistantMessage(f"{answer.text}\n\n{line}", (), answer.reasoning)
+        return count - 1, [Placed(answer, self.starts[-1], self.places[-1], self.origins[-1])]
 
     # --- one node each -----------------------------------------------------------------------------------------------
     def _leave_out(self) -> None:
         self._end_last_run()
         self._left_out = True
+
+    def _said(self, seq: Seq, said: UserSaid) -> None:
+        self._user(seq, _pieces(self._edits.get(seq, said.parts)))
+
+    def _added(self, seq: Seq, added: ContextAdded) -> None:
+        self._user(seq, _context_pieces(added))
 
     def _user(self, seq: Seq, pieces: list[Piece], origin: Seq | None = None) -> None:
         self._end_last_run()
@@ -188,23 +185,6 @@ class Messages:
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
         self._end_last_run()
-        texts, asked, reasoning, count = self._spoken(seq, said)
-        text = "" if seq in self._chosen.out else "".join(texts)
-        if not asked and not text.strip():
-            if count or "".join(texts).strip():
-                self._leave_out()
-            else:  # nothing to send back, but what it was asked has been sent
-                self._sent = bool(self._open)
-            return
-        calls = tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
-        self._close()
-        self._answer_user(seq, AssistantMessage(text, calls, tuple(reasoning)))
-        for (call_id, _), call in zip(asked, calls, strict=True):
-            self._unanswered[call_id] = len(self.settled)
-            self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
-
-    def _spoken(self, seq: Seq, said: AssistantSaid) -> tuple[list[str], list[tuple[CallId, Call]], list[Reasoning], int]:
-        """An answer's texts, the calls of it that are sent, the reasoning its provider wants back; and how many calls it has."""
         texts: list[str] = []
         asked: list[tuple[CallId, Call]] = []
         reasoning: list[Reasoning] = []
@@ -219,7 +199,21 @@ class Messages:
                     asked.append((call_id, part))
             elif isinstance(part, Thinking) and part.data is not None and part.provider == self._provider:
                 reasoning.append(Reasoning(part.text, part.provider, part.data))
-        return texts, asked, reasoning, count
+        text = "" if seq in self._chosen.out else "".join(texts)
+        if not asked and not text.strip():
+            if count or "".join(texts).strip():
+                self._leave_out()
+            else:  # nothing to send back, but what it was asked has been sent
+                self._sent = bool(self._open)
+            return
+        calls = tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
+        if self._open or self._ended is not None:
+            self._close()
+        self._sent = False
+        self._answer_user(seq, AssistantMessage(text, calls, tuple(reasoning)))
+        for (call_id, _), call in zip(asked, calls, strict=True):
+            self._unanswered[call_id] = len(self.settled)
+            self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""
@@ -273,9 +267,10 @@ class Messages:
         """Settle what would stand here if the branch ended."""
         if self._ended is not None:
             index, ending = self.ending()
-            del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
-            self.changed = min(self.changed, index)
-            self._say(ending)
+            if ending:
+                del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
+                self.changed = min(self.changed, index)
+                self._say(ending)
         elif self._open:
             self._settle(UserMessage(tuple(self._open)), self._open_start, self._open_place, tuple(self._open_origins))
         if self._open:
@@ -295,6 +290,15 @@ class Messages:
     def _lead(self, seq: Seq) -> list[Placed]:
         """A user message to stand before the first answer where there is none."""
         return [] if self.settled else [Placed(UserMessage((Piece(UNREADABLE),)), seq, seq, (seq,))]
+
+    _readers: ClassVar[Mapping[type[Any], Callable[..., None]]] = {
+        UserSaid: _said,
+        ContextAdded: _added,
+        AssistantSaid: _assistant,
+        ToolAnswered: _answer,
+        RunStarted: _begin_run,
+        RunEnded: _end_run,
+    }
 
 
 # --- a checkpoint ----------------------------------------------------------------------------------------------------

@@ -171,9 +171,8 @@ class Projection:
         """What the last node says beside its messages."""
         messages = self._messages
         if isinstance(entry, AssistantSaid):
-            is_sent = bool(messages.places) and messages.places[-1] == seq
-            behind = len(messages.settled) if is_sent else len(messages.settled) + len(messages.ending()[1])
-            self._answers.append((seq, entry, behind, is_sent))
+            behind, is_sent = len(messages.settled), messages.places[-1:] == [seq]
+            self._answers.append((seq, entry, behind if is_sent else behind + len(messages.ending()[1]), is_sent))
         elif isinstance(entry, PromptSet | SessionStarted):
             self._set_prompt((entry.system, entry.tools))
 
