@@ -75,7 +75,7 @@ class Descent:
             for pidfd in pidfds:
                 os.close(pidfd)
         for pid in orphans:
-            _reap(pid)
+            _bury(pid)
         return not any(map(_has_children, orphans))
 
     def living(self) -> list[_Process]:
@@ -118,7 +118,10 @@ class Descent:
             _send(process.pid, signal.SIGKILL)
 
     def freeze(self) -> list[_Process]:
-        """Stop all there is, so that none can start another while they are being killed; gives them."""
+        """Stop all there is, so that none can start another while they are being killed; gives them. A wrapped program, with
+        all of its namespace, has nothing to be stopped for: its leader's end is theirs, however many they are."""
+        if self._wrapped:
+            _send(self.leader, signal.SIGKILL)
         frozen: set[int] = set()
         found = self.living()
         for _ in range(_ROUNDS):
@@ -307,6 +310,22 @@ def _send_group(leader: int, number: int) -> None:
 def _reap_orphan(process: _Process) -> None:
     if process.parent == os.getpid():
         _reap(process.pid)
+
+
+def _bury(pid: int) -> None:
+    """Reap an orphan, once it has ended: nobody waits for that."""
+    _reap(pid)
+    with suppress(OSError, AttributeError):
+        pidfd = os.pidfd_open(pid)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pidfd, _buried, loop, pidfd, pid)
+
+
+def _buried(loop: asyncio.AbstractEventLoop, pidfd: int, pid: int) -> None:
+    loop.remove_reader(pidfd)
+    os.close(pidfd)
+    if pid not in _leaders:  # the number may be another's by now
+        _reap(pid)
 
 
 def _reap(pid: int) -> None:

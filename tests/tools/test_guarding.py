@@ -13,6 +13,7 @@ from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Unprotectable
 from tests.tools.conftest import Bench
+from tests.tools.test_process_cases import dead_children
 from tests.tools.test_sandbox import base as base
 from tests.tools.test_sandbox import bash, git
 from tests.tools.test_sandbox import confinement as confinement
@@ -189,3 +190,12 @@ async def test_what_a_killed_flowchat_has_left_standing_is_gone_before_the_next_
     next_one.tidy(work)
     await next_one.close()
     assert sorted(map(str, work.rglob("*"))) == before
+
+
+async def test_the_first_process_of_a_sandbox_is_buried_though_it_ends_last(confinement: Confinement, work: Path) -> None:
+    before = dead_children()
+    for _ in range(8):
+        await bash(confinement, work, "(setsid sleep 60 &) >/dev/null 2>&1; sleep 60 & exit 0")
+    async with asyncio.timeout(5):
+        while dead_children() - before:
+            await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.05)
