@@ -262,7 +262,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             hint("fold", "edit", "edit"),
             hint("fold", "pin the line", "pin"),
             hint("fold", "what was asked" if asked else "recall score", "score"),
-            hint("list", "leave all as it is", "close"),
+            hint("list", "cancel", "close"),
         )
 
 

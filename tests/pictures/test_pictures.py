@@ -399,7 +399,7 @@ async def proposed(stage: Stage) -> None:
     await stage.say(ASKED, says(FINDINGS, usage=USAGE))
     await stage.say("And the credit notes?", says("They round the same way.", usage=USAGE))
     await stage.enter("/compact")
-    await stage.shows("leave all as it is")
+    await stage.shows("Esc cancel")
 
 
 async def strikes(stage: Stage, *keys: str) -> None:

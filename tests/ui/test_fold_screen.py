@@ -101,7 +101,7 @@ async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_a
             "  ## Current work",
             "  nothing",
             "─" * 100,
-            "  Enter fold   e edit   p pin the line   s recall score   Esc leave all as it is",
+            "  Enter fold   e edit   p pin the line   s recall score   Esc cancel",
         ]
 
 
