@@ -73,11 +73,13 @@ def _changed_from(branch: Sequence[Record], model: str) -> Seq | None:
 
 
 def _is_counted(branch: Sequence[Record], facts: SessionFacts) -> bool:
-    return any(
-        (record.entry.run, record.entry.step, record.entry.attempt) in facts.attempts
-        for record in reversed(branch)
-        if record.type == "assistant_said" and isinstance(record.entry, AssistantSaid)
-    )
+    """Whether an answer on the branch told what its request took; a server that says zero tells nothing."""
+    for record in reversed(branch):
+        if record.type == "assistant_said" and isinstance(said := record.entry, AssistantSaid):
+            used = facts.attempts.get((said.run, said.step, said.attempt))
+            if used is not None and used.usage is not None and used.usage.input > 0:
+                return True
+    return False
 
 
 def _savings(branch: Sequence[Record], behind: Seq) -> Iterator[tuple[ItemRef, int]]:

@@ -106,9 +106,19 @@ def test_an_assistants_message_that_is_named_whole_goes_with_all_its_calls_and_a
 def test_a_message_nothing_has_answered_is_sent_whatever_is_set_of_it() -> None:
     grown = Grown().turn("one", "1").user("two").run().says("", "read_file").answers(0, "file")
     put(grown, "excluded", seq_of(grown, "user_said", 1))
-    assert "user: two" in seen(grown)
+    kept = Projection()
+    kept.follow(grown.branch(), grown.facts, "p")
+    assert "user: two" in texts(kept.sight().messages)
     grown.says("2", step=2).ends()
-    assert "user: two" not in seen(grown)
+    kept.follow(grown.branch(), grown.facts, "p")
+    assert "user: two" not in texts(kept.sight().messages)
+
+
+def test_a_message_that_is_sent_again_without_its_old_answer_is_not_extended_when_that_fails() -> None:
+    grown = Grown().turn("one", "1")
+    put(grown, "excluded", seq_of(grown, "assistant_said", 0))
+    grown.run("retry").ends("failed", code="connection").user("two")
+    assert seen(grown) == ["user: one", "assistant: [this answer failed: connection]", "user: two"]
 
 
 def test_what_was_restored_is_sent_again_as_it_was() -> None:

@@ -57,6 +57,10 @@ def test_a_saving_under_the_least_is_left() -> None:
 def test_without_usage_nothing_is_pruned() -> None:
     grown = worked(6, counted=False)
     assert prunable(grown.branch(), grown.facts, None) == ()
+    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage()))
+    assert prunable(grown.branch(), grown.facts, None) == ()
+    grown.add(AttemptUsed(grown.started, 1, 1, "run", usage=Usage(input=1)))
+    assert prunable(grown.branch(), grown.facts, None) != ()
 
 
 def test_what_the_user_chose_is_left_as_it_was_chosen() -> None:
