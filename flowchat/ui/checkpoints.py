@@ -8,7 +8,7 @@ from flowchat.ui.blocks import Block, Fold, Kind, Look, Note, NoteText
 from flowchat.ui.figures import many, size
 from flowchat.ui.markdown import Line
 from flowchat.ui.passages import Passage
-from flowchat.ui.prose import Row, gutter_strip, row_cells, text_width, wrap
+from flowchat.ui.prose import Row, gutter_strip, one_line, row_cells, text_width, wrap
 
 _MESSAGES = ("user_said", "assistant_said")
 
@@ -24,7 +24,7 @@ class FoldLine:
         self.version = 0
         self.by_hand: Fold = None
         self._in_force = False
-        self._summary = made.summary
+        self._told = told_instead(made)
         self._words = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
         kept = [many(len(lines), noun) for lines, noun in ((made.directives, "directive"), (made.pinned, "pinned line")) if lines]
         self._words += f", kept {' and '.join(kept)}" if kept else ""
@@ -41,7 +41,7 @@ class FoldLine:
 
     @property
     def source(self) -> str:
-        return clean(self._summary)
+        return clean(self._told)
 
     @property
     def searched(self) -> str:
@@ -67,14 +67,25 @@ class FoldLine:
         return [gutter_strip(row, look.width) for row in (*rows, last)]
 
 
+def told_instead(made: Compacted) -> str:
+    """What a checkpoint tells the model of what it covers, as markdown; of files their names."""
+    lists = {
+        "User directives": made.directives,
+        "Pinned": made.pinned,
+        "Files": [f"{copy.path}, from line {copy.first_line}" for copy in made.files],
+        "References": made.references,
+    }
+    added = [f"## {title}\n" + "\n".join(f"- {one_line(line)}" for line in lines) for title, lines in lists.items() if lines]
+    return "\n\n".join(filter(None, [made.summary, *added]))
+
+
 class _Made:
     """A checkpoint with its line and where that stands."""
 
     def __init__(self, record: Record, made: Compacted, messages: int, place: int) -> None:
         self.seq, self.upto, self.messages, self.place = record.seq, made.upto, messages, place
-        summary = NoteText(
-            "what the model reads in their place", "summary", "waiting", body=made.summary, is_markdown=True, kind="mark"
-        )
+        told, body = "what the model reads in their place", told_instead(made)
+        summary = NoteText(told, "summary", "waiting", body=body, is_markdown=True, kind="mark")
         self.line = FoldLine(made, messages)
         self.blocks: list[Block] = [self.line, Note(summary)]
         self.passage = Passage(record, self.blocks)

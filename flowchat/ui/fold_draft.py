@@ -1,5 +1,7 @@
 """A summary that is not a checkpoint yet: looked through line by line, its lines pinned, or written on as in the composer."""
 
+from typing import Literal
+
 from textual import events
 from textual.geometry import Offset
 from textual.strip import Strip
@@ -16,6 +18,7 @@ from flowchat.ui.wrapping import TAB_CELLS
 
 GUTTER = 2
 PINNED = "  pinned"
+WHEEL_ROWS = 3
 
 
 class Draft(Widget, can_focus=True):
@@ -108,6 +111,26 @@ class Draft(Widget, can_focus=True):
 
     def _moved(self) -> None:
         self._page.show_caret()
+        self.refresh()
+
+    # --- the mouse ---------------------------------------------------------------------------------------------------
+    def on_click(self, event: events.Click) -> None:
+        place = self._page.place_at(event.x - GUTTER, event.y)
+        if place is not None:
+            self._buffer.move_to(place if self._writes else (place[0], 0))
+            self._moved()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._wheel("up")
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._wheel("down")
+
+    def _wheel(self, act: Literal["up", "down"]) -> None:
+        for _ in range(WHEEL_ROWS):
+            self._page.walk(act)
         self.refresh()
 
     # --- drawing -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.selection import SELECT_ALL
@@ -12,6 +13,7 @@ from flowchat.transcript.entries import (
     Compacted,
     CompactionUndone,
     Edited,
+    FileCopy,
     HeadMoved,
     Record,
     RunEnded,
@@ -115,6 +117,16 @@ async def test_its_summary_unfolds_by_itself() -> None:
         "    │  Done",
         "    │  • x",
     ]
+
+
+async def test_with_it_unfolds_what_else_the_model_is_told() -> None:
+    more = {"directives": ("never",), "pinned": ("port 8431",), "files": (FileCopy("a.py", 7, "x"),), "references": ("b.py",)}
+    rows = (await told(*TALK, folds(4, **more), keys=("k", "k", "o"))).split("\n")
+    shown = [row.removeprefix("    │").strip() for row in rows if row.startswith("    │")]
+    assert [row for row in shown if row] == [
+        "Done", "• x", "User directives", "• never", "Pinned", "• port 8431",
+        "Files", "• a.py, from line 7", "References", "• b.py",
+    ]  # fmt: skip
 
 
 async def test_what_travels_with_the_summary_is_counted_on_the_line() -> None:
@@ -256,6 +268,15 @@ async def test_what_is_selected_is_so_no_more_when_something_folds() -> None:
         hear(room.pane, numbered(*TALK, folds(4))[-1:])
         await pilot.pause()
         assert room.screen.get_selected_text() is None
+
+
+@pytest.mark.parametrize(("trigger", "said_so"), [("soft", True), ("user", False)])
+async def test_a_compaction_nobody_asked_for_is_told(trigger: str, said_so: bool) -> None:
+    room = Finding()
+    async with room.run_test(size=(100, 14)) as pilot:
+        await begun(pilot, room, numbered(*TALK, folds(4, trigger=trigger)))
+        sentence = "Folded to make room: 171k -> 9k tokens; /compact undo takes it back"
+        assert (sentence in room.panes.edge.render_line(0).text) is said_so
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------

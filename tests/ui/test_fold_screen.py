@@ -211,6 +211,17 @@ async def test_an_editor_that_fails_leaves_the_text() -> None:
         assert room.accepted == [(None, ())]
 
 
+async def test_a_click_chooses_a_line_and_the_wheel_goes_on_from_there() -> None:
+    room = Room()
+    async with room.run_test(size=(80, 20)) as pilot:
+        await pilot.pause()
+        await pilot.click(Draft, offset=(5, 1))
+        assert "▸ - use Decimal" in room.rows
+        room.page.query_one(Draft).post_message(events.MouseScrollDown(None, 5, 1, 0, 1, 0, False, False, False))
+        await pilot.pause()
+        assert "▸ ## Current work" in room.rows
+
+
 # --- pinned lines ----------------------------------------------------------------------------------------------------
 async def test_a_pinned_line_says_so_and_goes_with_the_summary() -> None:
     room = Room()
