@@ -6,6 +6,7 @@ from typing import cast
 from msgspec import Struct
 from textual import events
 from textual.app import App, ComposeResult
+from textual.timer import Timer
 
 from flowchat.agent.itemise import Row
 from flowchat.agent.items import Change, Effect, Taken
@@ -25,6 +26,8 @@ from flowchat.ui.working_screen import WorkingScreen
 TOLD_LINES = 3
 """Of what is told of the chosen item, where there is room for it."""
 ASKED_LINES = 6
+LATE_SECONDS = 0.3
+"""How long after something happened the map shows it."""
 ROOMY_ROWS = 18
 """On a lower screen nothing is told of the chosen item beside its row, and of the window only how full it is."""
 BARE_HEAD_LINES = 2
@@ -45,6 +48,8 @@ class Access(Struct, frozen=True):
     undo: Callable[[], Awaitable[object]]
     text: Callable[[Row], str]
     at_ms: Callable[[int], int | None]
+    watch: Callable[[Callable[[], None]], Callable[[], None]]
+    """Calls what it is given after each entry of the log; gives the way to stop."""
 
 
 class ContextMap(WorkingScreen[None], inherit_bindings=False):
@@ -57,6 +62,9 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         self._map = access.look()
         self._asked: tuple[str, Callable[[], Awaitable[object]]] | None = None
         """A question, and what a yes does."""
+        self._unwatch: Callable[[], None] = lambda: None
+        self._late: Timer | None = None
+        """Until the rows are looked at again, where something happened since."""
         self._said: tuple[str, bool] = ("", False)
         """A sentence in the place of the hints until the next key, and whether it is a warning."""
 
@@ -69,6 +77,10 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._show()
+        self._unwatch = self._access.watch(self._happened)
+
+    def on_unmount(self) -> None:
+        self._unwatch()
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
@@ -145,6 +157,18 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
             self._redraw()
 
         self.run_worker(do())
+
+    def _happened(self) -> None:
+        """The session goes on: look again, not for each of many entries, and not under a question."""
+        if self._late is None:
+            self._late = self.set_timer(LATE_SECONDS, self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._late = None
+        if self._asked is None:
+            self._show()
+        else:
+            self._happened()
 
     def _show(self) -> None:
         """The request as it is now, the same item chosen."""

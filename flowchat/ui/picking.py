@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from flowchat.transcript.entries import Record
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.cost_screen import CostScreen
 from flowchat.ui.found_sessions import FoundSessions
@@ -108,6 +109,7 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
         context.undo,
         context.text,
         at_ms,
+        lambda happened: session.watch(lambda heard: happened() if isinstance(heard.event, Record) else None),
     )
     stage.app.push_screen(ContextMap(stage.palette, access, _now_ms(), stage.keymap))
 

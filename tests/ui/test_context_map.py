@@ -1,9 +1,11 @@
 """The screen of /context: what it lists, that nothing is done before it was shown and confirmed, and how large it may be."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -35,6 +37,7 @@ class Desk(App[None]):
         self.rows, self.fails = list(rows or (SYSTEM, SAID, CALL, ANSWER)), fails
         self.effect = effect or Effect(6_100, 700, 5_400, 0.0123)
         self.done: list[tuple[ItemRef | None, Change | None]] = []
+        self.watchers: list[Callable[[], None]] = []
 
     def on_mount(self) -> None:
         def look() -> Map:
@@ -64,10 +67,13 @@ class Desk(App[None]):
             items = tuple(ref for ref, _ in self.done[-1:] if ref is not None)
             return Taken(items, self.done[-1][1] or "restored", Effect(700, 6_100, 0, None)) if self.done else None
 
-        access = Access(
-            look, effect, last, setting, lambda: put(None, None), lambda row: f"all of {row.title}", lambda node: MINUTE
-        )
+        undo, text = lambda: put(None, None), lambda row: f"all of {row.title}"
+        access = Access(look, effect, last, setting, undo, text, lambda node: MINUTE, self.watch_entries)
         self.push_screen(ContextMap(DARK, access, 2 * MINUTE))
+
+    def watch_entries(self, happened: Callable[[], None]) -> Callable[[], None]:
+        self.watchers.append(happened)
+        return lambda: self.watchers.remove(happened)
 
 
 def rows(desk: Desk) -> list[str]:
@@ -196,6 +202,27 @@ async def test_ten_thousand_items_are_walked_and_only_those_in_view_are_worded()
         assert "▸ ▎ message 9999" in shown(desk)
         await pilot.press("pageup", "x")
         assert "Leave it out?" in shown(desk)
+
+
+async def until_shown(desk: Desk, pilot: Pilot[Any], words: str) -> None:
+    async with asyncio.timeout(10):
+        while words not in shown(desk):
+            await pilot.pause(0.01)
+
+
+async def test_while_the_session_goes_on_its_new_items_come_and_the_chosen_one_stays() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "down", "x")
+        desk.rows.insert(1, replace(SAID, title="before it", node=2, ref=ItemRef(2)))
+        for happened in desk.watchers:
+            happened()
+        await pilot.press("n")
+        await until_shown(desk, pilot, "before it")
+        assert "▸ read src/a.py" in shown(desk)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert desk.watchers == []
 
 
 async def test_on_a_small_screen_the_rows_and_their_state_stay() -> None:
