@@ -81,13 +81,13 @@ def line_of(checkpoint: Line | None) -> Seq | None:
 
 def checkpoint_in_force(branch: Sequence[Record], facts: SessionFacts) -> Compacted | None:
     """The checkpoint that shapes this branch: the deepest valid `upto`, at equal depth the later line."""
-    found = line_in_force(branch, facts, edits_of(branch)) if facts.checkpoints else None
+    found = line_in_force(branch, facts, edits_on(branch, facts))
     return None if found is None else found[1]
 
 
 def checkpoint_line(branch: Sequence[Record], facts: SessionFacts) -> Seq | None:
     """The seq of the `compacted` in force on this branch, or None."""
-    found = line_in_force(branch, facts, edits_of(branch)) if facts.checkpoints else None
+    found = line_in_force(branch, facts, edits_on(branch, facts))
     return None if found is None else found[0]
 
 
@@ -118,6 +118,11 @@ def prompt_of(branch: Sequence[Record]) -> Prompt:
 
 def edits_of(branch: Sequence[Record]) -> list[tuple[Seq, Edited]]:
     return [(record.seq, record.entry) for record in branch if record.type == "edited" and isinstance(record.entry, Edited)]
+
+
+def edits_on(branch: Sequence[Record], facts: SessionFacts) -> list[tuple[Seq, Edited]]:
+    """As `edits_of`, without a look at every node."""
+    return [(seq, edited) for seq, edited in facts.edits if place_of(branch, seq) >= 0]
 
 
 def edited_parts(branch: Sequence[Record]) -> dict[Seq, tuple[UserPart, ...]]:

@@ -120,12 +120,12 @@ def messages_up_to(branch: Sequence[Record], upto: Seq) -> int:
 def unanswered(branch: Sequence[Record]) -> list[Seq]:
     """User messages no answer without calls has followed yet."""
     waiting: list[Seq] = []
-    for record in branch:
+    for record in reversed(branch):
         if record.type == "user_said":
             waiting.append(record.seq)
         elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
-            waiting.clear()
-    return waiting
+            break
+    return waiting[::-1]
 
 
 def _without_bullet(line: str) -> str:

@@ -49,10 +49,9 @@ def card_of(sid: str, records: Sequence[Record], facts: SessionFacts, log_bytes:
     """The card of a session's records."""
     first = next((record.entry for record in records if record.type == "user_said"), None)
     words = " ".join(text_of(first.parts).split())[:FIRST_MESSAGE_CHARS] if isinstance(first, UserSaid) else ""
-    messages = sum(record.type in ("user_said", "assistant_said") for record in records)
     updated = records[-1].at_ms if records else 0
     tokens = facts.usage.input + facts.usage.output
-    return SessionCard(sid, facts.title, facts.cwd, facts.model, updated, messages, tokens, words, log_bytes, facts.cost)
+    return SessionCard(sid, facts.title, facts.cwd, facts.model, updated, facts.messages, tokens, words, log_bytes, facts.cost)
 
 
 def write_card(folder: Path, card: SessionCard, disk: Disk) -> None:

@@ -7,6 +7,7 @@ from flowchat.transcript.entries import (
     AttemptUsed,
     Compacted,
     CompactionUndone,
+    Edited,
     Forked,
     ItemsSet,
     LabelSet,
@@ -52,6 +53,10 @@ class SessionFacts:
     cost: float | None = None
     attempts: dict[tuple[Seq, int, int], AttemptUsed] = field(default_factory=dict[tuple[Seq, int, int], AttemptUsed])
     """A run's requests whose usage was reported, by (run, step, attempt)."""
+    messages: int = 0
+    """How often somebody spoke, the user or the model."""
+    edits: list[tuple[Seq, Edited]] = field(default_factory=list[tuple[Seq, Edited]])
+    """Every edited of the file, of whatever branch."""
     reshaped: Seq = 0
     """The newest line that made nodes before it read differently in a request: a checkpoint, its undoing, items set."""
     _queue: tuple[QueueItem, ...] = ()
@@ -63,6 +68,7 @@ class SessionFacts:
 
     def take(self, record: Record) -> None:
         """Add one record; called in file order, once each."""
+        self.messages += record.type in _MESSAGES
         if record.type in _INTERESTING:
             self._fold(record.seq, record.entry)
 
@@ -82,6 +88,8 @@ class SessionFacts:
                 self._queue, self.held = entry.items, entry.held
             case AttemptUsed():
                 self._spend(entry)
+            case Edited():
+                self.edits.append((seq, entry))
             case Compacted():
                 self.reshaped = seq
                 self.checkpoints.append((seq, entry))
@@ -112,6 +120,7 @@ class SessionFacts:
             self.cost = (self.cost or 0.0) + used.cost
 
 
+_MESSAGES = frozenset({"user_said", "assistant_said"})
 _INTERESTING = frozenset(
     {
         "session_started",
@@ -121,6 +130,7 @@ _INTERESTING = frozenset(
         "mode_set",
         "queue_set",
         "attempt_used",
+        "edited",
         "compacted",
         "compaction_undone",
         "items_set",

@@ -183,6 +183,7 @@ def test_every_setting_can_be_set_and_is_read_again(file: Path) -> None:
         "theme": "light",
         "copy_on_select": "true",
         "compact.model": "demo",
+        "compact.preview": "false",
         "models.NAME.api_base": "http://h",
     }
     for name in setting_names():
@@ -204,6 +205,7 @@ def test_what_counts_says_where_it_comes_from(file: Path) -> None:
         Effective("compact.soft_percent", 70, "file"),
         Effective("compact.hard_percent", 90, "file"),
         Effective("compact.model", "", "default"),
+        Effective("compact.preview", True, "default"),
         Effective("review.model", "", "default"),
         Effective("limits.steps", 20, "file"),
         Effective("limits.idle_seconds", 90.0, "default"),
