@@ -33,10 +33,21 @@ _VERBS: dict[Change, str] = {
 
 
 class Map(Struct, frozen=True):
-    """The rows of a request and what it weighs."""
+    """The rows of a request and what it weighs; `ends`: where each row ends in it, `sums`: of what is always there, what was
+    said, calls and files; `cached`: tokens in the provider's cache."""
 
     rows: Sequence[Row]
     used: ContextUsed
+    ends: Sequence[int]
+    sums: Sequence[int]
+    cached: int
+
+
+def mapped(rows: Sequence[Row], used: ContextUsed) -> Map:
+    sums = [0, 0, 0]
+    for row in rows:
+        sums[_group(row)] += row.tokens
+    return Map(rows, used, list(accumulate(row.tokens for row in rows)), sums, sum(row.tokens for row in rows if row.cached))
 
 
 class Lines(Sequence[Line]):
@@ -103,12 +114,11 @@ def told(row: Row, at_ms: int | None, now_ms: int) -> str:
 # --- the window ------------------------------------------------------------------------------------------------------
 def head(map_: Map, chosen: int, palette: Palette, width: int) -> list[list[Piece]]:
     """The heading, the window as one bar in the order of the request, and what its parts take."""
-    used, rows = map_.used, map_.rows
+    used, cached = map_.used, map_.cached
     percent = round(100 * used.tokens / max(1, used.usable))
     about = "" if used.source == "measured" else "~"
     assumed = " assumed" if used.window_source == "assumed" else ""
     figure = f"{about}{size(used.tokens)} of {size(used.usable)}{assumed}, {percent} %"
-    cached = sum(row.tokens for row in rows if row.cached)
     hit = f"   {round(100 * cached / max(1, used.tokens))} % cached" if cached else ""
     right = figure + (hit if len(figure) + len(hit) + 16 <= width else "")
     first: list[Piece] = [
@@ -128,7 +138,7 @@ def _styles(palette: Palette) -> tuple[Style, Style, Style]:
 
 
 def _bar(map_: Map, chosen: int, palette: Palette, cells: int) -> list[Piece]:
-    ends = list(accumulate(row.tokens for row in map_.rows))
+    ends = map_.ends
     used = ends[-1] if ends else 0
     whole, styles = max(1, map_.used.usable, used), _styles(palette)
     marked = _cells(ends[chosen] - map_.rows[chosen].tokens, ends[chosen], cells, whole) if ends else range(0)
@@ -150,9 +160,7 @@ def _cells(start: int, end: int, cells: int, whole: int) -> range:
 
 
 def _legend(map_: Map, palette: Palette, width: int) -> list[Piece]:
-    sums = [0, 0, 0]
-    for row in map_.rows:
-        sums[_group(row)] += row.tokens
+    sums = map_.sums
     free = max(0, map_.used.usable - sum(sums))
     is_roomy = width >= ROOMY_CELLS
     names, gap = (("always there", "said", "calls and files"), " ") if is_roomy else (("fixed", "said", "calls"), "")

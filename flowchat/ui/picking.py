@@ -86,7 +86,8 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
         text = session.request_text() if raw else ""
         stage.app.push_screen(ContextScreen(stage.palette, "Context", totals(used, transcript.facts), text, stage.keymap))
         return
-    from flowchat.ui.context_map import Access, ContextMap, Map
+    from flowchat.ui.context_map import Access, ContextMap
+    from flowchat.ui.context_rows import Map, mapped
 
     inside = f"{session.workspace_path}/"
 
@@ -95,7 +96,7 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
         named = {place: row.title.removeprefix(inside) for place, row in enumerate(rows) if row.kind == "instructions"}
         for place, title in named.items():
             rows[place] = replace(rows[place], title=title)
-        return Map(rows, context.used or used)
+        return mapped(rows, context.used or used)
 
     def at_ms(node: int) -> int | None:
         record = transcript.record(node)

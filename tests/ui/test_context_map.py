@@ -16,7 +16,7 @@ from flowchat.errors import Busy, CommandRefused, FlowchatError
 from flowchat.transcript.entries import ItemRef
 from flowchat.transcript.events import ContextUsed
 from flowchat.ui.context_map import Access, ContextMap
-from flowchat.ui.context_rows import Lines, Map, told
+from flowchat.ui.context_rows import Lines, Map, mapped, told
 from flowchat.ui.palette import DARK
 from tests.pictures.drawing import screen_segments
 
@@ -42,7 +42,7 @@ class Desk(App[None]):
     def on_mount(self) -> None:
         def look() -> Map:
             tokens = sum(row.tokens for row in self.rows)
-            return Map(tuple(self.rows), ContextUsed(tokens, 20_000, 24_000, "config", "measured", None))
+            return mapped(tuple(self.rows), ContextUsed(tokens, 20_000, 24_000, "config", "measured", None))
 
         def effect(ref: ItemRef, change: Change) -> Effect:
             if self.fails is not None:
