@@ -508,6 +508,13 @@ async def finding(stage: Stage) -> None:
     await stage.press("f3", *"round")
 
 
+@scene("cut to 4.1k", "window = 4096", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
+async def server_cuts(stage: Stage) -> None:
+    told = "Each line is rounded by itself, so three lines may lose a cent, and the credit notes take the same way. " * 500
+    await stage.say(told, says("They do.", usage=Usage(input=4_096, output=40)))
+    stage.app.screen.query_one(Conversation).scroll_end()
+
+
 @scene("Copied the last answer (", "to the clipboard", views=((USUAL, NIGHT), (NARROW, DAY)))
 async def copied(stage: Stage) -> None:
     await stage.say(ASKED, says(FINDINGS))

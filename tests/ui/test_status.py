@@ -11,6 +11,7 @@ from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.tools.rules import Ground, parse_rule
 from flowchat.tools.tool import Reach
+from flowchat.transcript.entries import Usage
 from flowchat.ui.composer import Composer
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text, fact_lines
 from flowchat.ui.keymap import DEFAULT
@@ -57,6 +58,21 @@ async def test_status_tells_all_there_is_to_know_of_the_session(tmp_path: Path) 
         assert "sk-secret" not in stage.rows
         await pilot.press("escape")
         assert not isinstance(stage.app.screen, FactsScreen)
+        await stage.app.close_session()
+
+
+async def test_status_tells_of_a_server_that_cuts_requests(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, {"FLOWCHAT_MODEL": "openai/gpt-5", "OPENAI_API_KEY": "sk-secret"})
+    stage.model.then(says("Done.", usage=Usage(input=4_096, output=9)))
+    async with stage.app.run_test(size=(140, 40)) as pilot:
+        await stage.begin(pilot)
+        session = session_of(stage.app)
+        await session.send("Each line is rounded by itself, so three lines may lose a cent. " * 900)
+        await session.idle()
+        await enter(stage, pilot, "/status")
+        rows = {row.strip() for row in stage.rows.split("\n")}
+        words = "the server read 4.1k of the last request: its window is smaller than 20k tokens"
+        assert f"cut off         {words}; raise it there (Ollama: num_ctx), or set it in config.toml" in rows
         await stage.app.close_session()
 
 
