@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
+
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
 from flowchat.model.model import (
     AssistantCall,
@@ -33,6 +35,7 @@ from flowchat.transcript.entries import (
     text_of,
 )
 
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 OUTCOME_LINES = {
     "completed": "[no answer was given]",
     "interrupted": "[the user interrupted this answer]",
@@ -343,11 +346,14 @@ def call_of(wire: str) -> CallId:
 
 def object_text(args: str) -> str:
     """Raw argument text if it is a JSON object, else `{}`: what every provider accepts back."""
-    if args == "{}":
-        return args
     try:
+        _OBJECT.decode(args)
+        return args
+    except (ValueError, RecursionError):
+        pass
+    try:  # Python takes a little more for JSON
         return args if isinstance(json.loads(args), dict) else "{}"
-    except ValueError:
+    except (ValueError, RecursionError):
         return "{}"
 
 

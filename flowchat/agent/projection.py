@@ -10,7 +10,7 @@ from flowchat.agent.messages import Messages, Placed
 from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.timeline import Timeline, Weighed
-from flowchat.agent.tokens import fixed_bytes, message_bytes
+from flowchat.agent.tokens import fixed_bytes, message_bytes, text_bytes
 from flowchat.model.model import AssistantMessage, ToolMessage
 from flowchat.transcript.entries import (
     AnyEntry,
@@ -162,8 +162,7 @@ class Projection:
         self._set_prompt(prompt_of(branch[:cut]))
         for record in reversed(branch[:cut]):
             if isinstance(said := record.entry, AssistantSaid) and (used := used_by(said, facts)) and is_count(used):
-                self._heard[said.model] = heard = _Heard()
-                heard.timeline.rate = _rate(used)
+                self._heard[said.model] = _Heard(_rate(used))
                 break
         return branch[cut:]
 
@@ -179,7 +178,7 @@ class Projection:
     def _set_prompt(self, prompt: Prompt) -> None:
         """Everything begins elsewhere now."""
         for heard in self._heard.values():
-            heard.timeline.forget(0)
+            heard.forget(0, 0)
         self._begun_at = len(self._answers)
         self._prompt, self._edges, self._messages.changed = prompt, [fixed_bytes(*prompt)], 0
 
@@ -197,13 +196,15 @@ class Projection:
             timeline.count(before, after, used.usage.input, used.usage.output if is_whole and not used.error else 0)
 
     def _stands(self, seq: Seq, said: AssistantSaid, behind: int) -> tuple[int, int, bool]:
-        """Where an answer begins and ends, and whether it stands there as it was given."""
+        """Where an answer begins and ends, and whether it stands there as it was given, whatever is told behind it."""
         settled, place = self._messages.settled, behind - 1
         while isinstance(settled[place], ToolMessage):
             place -= 1
         answer, text = settled[place], text_of(said.parts)
-        is_whole = isinstance(answer, AssistantMessage) and answer.text == text and len(answer.calls) == len(said.calls)
-        return self._edges[place], self._edges[place + 1], is_whole
+        assert isinstance(answer, AssistantMessage)
+        if not answer.text.startswith(text) or len(answer.calls) != len(said.calls):
+            return self._edges[place], self._edges[place + 1], False
+        return self._edges[place], self._edges[place + 1] - text_bytes(answer.text[len(text) :]), True
 
     def _asked(self, said: AssistantSaid, behind: int) -> tuple[int, int, bool]:
         """Where the request ended whose answer is not sent, and whether there is nothing of it that could be."""
@@ -231,8 +232,7 @@ class Projection:
         """What stands from message `place` on reads differently now."""
         still = bisect_right(self._answers, place, key=lambda answer: answer[2])
         for heard in self._heard.values():
-            heard.timeline.forget(self._edges[place])
-            heard.answers = min(heard.answers, still)
+            heard.forget(self._edges[place], still)
 
 
 _Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
@@ -240,10 +240,21 @@ _Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
 
 
 class _Heard:
-    """A timeline, and how many of the answers it has heard of."""
+    """A timeline, and how many of the answers it has heard of; `rate`: what is known without any."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: tuple[int, int] | None = None) -> None:
+        self._rate = rate
+        self._begin()
+
+    def forget(self, position: int, answers: int) -> None:
+        """What stands behind a position reads differently now; it hears again of all answers but the first so many."""
+        if self.timeline.forget(position):
+            self._begin()
+        self.answers = min(self.answers, answers)
+
+    def _begin(self) -> None:
         self.timeline, self.answers = Timeline(), 0
+        self.timeline.rate = self._rate
 
 
 def used_by(said: AssistantSaid, facts: SessionFacts) -> AttemptUsed | None:

@@ -44,6 +44,8 @@ class Timeline:
         self._tokens: list[int] = [0]
         self._sure: list[tuple[int, int]] = [(0, 0)]
         """The counts of requests, each of which says more about what follows than those before it."""
+        self._gave_way: int = 0
+        """The last position whose count made another give way."""
         self.rate: tuple[int, int] | None = None
         """Tokens and bytes of the last request that was counted; None: none was. It outlives its count."""
 
@@ -71,12 +73,13 @@ class Timeline:
         if written:
             self._count(after, read + written)
 
-    def forget(self, position: int) -> None:
-        """What stands behind `position` reads differently now."""
+    def forget(self, position: int) -> bool:
+        """What stands behind `position` reads differently now. Whether that brings back what gave way to it: then count anew."""
         while self._positions[-1] > max(0, position):
             self._pop()
         while self._sure[-1][0] > max(0, position):
             self._sure.pop()
+        return self._gave_way > position
 
     def weigh(self, position: int) -> Weighed:
         return Weighed(self.tokens_at(position), self.source_at(position))
@@ -113,6 +116,7 @@ class Timeline:
         if position <= self._positions[-1]:
             self.forget(position - 1)
         while self._tokens[-1] > tokens:
+            self._gave_way = position
             self._pop()
         self._positions.append(position)
         self._tokens.append(tokens)

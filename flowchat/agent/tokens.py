@@ -24,8 +24,12 @@ every provider scales larger ones down."""
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
+def text_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def system_bytes(system: str) -> int:
-    return _utf8(system)
+    return text_bytes(system)
 
 
 def tool_bytes(tool: ToolSchema) -> int:
@@ -40,24 +44,24 @@ def fixed_bytes(system: str, tools: Iterable[ToolSchema]) -> int:
 def message_bytes(message: Message) -> int:
     """The fixed weight of a message, and the weight of its pieces, or of its text, calls and reasoning."""
     if isinstance(message, ToolMessage):
-        return _AROUND + _utf8(message.text)
+        return _AROUND + text_bytes(message.text)
     if isinstance(message, UserMessage):
         return _AROUND + sum(map(piece_bytes, message.pieces))
-    weight = _AROUND + _utf8(message.text)
+    weight = _AROUND + text_bytes(message.text)
     if message.calls:
         weight += sum(map(call_bytes, message.calls))
-    return weight + sum([_utf8(part.text) for part in message.reasoning]) if message.reasoning else weight
+    return weight + sum([text_bytes(part.text) for part in message.reasoning]) if message.reasoning else weight
 
 
 def piece_bytes(piece: Piece) -> int:
     """A text by its UTF-8; a blob by its bytes, an image among them by what IMAGE_TOKENS and its like say."""
     if piece.blob is None:
-        return _utf8(piece.text)
+        return text_bytes(piece.text)
     return image_tokens(piece.blob) * BYTES_PER_TOKEN if piece.blob.media.startswith("image/") else piece.blob.bytes
 
 
 def call_bytes(call: AssistantCall) -> int:
-    return CALL_TOKENS * BYTES_PER_TOKEN + _utf8(call.name) + _utf8(call.args)
+    return CALL_TOKENS * BYTES_PER_TOKEN + text_bytes(call.name) + text_bytes(call.args)
 
 
 # --- tokens where nothing was counted --------------------------------------------------------------------------------
@@ -71,7 +75,7 @@ def message_tokens(message: Message) -> int:
 
 
 def text_tokens(text: str) -> int:
-    return tokens_of(_utf8(text))
+    return tokens_of(text_bytes(text))
 
 
 def image_tokens(image: BlobRef) -> int:
@@ -84,7 +88,3 @@ def image_tokens(image: BlobRef) -> int:
 def tokens_of(byte_count: int) -> int:
     """Bytes by four, rounded up."""
     return -(-byte_count // BYTES_PER_TOKEN)
-
-
-def _utf8(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

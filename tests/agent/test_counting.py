@@ -116,6 +116,20 @@ def test_a_server_that_counts_what_it_had_not_cached_is_no_measure_and_raises_no
     assert talk.shown.tokens > by_bytes(4)(text_of(talk.seen.sight().messages)) * 0.8
 
 
+def test_who_counted_a_part_once_may_have_done_so_again_where_what_is_new_explains_it() -> None:
+    talk = Talk(by_bytes(4), lambda whole, before: whole - before if before else 25)
+    assert [talk.ask(ENGLISH * 300), talk.ask(ENGLISH * 310)] == ["part", "part"]
+    assert talk.shown.source == "no_data"
+
+
+def test_a_frame_that_a_server_puts_around_a_request_may_come_and_go() -> None:
+    frames = iter([60, 0, 40, 0, 0, 50, 0, 0])
+    talk = Talk(by_words(0.51), lambda whole, before: whole + next(frames))
+    for _ in range(8):
+        talk.ask("So?", answer="Yes, so it is.")
+    assert set(talk.verdicts) == {"all"}
+
+
 def test_a_first_message_that_is_cut_to_the_window_is_found_at_once() -> None:
     talk = Talk(by_bytes(4), lambda whole, before: min(whole, 4_096))
     assert talk.ask(ENGLISH * 700) == "cut"
@@ -139,6 +153,7 @@ def test_a_conversation_that_grows_beyond_the_window_is_found_soon(room: int) ->
         assert talk.seen.end() < 4 * room * 1.5
     assert talk.shown.cut_to == room
     assert talk.shown.tokens > room
+    assert measure(talk.grown.branch(), talk.grown.facts, MODEL, Projection()) == talk.shown
 
 
 def test_whole_messages_left_out_are_found_too() -> None:
@@ -191,6 +206,7 @@ def test_it_is_told_once_an_epoch_and_shown_until_all_is_read_again() -> None:
     first = talk.notices()
     talk.ask("And then?")
     assert (talk.notices(), talk.shown.cut_to) == (first, 4_096)
+    assert measure(talk.grown.branch(), talk.grown.facts, MODEL, Projection()) == talk.shown
     room[0] = 32_768
     talk.ask("And now?")
     assert (talk.notices(), talk.shown.cut_to, talk.shown.source) == ([], None, "measured")

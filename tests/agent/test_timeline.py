@@ -37,7 +37,7 @@ from flowchat.transcript.entries import (
     Thinking,
     UserSaid,
 )
-from tests.agent.test_projection import HAPPENINGS, Draw
+from tests.agent.test_projection import HAPPENINGS, Draw, answered, called, thought
 from tests.growing import READ, Grown
 
 MODEL = ModelFacts("m", "p", 10_000, "table")
@@ -83,6 +83,15 @@ def test_what_a_byte_of_an_earlier_request_took_outlives_its_count() -> None:
     timeline = counted_twice()
     timeline.forget(0)
     assert [timeline.weigh(position) for position in (0, 1_000)] == [Weighed(0, "no_data"), Weighed(350, "extrapolated")]
+
+
+@pytest.mark.parametrize("read", [1_001, 62])
+def test_a_rate_no_text_has_is_that_of_what_is_not_ours_and_is_left_behind(read: int) -> None:
+    timeline = Timeline()
+    timeline.count(1_000, 1_040, read, 5)
+    assert timeline.source_at(1_100) == "extrapolated"
+    timeline.forget(0)
+    assert timeline.weigh(1_000) == Weighed(250, "no_data")
 
 
 def test_an_earlier_count_gives_way_to_a_later_one_that_is_smaller() -> None:
@@ -149,6 +158,29 @@ def test_the_meter_is_the_timeline_at_the_end_of_the_request_and_its_rows_add_up
         rows += [timeline.tokens_at(after) - timeline.tokens_at(before) for before, after in pairwise(edges)]
         assert min(rows) >= 0
         assert sum(rows) == shown.tokens
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_a_session_just_opened_weighs_what_one_that_read_it_all_does(data: st.DataObject) -> None:
+    grown = Grown()
+    happenings = [happening for happening in HAPPENINGS if happening not in (called, thought, answered)]
+    for _ in range(data.draw(st.integers(1, 20))):
+        data.draw(st.sampled_from([*happenings, answered_and_counted, looked_and_counted]))(grown, data.draw)
+        if is_sound(grown):
+            whole = measure(grown.branch(), grown.facts, MODEL)
+            assert measure(grown.branch(), grown.facts, MODEL, Projection()) == whole
+
+
+def looked_and_counted(grown: Grown, draw: Draw) -> None:
+    grown.user(f"question at {grown.last}").run().says("Let me look.", "read_file", step=grown.last)
+    grown.counted(draw(st.integers(1, 2_000)), draw(st.integers(0, 500))).answers(0, f"answer at {grown.last}")
+
+
+def is_sound(grown: Grown) -> bool:
+    """Whether nothing was answered before anything was asked."""
+    types = [record.type for record in grown.branch() if record.type in ("user_said", "context_added", "assistant_said")]
+    return types[:1] != ["assistant_said"]
 
 
 def answered_and_counted(grown: Grown, draw: Draw) -> None:
