@@ -7,7 +7,7 @@ holds for both.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flowchat.agent.reading import is_final, place_of
 from flowchat.transcript.entries import AssistantSaid, Call, CallId, ContextAdded, ItemRef, Record, Seq, ToolAnswered, UserSaid
@@ -106,6 +106,33 @@ def chosen_on(branch: Sequence[Record], states: States) -> Chosen:
     )
 
 
+def without(branch: Sequence[Record], chosen: Chosen) -> Sequence[Record]:
+    """The branch as if what is left out had never been said: what a summariser is told of."""
+    if not chosen.out and not chosen.calls_out:
+        return branch
+    return [kept for record in branch if (kept := _kept(record, chosen)) is not None]
+
+
+def _kept(record: Record, chosen: Chosen) -> Record | None:
+    if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
+        return None if record.entry.call in chosen.calls_out else record
+    if record.type != "assistant_said" or not isinstance(said := record.entry, AssistantSaid):
+        return None if record.seq in chosen.out else record
+    gone = {place for place, call in _calls_of(record.seq, said).items() if call in chosen.calls_out}
+    words = record.seq in chosen.out
+    parts = tuple(p for place, p in enumerate(said.parts) if place not in gone and not (words and not isinstance(p, Call)))
+    if parts == said.parts:
+        return record
+    kept = structs.replace(said, parts=parts)
+    return Record(record.seq, record.at_ms, record.parent, record.type, kept) if parts else None
+
+
+def _calls_of(seq: Seq, said: AssistantSaid) -> dict[int, CallId]:
+    """The calls of a message, by their places among its parts."""
+    places = [place for place, part in enumerate(said.parts) if isinstance(part, Call)]
+    return {place: f"{seq}.{index}" for index, place in enumerate(places)}
+
+
 def named(branch: Sequence[Record], ref: ItemRef) -> list[ItemRef]:
     """The items a reference means, as they are named in the log: a call by its answer, a message with calls by its parts."""
     place = place_of(branch, ref.node)
@@ -113,8 +140,8 @@ def named(branch: Sequence[Record], ref: ItemRef) -> list[ItemRef]:
     if not isinstance(said, AssistantSaid) or not said.calls:
         return [ref]
     words = [ItemRef(ref.node, part) for part, _ in enumerate(said.parts) if not _is_call(said, part)][:1]
-    parts = {f"{ref.node}.{count}": part for count, part in enumerate(p for p, _ in enumerate(said.parts) if _is_call(said, p))}
-    calls = list(_calls_named(said, ref))
+    parts = {call: place for place, call in _calls_of(ref.node, said).items()}
+    calls = _calls_named(said, ref)
     answers: dict[CallId, Seq] = {}
     for record in branch[place:]:
         if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
@@ -154,14 +181,9 @@ def _is_call(said: AssistantSaid, part: int) -> bool:
     return 0 <= part < len(said.parts) and isinstance(said.parts[part], Call)
 
 
-def _calls_named(said: AssistantSaid, ref: ItemRef) -> Iterator[CallId]:
+def _calls_named(said: AssistantSaid, ref: ItemRef) -> list[CallId]:
     """The ids of the calls a reference to an assistant's message means."""
-    count = -1
-    for place, part in enumerate(said.parts):
-        if isinstance(part, Call):
-            count += 1
-            if ref.part is None or ref.part == place:
-                yield f"{ref.node}.{count}"
+    return [call for place, call in _calls_of(ref.node, said).items() if ref.part in (None, place)]
 
 
 def _unanswered(branch: Sequence[Record]) -> Iterator[Seq]:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowchat.agent.budget import weigh
-from flowchat.agent.items import items_in_force
+from flowchat.agent.items import chosen_on, items_in_force, without
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import project
 from flowchat.transcript.entries import (
@@ -127,6 +127,22 @@ def test_what_was_restored_is_sent_again_as_it_was() -> None:
     item = seq_of(grown, "tool_answered", 0)
     assert seen(put(grown, "excluded", item)) != before
     assert seen(put(grown, "restored", item)) == before
+
+
+def test_a_summariser_is_told_of_nothing_that_was_left_out() -> None:
+    grown = looked()
+    branch, first = grown.branch(), seq_of(grown, "assistant_said", 0)
+    answer, user = seq_of(grown, "tool_answered", 0), seq_of(grown, "user_said", 1)
+    states = {ItemRef(user): "excluded", ItemRef(answer): "excluded", ItemRef(first, 0): "excluded"}
+    told = without(branch, chosen_on(branch, states))
+    assert [record.seq for record in branch if record.seq not in {kept.seq for kept in told}] == [answer, user]
+    said = next(record.entry for record in told if record.seq == first)
+    assert isinstance(said, AssistantSaid)
+    assert [call.name for call in said.parts] == ["grep"]
+    whole = without(branch, chosen_on(branch, {ItemRef(first): "excluded"}))
+    gone = [record.type for record in branch if record not in whole]
+    assert gone == ["assistant_said", "tool_answered", "tool_answered"]
+    assert without(branch, chosen_on(branch, {})) == branch
 
 
 # --- pruned ----------------------------------------------------------------------------------------------------------
