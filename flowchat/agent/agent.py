@@ -23,7 +23,7 @@ Emit: TypeAlias = Callable[[AnyDelta], None]
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off.
+    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off. Where a limit has tokens these count.
 
     A server that asks for a wait over `longest_wait_seconds` ends the run; None: someone is there who can end the wait.
     """
@@ -31,12 +31,24 @@ class Limits(Struct, frozen=True):
     steps: int = 200
     soft_percent: int = 70
     hard_percent: int = 90
+    soft_tokens: int | None = None
+    hard_tokens: int | None = None
     attempts: int = 5
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
     longest_wait_seconds: float | None = None
+    compact_seconds: float = 90.0
+    """What drawing up a compaction may take."""
     titles: bool = True
     """Whether a finished run may ask for a title."""
+
+    def soft_at(self, usable: int) -> int | None:
+        """Over how many tokens the conversation is folded after a run; None: never."""
+        return _tokens_at(self.soft_percent, self.soft_tokens, usable)
+
+    def hard_at(self, usable: int) -> int | None:
+        """Over how many tokens it is folded before a request; None: never."""
+        return _tokens_at(self.hard_percent, self.hard_tokens, usable)
 
     def delay_seconds(self, attempt: int, error: ModelError) -> float | None:
         """How long to wait after failed attempt number `attempt` (from 1), or None to give up."""
@@ -49,6 +61,12 @@ class Limits(Struct, frozen=True):
             return None
         delay = min(self.first_delay_seconds * 2 ** (attempt - 1), self.longest_delay_seconds)
         return max(delay, asked)
+
+
+def _tokens_at(percent: int, tokens: int | None, usable: int) -> int | None:
+    if tokens is not None:
+        return min(tokens, usable)
+    return None if percent >= 100 else usable * percent // 100
 
 
 class Permits(Protocol):

@@ -1,17 +1,16 @@
-"""Compaction: where to cut, what the summariser is told, and the one checkpoint that comes of it."""
+"""Compaction: where to cut, and the one checkpoint that comes of it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from itertools import pairwise
 
 from msgspec import Struct, structs
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
-from flowchat.agent.directives import DIRECTIVES_HEADING, split_directives, still_said, with_directives
+from flowchat.agent.directives import split_directives, still_said, with_directives
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts
+from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line
 from flowchat.agent.proposal import (
     CompactionFailed,
     CompactTrigger,
@@ -23,23 +22,14 @@ from flowchat.agent.proposal import (
     unanswered,
 )
 from flowchat.agent.prune import pruned_with
-from flowchat.agent.tokens import text_tokens
+from flowchat.agent.summary import Assignment, Drawn, summarise
+from flowchat.agent.telling import told
 from flowchat.errors import ModelError
-from flowchat.model.model import Model, ModelFacts, Piece, Reply, Request, ToolMessage, UserMessage, usable_tokens
+from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, usable_tokens
 from flowchat.transcript.entries import (
-    AssistantSaid,
     AttemptUsed,
-    Call,
-    Compacted,
-    ContextAdded,
     Record,
-    RunEnded,
     Seq,
-    Text,
-    ToolAnswered,
-    UserPart,
-    UserSaid,
-    text_of,
 )
 from flowchat.transcript.events import CompactionDelta
 from flowchat.transcript.facts import SessionFacts
@@ -51,37 +41,6 @@ LONGEST_TAIL_PERCENT = 50
 """Of usable: a message, or a call and its answers, may be longer than the tail should be."""
 SUMMARY_PERCENT = 10
 SUMMARY_TOKENS = 2_000
-INPUT_TOKENS = 50_000
-TIMEOUT_SECONDS = 90.0
-CALLS_A_PASS = 2
-"""A first call and one nudge."""
-
-SUMMARISER = f"""\
-You summarise a working session between a developer and a coding agent so that the agent can go on without the original messages.
-Write markdown with exactly these five sections, 1,000 to 2,000 tokens in all, no code blocks, no raw tool output:
-## Done
-## Active
-## Decisions
-(each with its reason)
-{DIRECTIVES_HEADING}
-(what the user asked for that still holds: one list item each, copied word for word from the user's messages)
-## Current work
-(what is being done at this moment, with file names, and the next step)
-"""
-NUDGE = "Your last answer held no summary. Write the five sections now."
-
-
-class Breaker:
-    """Consecutive failures of automatic compaction; three of them switch it off until a /compact succeeds."""
-
-    LIMIT = 3
-
-    def __init__(self) -> None:
-        self.failures = 0
-
-    @property
-    def open(self) -> bool:
-        return self.failures >= self.LIMIT
 
 
 class Plan(Struct, frozen=True):
@@ -222,9 +181,11 @@ async def _draw(
 ) -> Proposal:
     branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
     drawn_at, before = transcript.last_seq, checkpoint_in_force(branch, facts)
+    so_far = with_directives(before.summary, before.directives) if before else ""
+    lines = told(branch, before.upto if before else 0, found.upto)
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
-    summary = await _summarise(agent.compact_model, branch, before, found, instructions, output, spent.take)
-    body, offered = split_directives(summary)
+    drawn = await _summary(agent, transcript, Assignment(so_far, lines, instructions, output), spent)
+    body, offered = split_directives(drawn.summary)
     directives, left_out = still_said((*(before.directives if before else ()), *offered), branch, found.upto, output)
     if left_out:
         body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
@@ -238,64 +199,30 @@ async def _draw(
         spent=tuple(spent.attempts),
         trigger=trigger,
         drawn_at=drawn_at,
+        files=drawn.files,
+        references=drawn.references,
         pinned=before.pinned if before else (),
     )
     return structs.replace(proposal, tokens_after=tokens_with(proposal, branch, facts, model))
 
 
-async def _summarise(
-    model: Model,
-    branch: Sequence[Record],
-    before: Compacted | None,
-    found: Plan,
-    instructions: str,
-    output: int,
-    take: Callable[[Reply], None],
-) -> str:
-    """The summary of everything up to `found.upto`, folded in passes where it is longer than one request may be.
-
-    `before`: the checkpoint whose summary stands for what it folded. `output`: tokens it may have. `take` hears each reply.
-    """
-    start = before.upto if before else 0
-    summary = with_directives(before.summary, before.directives) if before else ""
-    room = min(INPUT_TOKENS, usable_tokens(model.facts)) - text_tokens(SUMMARISER) - output - text_tokens(instructions) - 64
-    edits = edited_parts(branch)
-    lines = [line for record in branch if start < record.seq <= found.upto for line in _told(record, edits)]
+async def _summary(agent: Agent, transcript: Transcript, given: Assignment, spent: _Spent) -> Drawn:
+    """By the worker; in plain calls where the model knows no tools."""
+    model, seconds = agent.compact_model, agent.limits.compact_seconds
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            for passage in _passages(lines, max(256, room - max(output, text_tokens(summary)))):
-                summary = await _one_pass(model, summary, passage, instructions, output, take)
+        async with asyncio.timeout(seconds):
+            if not model.facts.calls_tools:
+                return Drawn(await summarise(model, given, spent.take))
+            from flowchat.agent.compactor import work
+            from flowchat.agent.kept_files import FILE_PERCENT, FILE_TOKENS, Reading, touched_last
+
+            reading = Reading(agent, transcript.blobs.get)
+            budget = min(FILE_TOKENS, usable_tokens(agent.model.facts) * FILE_PERCENT // 100)
+            return await work(model, given, touched_last(transcript.branch(), reading), reading, budget, spent.take)
     except TimeoutError:
-        raise CompactionFailed(f"the summary took longer than {TIMEOUT_SECONDS:.0f} s") from None
+        raise CompactionFailed(f"the summary took longer than {seconds:g} s") from None
     except ModelError as error:
         raise CompactionFailed(f"the summary failed: {error}") from error
-    return _cut_text(summary, output)
-
-
-async def _one_pass(
-    model: Model, summary: str, passage: str, instructions: str, output: int, take: Callable[[Reply], None]
-) -> str:
-    told = [f"Summary so far:\n{summary}\n" if summary else "", f"What followed:\n{passage}\n"]
-    told.append(f"The user asks of this summary: {instructions}\n" if instructions else "")
-    told.append("Write the summary of all of it.")
-    pieces = [Piece("\n".join(filter(None, told)))]
-    for _ in range(CALLS_A_PASS):
-        request = Request("compact", SUMMARISER, (), (UserMessage(tuple(pieces)),), (), output)
-        reply = await _reply(model, request)
-        take(reply)
-        text = "".join(part.text for part in reply.parts if isinstance(part, Text)).strip()
-        if text:
-            return text
-        pieces.append(Piece(NUDGE))
-    raise CompactionFailed("the model wrote no summary, even when asked again")
-
-
-async def _reply(model: Model, request: Request) -> Reply:
-    async with aclosing(model.stream(request)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, Reply):
-                return piece
-    raise CompactionFailed("the summary was cut off")
 
 
 # --- pure parts ------------------------------------------------------------------------------------------------------
@@ -326,46 +253,3 @@ def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:
             break
         last = record.seq
     return last
-
-
-def _told(record: Record, edits: Mapping[Seq, tuple[UserPart, ...]]) -> Iterator[str]:
-    """What the summariser hears of a node: words, calls by name, answers by their summary line; no reasoning."""
-    match record.entry:
-        case UserSaid(parts=parts):
-            yield f"User: {text_of(edits.get(record.seq, parts))}"
-        case ContextAdded(source="file" | "job" | "hook" | "command", origin=origin):
-            yield f"[{origin} was shown to the agent]"
-        case AssistantSaid(parts=parts):
-            if text := text_of(parts).strip():
-                yield f"Agent: {text}"
-            yield from (f"[call {part.name}]" for part in parts if isinstance(part, Call))
-        case ToolAnswered(status=status, summary=line):
-            yield f"[answer {status}: {line}]"
-        case RunEnded(outcome=outcome) if outcome != "completed":
-            yield f"[the run ended: {outcome}]"
-        case _:
-            return
-
-
-def _passages(lines: Sequence[str], room_tokens: int) -> Iterator[str]:
-    """The lines in pieces of at most `room_tokens`; a line longer than that is cut in the middle."""
-    passage: list[str] = []
-    weight = 0
-    for line in lines:
-        line = _cut_text(line, room_tokens)
-        tokens = text_tokens(line) + 1
-        if passage and weight + tokens > room_tokens:
-            yield "\n".join(passage)
-            passage, weight = [], 0
-        passage.append(line)
-        weight += tokens
-    if passage:
-        yield "\n".join(passage)
-
-
-def _cut_text(text: str, tokens: int) -> str:
-    """At most `tokens` by estimate, the middle left out and said so."""
-    if text_tokens(text) <= tokens:
-        return text
-    keep = max(1, tokens * 4 // 2 - 40) // (1 if text.isascii() else 2)
-    return f"{text[:keep]}\n[... {len(text) - 2 * keep:,} characters left out ...]\n{text[-keep:]}"

@@ -6,13 +6,13 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
 from flowchat.agent.budget import measure
 from flowchat.agent.calls import answer_calls
-from flowchat.agent.compact import Breaker
 from flowchat.agent.counting import cut_notice
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
 from flowchat.agent.prune import pruned_anyway
 from flowchat.agent.room import THRASH, make_room
 from flowchat.agent.step import StepInFlight, failed
+from flowchat.agent.strikes import Breaker
 from flowchat.agent.tokens import fixed_tokens
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow
@@ -106,7 +106,8 @@ async def answer(
     weighed, usable = context.tokens, context.usable
     if fixed_tokens(sight.system, sight.tools) * 2 > usable:
         return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
-    if agent.limits.hard_percent < 100 and weighed * 100 > usable * agent.limits.hard_percent and not breaker.open:
+    hard = agent.limits.hard_at(usable)
+    if hard is not None and weighed > hard and not breaker.open:
         ended = await make_room(agent, transcript, flight, breaker, emit, "hard", must=weighed > usable)
         if ended is not None:
             return ended

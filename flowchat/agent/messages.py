@@ -306,11 +306,13 @@ class Messages:
 
 # --- a checkpoint ----------------------------------------------------------------------------------------------------
 def checkpoint_texts(checkpoint: Compacted) -> list[str]:
-    """What a checkpoint says itself: the summary, directives, copies of files, references."""
+    """What a checkpoint says itself: the summary, directives, pinned lines, copies of files, references."""
     texts = [f"<summary>\n{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}\n</summary>"]
     if checkpoint.directives:
         lines = "\n".join(f"- {line}" for line in checkpoint.directives)
         texts.append(f"<directives>\nThe user asked for this, in these words:\n{lines}\n</directives>")
+    if pinned := [line for line in checkpoint.pinned if line not in checkpoint.summary]:
+        texts.append("<pinned>\n" + "\n".join(pinned) + "\n</pinned>")
     for copy in checkpoint.files:
         opening = f"<file path={_quoted(copy.path)} from_line={copy.first_line}>"
         texts.append(f"{opening}\n{copy.text}\n</file>")

@@ -2,10 +2,11 @@
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
-from flowchat.agent.compact import Breaker, compact, unanswered_checkpoint
+from flowchat.agent.compact import compact, unanswered_checkpoint
 from flowchat.agent.proposal import CompactionFailed, CompactTrigger, NothingToCompact
 from flowchat.agent.prune import pruned_in_need
 from flowchat.agent.step import StepInFlight, failed
+from flowchat.agent.strikes import Breaker
 from flowchat.model.model import usable_tokens
 from flowchat.transcript.entries import Noticed, RunEnded
 from flowchat.transcript.events import StateDelta
@@ -33,13 +34,14 @@ async def make_room(
     except NothingToCompact:
         return failed(flight, flight.step - 1, "context_overflow", _too_long(agent)) if must else None
     except CompactionFailed as error:
-        breaker.failures += 1
+        more = breaker.failed()
         if must and not await _prune(agent, transcript):
             return failed(flight, flight.step - 1, "compaction_failed", str(error))
-        await transcript.append(Noticed("warning", "compaction", f"Compaction failed; the run continues: {error}"))
+        await transcript.append(Noticed("warning", "compaction", f"Compaction failed; the run continues: {error}{more}"))
         return None
-    breaker.failures = 0
-    limit = usable_tokens(agent.model.facts) * agent.limits.hard_percent // 100
+    breaker.succeeded()
+    usable = usable_tokens(agent.model.facts)
+    limit = agent.limits.hard_at(usable) or usable
     if weigh(transcript.branch(), transcript.facts, agent.model.facts, agent.projection).tokens > limit:
         return failed(flight, flight.step - 1, "thrash", THRASH)
     return None

@@ -36,7 +36,7 @@ QUOTED_LINES = 12
 QUOTED_CHARS = 1_200
 TITLE_WORDS = 6
 BYTES_A_TOKEN = 4
-_CONTEXT = re.compile(r"<(context|summary|directives|file|references)\b")
+_CONTEXT = re.compile(r"<(context|summary|directives|pinned|file|references)\b")
 
 Sleep = Callable[[float], Awaitable[None]]
 

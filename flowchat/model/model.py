@@ -139,6 +139,7 @@ class Request(Struct, frozen=True, gc=False):
     marks: tuple[int, ...] = ()
     max_output_tokens: int | None = None
     effort: str | None = None
+    temperature: float | None = None
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Waits(Struct, frozen=True):
 
 
 Step: TypeAlias = Says | Fails | Waits
+UNSCRIPTED: Mapping[Purpose, str] = {"compact": "## Done\nok"}
 
 
 def says(
@@ -65,7 +66,7 @@ def waits(before: str = "", then: "Says | Fails | None" = None) -> Waits:
 
 
 class ScriptedModel:
-    """Plays `run` steps in order, and those of other purposes from `others`; a purpose that was never scripted gets `Says("ok")`.
+    """Plays `run` steps in order, and those of other purposes from `others`; one that was never scripted gets UNSCRIPTED or "ok".
 
     `requests` are those it received. Raises AssertionError, naming the request, when a script has run out.
     """
@@ -89,7 +90,7 @@ class ScriptedModel:
         self.requests.append(request)
         script = self._scripts.get(request.purpose)
         if script is None:
-            yield Reply((Text("ok"),), "stop")
+            yield Reply((Text(UNSCRIPTED.get(request.purpose, "ok")),), "stop")
             return
         assert script, f"the script has run out at request {len(self.requests)}: {request}"
         step = script.pop(0)

@@ -46,7 +46,7 @@ def blobs_of(request: Request) -> tuple[BlobRef, ...]:
 
 
 def arguments(request: Request, family: Family, blobs: Blobs) -> dict[str, Any]:
-    """What of litellm's arguments depends on the request: messages, tools, max_tokens, reasoning_effort."""
+    """What of litellm's arguments depends on the request: messages, tools, max_tokens, reasoning_effort, temperature."""
     marked = frozenset(request.marks) if family.marks_cache else frozenset[int]()
     messages = [_message(message, index in marked, family, blobs) for index, message in enumerate(request.messages)]
     if request.system:
@@ -61,6 +61,8 @@ def arguments(request: Request, family: Family, blobs: Blobs) -> dict[str, Any]:
         made["max_tokens"] = request.max_output_tokens
     if request.effort:
         made["reasoning_effort"] = request.effort
+    if request.temperature is not None:
+        made["temperature"] = request.temperature
     return made
 
 

@@ -11,16 +11,15 @@ from msgspec import structs
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import failed_attempt
 from flowchat.agent.budget import measure
-from flowchat.agent.compact import Breaker, draft, fold
 from flowchat.agent.inbox import Inbox, Queue, item_of
 from flowchat.agent.loop import run
-from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal
+from flowchat.agent.proposal import CompactionFailed, Proposal
 from flowchat.agent.step import StepInFlight
+from flowchat.agent.strikes import Breaker
 from flowchat.errors import Busy, FlowchatError, NotRunning, ReadOnly
 from flowchat.runtime.recovery import InFlight, closing
 from flowchat.transcript.entries import (
     Entry,
-    Noticed,
     Outcome,
     QueueItem,
     QueueSet,
@@ -68,14 +67,21 @@ class Activity:
     """Owns the run task and the state. Decisions are taken without an await, so two starts can never meet."""
 
     def __init__(
-        self, transcript: Transcript, hear: Emit, inbox: Inbox, agent: Callable[[], Agent], on_end: Callable[[Outcome], None]
+        self,
+        transcript: Transcript,
+        hear: Emit,
+        inbox: Inbox,
+        agent: Callable[[], Agent],
+        on_end: Callable[[Outcome], None],
+        after: Callable[[], Awaitable[None]],
     ) -> None:
+        """`on_end` hears of each run's end; `after` is what follows a completed one before anything else does."""
         self.state = StateDelta("idle")
         self.breaker = Breaker()
         self.next: Start | None = None
         """What was said instead of what is being interrupted: it runs next, ahead of the queue."""
         self._transcript, self._hear, self._inbox = transcript, hear, inbox
-        self._agent, self._on_end = agent, on_end
+        self._agent, self._on_end, self._after = agent, on_end, after
         self._work: asyncio.Task[None] | None = None
         self._inner: asyncio.Task[RunEnded] | asyncio.Task[Proposal] | None = None
         self._thing: asyncio.Future[None] | None = None
@@ -190,7 +196,7 @@ class Activity:
                     start.done.set_result(record)
                     outcome = await self._one_run(agent, record)
                     if outcome == "completed" and not self._is_resting:
-                        await self._soft_compaction()
+                        await self._after()
                 start, agent, written = self._following(outcome), None, None
                 if start is not None:
                     self._to("running", "preparing")
@@ -209,6 +215,7 @@ class Activity:
         self._transcript.clear_draft()
         self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
         await self._settle_queue()
+        self.breaker.ran()
         self._on_end(ended.outcome)
         return "interrupted" if self._stop is not None else ended.outcome
 
@@ -280,7 +287,7 @@ class Activity:
         """A compaction the user asked for; of the queue only what came meanwhile goes on by itself."""
         before = {item.client_id for item in self._transcript.facts.queue}
         try:
-            made = await then(await self._drawn(draw))
+            made = await then(await self.draw(draw))
         except FlowchatError as error:
             _fail(done, error)
         except asyncio.CancelledError:
@@ -297,46 +304,25 @@ class Activity:
             self._to("running", "preparing")
         await self._go(start, None, None)
 
-    async def _drawn(self, draw: "Draw") -> Proposal:
+    async def draw(self, draw: Draw) -> Proposal:
+        """What it draws, in state `compacting`; the user can stop it, then CancelledError is raised and `stopped` holds."""
+        if self.state.state != "compacting":
+            self._to("compacting")
         self._inner = asyncio.create_task(draw(self._agent()))
         try:
             return await self._inner
         finally:
             self._inner = None
 
-    async def _soft_compaction(self) -> None:
-        agent = self._agent()
-        limits, facts = agent.limits, self._transcript.facts
-        used = measure(self._transcript.branch(), facts, agent.model.facts, agent.projection)
-        over = limits.soft_percent < 100 and used.tokens * 100 > used.usable * limits.soft_percent
-        if not over or facts.resting or self.breaker.open or self.next is not None or self._transcript.unsaved is not None:
-            return
-        self._to("compacting")
-        try:
-            await self.written(await self._drawn(lambda agent: draft(agent, self._transcript, self._hear, "soft")))
-        except NothingToCompact:
-            return
-        except CompactionFailed as error:
-            self.breaker.failures += 1
-            await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed; nothing was changed: {error}"))
-        except asyncio.CancelledError:
-            if self._stop is None:
-                raise
-            await self._transcript.append(Noticed("info", "compaction", "Compaction stopped; nothing was changed."))
+    @property
+    def stopped(self) -> bool:
+        """Whether the user stops what is under way."""
+        return self._stop is not None
 
-    async def written(self, proposal: Proposal) -> Record:
-        """Its checkpoint, in one piece with what drawing it took. Raises CompactionFailed."""
-        record = await fold(self._transcript, proposal, self._hear)
-        self.compacted()
-        return record
-
-    def compacted(self) -> None:
-        """A checkpoint was written: automatic compaction is on again, and watchers hear what the next request would weigh."""
-        self.breaker.failures = 0
-        agent = self._agent()
-        self._hear(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
-        if not self.busy:
-            self._to("idle")
+    def breaker_changed(self) -> None:
+        """Whether compaction begins by itself may be another now: watchers hear it."""
+        if self.state.compaction_off != self.breaker.open:
+            self._emit(self.state)
 
     # --- the state ---------------------------------------------------------------------------------------------------
     @property

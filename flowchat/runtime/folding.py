@@ -10,12 +10,12 @@ from flowchat.agent.budget import measure, weigh
 from flowchat.agent.compact import draft, fold, keep_known
 from flowchat.agent.directives import with_directives
 from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line
-from flowchat.agent.proposal import CompactionFailed, Proposal, edited_by_user
+from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal, edited_by_user
 from flowchat.agent.recall_score import Score, folded_text, score
 from flowchat.errors import Busy, NotFound
 from flowchat.model.model import Reply, usable_tokens
 from flowchat.runtime.activity import Activity
-from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Record, Seq, UserSaid, text_of
+from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
@@ -23,7 +23,7 @@ JOINED = "A compaction is under way already; this one joins it."
 
 
 class Folding:
-    """A session's compactions by hand. Each command raises ReadOnly, NoModel, and Busy while a run goes on."""
+    """A session's compactions outside its runs. Each command raises ReadOnly, NoModel, and Busy while a run goes on."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Folding:
         if self._activity.busy:
             raise Busy("a run is under way; fold when it has ended")
         record = await fold(self._transcript, edited_by_user(proposal, summary, pinned), self._tell, paid=True)
-        self._activity.compacted()
+        self._compacted()
         return record
 
     async def compact(self, instructions: str = "") -> Record:
@@ -73,7 +73,7 @@ class Folding:
             return await asyncio.shield(self._compacting)
         await self._ready()
         self._compacting = self._activity.fold(
-            lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), self._activity.written
+            lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), self._written
         )
         return await asyncio.shield(self._compacting)
 
@@ -131,6 +131,33 @@ class Folding:
             self._activity.fold(lambda agent: draft(agent, self._transcript, self._tell, "user", instructions, whole=True), told)
         )
 
+    async def after_run(self) -> None:
+        """The compaction over the soft limit: a failure of it is a notice, and nothing else."""
+        agent, facts = self._agent(), self._transcript.facts
+        tokens = weigh(self._transcript.branch(), facts, agent.model.facts, agent.projection).tokens
+        limit = agent.limits.soft_at(usable_tokens(agent.model.facts))
+        if limit is None or tokens <= limit or facts.resting or self._transcript.unsaved is not None:
+            return
+        if self._activity.breaker.open or self._activity.next is not None:
+            return
+        try:
+            await self._written(await self._activity.draw(lambda agent: draft(agent, self._transcript, self._tell, "soft")))
+        except NothingToCompact:
+            return
+        except CompactionFailed as error:
+            more = self._activity.breaker.failed()
+            sentence = f"Compaction failed; nothing was changed: {error}{more}"
+            await self._transcript.append(Noticed("warning", "compaction", sentence))
+        except asyncio.CancelledError:
+            if not self._activity.stopped:
+                raise
+            await self._transcript.append(Noticed("info", "compaction", "Compaction stopped; nothing was changed."))
+
+    def other_model(self) -> None:
+        """Another model answers from now on: it may do what the last one could not."""
+        self._activity.breaker.half_open()
+        self._activity.breaker_changed()
+
     # --- inside ------------------------------------------------------------------------------------------------------
     def _joins(self, under_way: "asyncio.Future[Any] | None") -> TypeGuard["asyncio.Future[Any]"]:
         """Whether a compaction by hand goes on that another may join; the user is told."""
@@ -150,6 +177,17 @@ class Folding:
         if self._transcript.unsaved is not None:
             raise self._transcript.unsaved
 
+    async def _written(self, proposal: Proposal) -> Record:
+        """Its checkpoint, in one piece with what drawing it took. Raises CompactionFailed."""
+        record = await fold(self._transcript, proposal, self._tell)
+        self._compacted()
+        return record
+
+    def _compacted(self) -> None:
+        self._activity.breaker.succeeded()
+        self._activity.breaker_changed()
+        self._measured()
+
     def _undone_last(self) -> Seq | None:
         """The checkpoint undone last that would be in force again."""
         branch, facts = self._transcript.branch(), self._transcript.facts
@@ -162,7 +200,7 @@ class Folding:
         branch, facts, agent = self._transcript.branch(), self._transcript.facts, self._agent()
         after = replace(facts, undone={**facts.undone, line: 0} if undone else _without(facts.undone, line))
         tokens, usable = weigh(branch, after, agent.model.facts).tokens, usable_tokens(agent.model.facts)
-        limit = usable * agent.limits.hard_percent // 100
+        limit = agent.limits.hard_at(usable) or usable
         if tokens > limit:
             raise CompactionFailed(
                 f"the next request would take {tokens:,} tokens, over the hard limit of {limit:,}; nothing was changed"

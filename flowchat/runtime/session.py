@@ -75,7 +75,9 @@ class Session:
         self._hearing = Hearing(clock)
         self.background = Background(jobs, transcript, self._boundary, self._hearing.emit)
         self._inbox = Inbox()
-        self._activity = Activity(transcript, self._emit, self._inbox, self._make_agent, self._run_ended)
+        self._activity = Activity(
+            transcript, self._emit, self._inbox, self._make_agent, self._run_ended, lambda: self.folding.after_run()
+        )
         self._titling = Titling(transcript)
         changed = self._activity.saving_changed
         self._keeping = Keeping(transcript, shelf, clock, self._hearing.emit, changed, writes=read_only is None)
@@ -264,6 +266,7 @@ class Session:
         if self.state.state == "compacting":
             await self._activity.come_to_rest()
         await self._manner.set_model(name)
+        self.folding.other_model()
         self.tell_context()
 
     async def set_mode(self, mode: Mode) -> None:

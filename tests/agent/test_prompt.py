@@ -147,6 +147,13 @@ def test_a_checkpoint_stands_for_what_it_folds_and_the_tail_follows() -> None:
     assert first.endswith("|two")
 
 
+def test_pinned_lines_stand_in_the_request_where_the_summary_does_not_say_them() -> None:
+    grown = Grown().turn("one", "1").turn("two", "2")
+    folded = next(record.seq for record in grown.records if record.type == "run_ended")
+    grown.add(compacted(folded, "SUM, port 8431", pinned=("port 8431", "key K-1")))
+    assert "SUM, port 8431\n</summary>|<pinned>\nkey K-1\n</pinned>|" in seen(grown)[0]
+
+
 def test_of_checkpoints_the_deepest_wins_and_at_equal_depth_the_later() -> None:
     grown = Grown().turn("one", "1").turn("two", "2")
     ends = [record.seq for record in grown.records if record.type == "run_ended"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowchat.agent.compact import SUMMARISER
+from flowchat.agent.summary import SUMMARISER
 from flowchat.model.demo import DemoModel
 from flowchat.model.model import (
     AssistantCall,

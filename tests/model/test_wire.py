@@ -116,3 +116,8 @@ def test_other_reasoning_goes_back_in_its_providers_form() -> None:
 
 def test_unset_things_are_not_there() -> None:
     assert arguments(replace(request_of(()), system=""), OPENAI, {}) == {"messages": []}
+
+
+def test_what_is_set_is_asked_for_also_where_it_is_nought() -> None:
+    asked = replace(request_of(()), system="", max_output_tokens=7, effort="low", temperature=0.0)
+    assert arguments(asked, OPENAI, {}) == {"messages": [], "max_tokens": 7, "reasoning_effort": "low", "temperature": 0.0}
