@@ -8,8 +8,8 @@ A program runs in a session of its own and carries MARK in its environment. We a
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +18,9 @@ KEPT = f"kept-{os.urandom(8).hex()}"
 """The mark of what shall go on without us."""
 PROCESS_LIMIT = 1_000
 """Processes one program may have at a time. A builder with a process for each core has fewer; a fork bomb has no end."""
+THREADS_LIMIT = 4_000
+"""Threads beyond those the machine has when a program starts, from which on the system refuses that program more: what doubles
+all the time is stopped before anybody looks. For root there is no such limit (RLIMIT_NPROC, getrlimit(2))."""
 TERM_GRACE_SECONDS = 2.0
 """How long a process may take over SIGTERM before SIGKILL."""
 _KILL_GRACE_SECONDS = 1.0
@@ -207,6 +210,20 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (OSError, AttributeError):
         pass
+
+
+@contextmanager
+def threads_bounded() -> Generator[None]:
+    """What is started meanwhile, with all it starts, may have THREADS_LIMIT threads; so may we for that moment."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = _threads() + THREADS_LIMIT
+    resource.setrlimit(resource.RLIMIT_NPROC, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
 
 
 def orphans() -> set[int]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from flowchat.tools.attended import Attended
 from flowchat.tools.concealing import conceal
-from flowchat.tools.descent import KEPT, MARK, adopt_orphans, is_gone, is_no_orphan, orphans
+from flowchat.tools.descent import KEPT, MARK, adopt_orphans, is_gone, is_no_orphan, orphans, threads_bounded
 from flowchat.tools.environment import attended_environment, child_environment, search_path, shown
 from flowchat.tools.program import PIPE_GRACE_SECONDS, Program, Started
 from flowchat.tools.program import settled as settled
@@ -157,17 +157,18 @@ def _start(spawn: Spawn, cwd: Path, reads: bool = False) -> Started:
     ours, theirs = os.pipe()
     try:
         mark = _watchdog.new_mark()
-        process = subprocess.Popen(
-            spawn.argv,
-            cwd=cwd,
-            env={**(child_environment(os.environ) if spawn.env is None else spawn.env), MARK: mark},
-            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            pass_fds=spawn.pass_fds,
-            preexec_fn=spawn.preexec,
-        )
+        with threads_bounded():
+            process = subprocess.Popen(
+                spawn.argv,
+                cwd=cwd,
+                env={**(child_environment(os.environ) if spawn.env is None else spawn.env), MARK: mark},
+                stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+                pass_fds=spawn.pass_fds,
+                preexec_fn=spawn.preexec,
+            )
     except (OSError, ValueError, subprocess.SubprocessError, NotDone) as error:
         os.close(ours)
         if isinstance(error, NotDone):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flowchat.tools.descent import KEPT, MARK, PROCESS_LIMIT
+from flowchat.tools.descent import KEPT, MARK, PROCESS_LIMIT, THREADS_LIMIT
 from flowchat.tools.process import Ended, run, settled
 from flowchat.tools.program import LIVE_PACE_SECONDS
 from flowchat.tools.tool import Outcome
@@ -247,6 +247,11 @@ async def test_more_processes_than_any_build_has_end_the_program() -> None:
     async with asyncio.timeout(60):
         ended = await bash(f"for i in {{1..{PROCESS_LIMIT + 200}}}; do sleep 60 & done; wait", timeout_seconds=50.0)
     assert (ended.crowded, ended.status, marked()) == (True, None, [])
+
+
+async def test_the_system_refuses_a_program_threads_without_end() -> None:
+    ended = await bash("bash -c 'ulimit -u'")
+    assert int(ended.recording.head) <= THREADS_LIMIT + 10_000
 
 
 def test_no_mark_is_in_our_own_environment() -> None:
