@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
 from flowchat.agent.directives import split_directives, still_said, with_directives
+from flowchat.agent.items import chosen_on, items_in_force, without
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line
 from flowchat.agent.proposal import (
@@ -182,11 +183,12 @@ async def _draw(
     branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
     drawn_at, before = transcript.last_seq, checkpoint_in_force(branch, facts)
     so_far = with_directives(before.summary, before.directives) if before else ""
-    lines = told(branch, before.upto if before else 0, found.upto)
+    sent = without(branch, chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts))))
+    lines = told(sent, before.upto if before else 0, found.upto)
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
     drawn = await _summary(agent, transcript, Assignment(so_far, lines, instructions, output), spent)
     body, offered = split_directives(drawn.summary)
-    directives, left_out = still_said((*(before.directives if before else ()), *offered), branch, found.upto, output)
+    directives, left_out = still_said((*(before.directives if before else ()), *offered), sent, found.upto, output)
     if left_out:
         body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
     proposal = Proposal(

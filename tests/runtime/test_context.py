@@ -197,3 +197,13 @@ async def test_an_item_can_be_read_whole_whatever_is_set_of_it(desk: Desk) -> No
     assert context.text(row(sitting, "call")).count("a line of a file") > 700
     assert context.text(row(sitting, "user")) == "How long is it?"
     assert context.text(row(sitting, "answer")) == "I look."
+
+
+async def test_a_summariser_is_told_of_nothing_that_was_left_out(desk: Desk) -> None:
+    sitting = await talked(desk, others={"compact": [says(SUMMARY)]})
+    await sitting.session.context.set((ref(sitting, "call"), ref(sitting, "answer")), "excluded")
+    await sitting.session.compact()
+    told = str(sitting.model.asked("compact")[0].messages)
+    assert "It is long." in told
+    assert "I look." not in told
+    assert "read_file" not in told
