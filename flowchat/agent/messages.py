@@ -56,7 +56,7 @@ CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
 NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
 """Of what is shown to the model from these sources, the newest of each origin outlives every checkpoint."""
-_READ = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_started", "run_ended"})
+READ = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_started", "run_ended"})
 """The nodes a model hears of; whatever else stands between two of them is nothing to it."""
 
 
@@ -101,7 +101,7 @@ class Messages:
 
     def add(self, record: Record) -> None:
         """The branch's next node."""
-        if record.type not in _READ:
+        if record.type not in READ:
             return
         seq, entry = record.seq, record.entry
         if seq in self._chosen.out and not isinstance(entry, AssistantSaid):
@@ -181,8 +181,10 @@ class Messages:
             self._close()
             self._settle(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,))
         self._sent = self._left_out = False
-        self._open_start = min(self._open_start, seq) if self._open else seq
-        self._open_place = max(self._open_place, seq)
+        if self._open:
+            self._open_start, self._open_place = min(self._open_start, seq), max(self._open_place, seq)
+        else:
+            self._open_start = self._open_place = seq
         self._open.extend(pieces)
         self._open_origins.extend([seq if origin is None else origin] * len(pieces))
 
@@ -213,7 +215,11 @@ class Messages:
         if self._open or self._ended is not None:
             self._close()
         self._sent = False
-        self._answer_user(seq, AssistantMessage(text, calls, tuple(reasoning)))
+        answer = AssistantMessage(text, calls, tuple(reasoning))
+        if self._left_out or not self.settled:
+            self._answer_user(seq, answer)
+        else:
+            self._settle(answer, seq, seq, (seq,))
         for (call_id, _), call in zip(asked, calls, strict=True):
             self._unanswered[call_id] = len(self.settled)
             self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)

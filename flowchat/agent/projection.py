@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
-from flowchat.agent.messages import Messages, Placed
+from flowchat.agent.messages import READ, Messages, Placed
 from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.timeline import Timeline, Weighed
@@ -70,8 +70,9 @@ class Projection:
             new = self._begin(branch, facts, provider)
         self._facts, add = facts, self._messages.add
         for record in new:
-            add(record)
-            if record.type in _NOTED:
+            if (type_ := record.type) in READ:
+                add(record)
+            if type_ in _NOTED:
                 self._note(record.seq, record.entry)
         self._mark = end_of(branch)
 
