@@ -211,7 +211,11 @@ class Messages:
             else:  # nothing to send back, but what it was asked has been sent
                 self._sent = bool(self._open)
             return
-        calls = tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
+        calls = (
+            tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
+            if asked
+            else ()
+        )
         if self._open or self._ended is not None:
             self._close()
         self._sent = False

@@ -9,7 +9,7 @@ from flowchat.agent.budget import measure
 from flowchat.agent.projection import Projection
 from flowchat.agent.tokens import tokens_of
 from flowchat.model.model import ModelFacts
-from flowchat.transcript.entries import AttemptUsed, Usage
+from flowchat.transcript.entries import AttemptUsed, Usage, decode_entry, encode_fields
 from tests.benchmarks.figures import Figure, spread
 from tests.growing import Grown
 
@@ -25,9 +25,11 @@ def weighing(times: int) -> list[Figure]:
     """Whole requests of a server that counts each; a step: an answer, its call, and what that gave."""
     long, short = _Talk(ENTRIES), _Talk(FEW_ENTRIES)
     first = [_seconds(lambda: long.weigh(Projection())) for _ in range(2 * times)]
+    floor = median(_seconds(long.decode) for _ in range(times))
     later, of_few = long.steps(times * STEPS), short.steps(times * STEPS)
+    made = f"{spread(first)}; to decode them takes {floor * 1000:.3g} ms"
     return [
-        Figure(f"weighing: project + measure {ENTRIES:,} entries", median(first) * 1000, 10, "ms", spread(first)),
+        Figure(f"weighing: project + measure {ENTRIES:,} entries", median(first) * 1000, 10, "ms", made),
         Figure("weighing: measure a step later", median(later) * 1000, 0.3, "ms", spread(later, "µs", 1e6)),
         Figure(f"weighing: as of {FEW_ENTRIES:,} entries", median(later) / median(of_few), 2, "ratio", spread(of_few, "µs", 1e6)),
     ]
@@ -43,6 +45,12 @@ class _Talk:
             self._answer("Let me look.", "read_file")
             self._answer(ANSWER)
             self._grown.ends()
+
+        self._lines = [(encode_fields(record.entry), record.type) for record in self._grown.records]
+
+    def decode(self) -> None:
+        for line, type_ in self._lines:
+            decode_entry(line, type_)
 
     def weigh(self, seen: Projection) -> None:
         branch, facts = self._grown.branch(), self._grown.facts
