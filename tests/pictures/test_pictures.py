@@ -878,7 +878,7 @@ async def context_asking(stage: Stage) -> None:
     await stage.press("end", "up", "u")
 
 
-@scene("excluded", "pruned", views=((USUAL, NIGHT), (USUAL, NONE), (NARROW, DAY)))
+@scene("excluded", "pruned", views=((USUAL, NIGHT), (USUAL, NONE), (NARROW, DAY)), exact=False)
 async def marked_items(stage: Stage) -> None:
     stage.model.then(says("I look.", calls=[READ, ("read_file", {"path": "AGENTS.md"})]), says("Per line, that is why."))
     (stage.workspace.path / "AGENTS.md").write_text("Money is Decimal. Round once, at the end.\n" * 20)
