@@ -34,13 +34,21 @@ Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 class Compact(Struct, frozen=True):
     """When the conversation is folded, in percent of the usable window (100: never), and by which model ("": the session's).
 
-    `preview`: what /compact would write is shown first.
+    `preview`: what /compact would write is shown first. `soft` and `hard` count instead of the percentages where they are set:
+    over 100 they are tokens.
     """
 
     soft_percent: Percent = 70
     hard_percent: Percent = 90
     model: str = ""
     preview: bool = True
+    soft: MaybeCount = None
+    hard: MaybeCount = None
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """After a run, and before a request: up to 100 percent of the usable window (100: never), above that tokens."""
+        return self.soft or self.soft_percent, self.hard or self.hard_percent
 
 
 class Review(Struct, frozen=True):

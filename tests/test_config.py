@@ -62,6 +62,17 @@ def test_what_is_not_a_file_of_settings_is_a_notice_and_nobody_waits_for_it(file
     assert notice.startswith(f"{file} cannot be read (it is longer than 256 KiB); ")
 
 
+def test_limits_of_compaction_are_percent_or_tokens_and_the_older_keys_count_where_no_other_is_set(file: Path) -> None:
+    file.write_text("compact = { soft_percent = 60, hard_percent = 95, soft = 60_000 }")
+    settings, notices = read_settings(file)
+    assert (settings.compact.limits, notices, Compact().limits, Compact(soft=50, hard=100).limits) == (
+        (60_000, 95),
+        (),
+        (70, 90),
+        (50, 100),
+    )
+
+
 def test_every_setting_is_read(file: Path) -> None:
     file.write_text("""
         model = "openai/gpt-5"

@@ -23,16 +23,14 @@ Emit: TypeAlias = Callable[[AnyDelta], None]
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of a run. Percentages are of the usable window; 100 switches a limit off. Where a limit has tokens these count.
+    """Bounds of a run. `soft` and `hard`: up to 100 percent of the usable window (100: never), above that tokens.
 
     A server that asks for a wait over `longest_wait_seconds` ends the run; None: someone is there who can end the wait.
     """
 
     steps: int = 200
-    soft_percent: int = 70
-    hard_percent: int = 90
-    soft_tokens: int | None = None
-    hard_tokens: int | None = None
+    soft: int = 70
+    hard: int = 90
     attempts: int = 5
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
@@ -44,11 +42,11 @@ class Limits(Struct, frozen=True):
 
     def soft_at(self, usable: int) -> int | None:
         """Over how many tokens the conversation is folded after a run; None: never."""
-        return _tokens_at(self.soft_percent, self.soft_tokens, usable)
+        return _tokens_at(self.soft, usable)
 
     def hard_at(self, usable: int) -> int | None:
         """Over how many tokens it is folded before a request; None: never."""
-        return _tokens_at(self.hard_percent, self.hard_tokens, usable)
+        return _tokens_at(self.hard, usable)
 
     def delay_seconds(self, attempt: int, error: ModelError) -> float | None:
         """How long to wait after failed attempt number `attempt` (from 1), or None to give up."""
@@ -63,10 +61,10 @@ class Limits(Struct, frozen=True):
         return max(delay, asked)
 
 
-def _tokens_at(percent: int, tokens: int | None, usable: int) -> int | None:
-    if tokens is not None:
-        return min(tokens, usable)
-    return None if percent >= 100 else usable * percent // 100
+def _tokens_at(limit: int, usable: int) -> int | None:
+    if limit > 100:
+        return min(limit, usable)
+    return None if limit == 100 else usable * limit // 100
 
 
 class Permits(Protocol):

@@ -25,7 +25,7 @@ def with_project(settings: Settings, folder: Path, trust: Trust) -> tuple[Settin
     counting, notices = counting_in(settings, folder, trust)
     for key, value in counting.items():
         settings = with_setting(settings, key, value)
-    return settings, notices
+    return settings, (*notices, *_crossed(settings))
 
 
 def counting_in(settings: Settings, folder: Path, trust: Trust) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -74,6 +74,16 @@ def told_of(waiting: int) -> str:
     """What waits for trust, where no screen says so."""
     things = "1 setting or rule" if waiting == 1 else f"{waiting:,} settings and rules"
     return f"{things} of this folder's .flowchat wait for your trust and are not used; `flowchat trust` shows them"
+
+
+def _crossed(settings: Settings) -> tuple[str, ...]:
+    """Limits the wrong way round. Percent cannot be held against tokens before a model is chosen."""
+    soft, hard = settings.compact.limits
+    if hard >= soft or soft == 100 or (soft > 100) != (hard > 100):
+        return ()
+    unit = "tokens" if soft > 100 else "%"
+    limits = f"soft limit ({soft:,} {unit}) is over the hard one ({hard:,} {unit})"
+    return (f"compact: the {limits}, so only the hard one counts; set compact.soft lower",)
 
 
 def _is_stricter(mode: Mode, than: Mode) -> bool:

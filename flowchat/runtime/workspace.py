@@ -242,8 +242,7 @@ class Workspace:
         permits = self._permits[opened.sid] = SessionPermits(lambda: session.mode, book, self._attended, self._confined)
         limits = Limits(
             self._max_steps or self.settings.limits.steps,
-            self.settings.compact.soft_percent,
-            self.settings.compact.hard_percent,
+            *self.settings.compact.limits,
             longest_wait_seconds=None if self._attended else LONGEST_WAIT_SECONDS,
             titles=self._attended,
         )

@@ -44,10 +44,14 @@ _PHASES = {
 
 
 class Limits(Struct, frozen=True):
-    """Where compaction sets in, percent of usable: `soft` after a run, `hard` before a request; 100 = off."""
+    """Where it compacts: `soft` after a run, `hard` before a request. Up to 100 percent of usable (100: off), else tokens."""
 
     soft: int = 70
     hard: int = 90
+
+    def of(self, usable: int) -> "Limits":
+        """The same in percent."""
+        return Limits(_percent(self.soft, usable), _percent(self.hard, usable))
 
 
 class Reading(Struct, frozen=True):
@@ -79,6 +83,10 @@ class Reading(Struct, frozen=True):
     @property
     def percent(self) -> int | None:
         return None if self.used is None else round(100 * self.used.tokens / max(1, self.used.usable))
+
+    @property
+    def percents(self) -> Limits:
+        return self.limits if self.used is None else self.limits.of(self.used.usable)
 
     @property
     def busy(self) -> bool:
@@ -289,7 +297,8 @@ def _bar(reading: Reading, palette: Palette) -> str:
     """Ten ticks; the last one before the soft limit has another shape."""
     glyphs = palette.glyphs
     filled = min(TICKS, ((reading.percent or 0) + TICKS // 2) // TICKS)
-    mark = reading.limits.soft * TICKS // 100 - 1 if reading.limits.soft < 100 else -1
+    soft = reading.percents.soft
+    mark = soft * TICKS // 100 - 1 if soft < 100 else -1
     full, empty = glyphs.bar_full, glyphs.bar_empty
     mark_full, mark_empty = glyphs.bar_mark_full, glyphs.bar_mark_empty
     return "".join(
@@ -298,13 +307,17 @@ def _bar(reading: Reading, palette: Palette) -> str:
     )
 
 
+def _percent(limit: int, usable: int) -> int:
+    return limit if limit <= 100 else min(99, round(100 * limit / max(1, usable)))
+
+
 def _level(reading: Reading, palette: Palette) -> Style:
-    percent = reading.percent or 0
-    return palette.bad if percent >= reading.limits.hard else palette.warn if percent >= reading.limits.soft else palette.text
+    percent, limits = reading.percent or 0, reading.percents
+    return palette.bad if percent >= limits.hard else palette.warn if percent >= limits.soft else palette.text
 
 
 def _compaction_word(reading: Reading) -> str:
-    percent, limits = reading.percent or 0, reading.limits
+    percent, limits = reading.percent or 0, reading.percents
     if percent >= limits.hard < 100:
         return "compacts next" if reading.busy else "compacts before the next request"
     if percent >= limits.soft < 100:

@@ -68,7 +68,7 @@ def standing_of(session: "Session", workspace: "Workspace", saved: bool, editing
         held=session.held,
         saved=saved,
         here=workspace.path,
-        limits=Limits(compact.soft_percent, compact.hard_percent),
+        limits=Limits(*compact.limits),
         read_only=session.read_only,
         unsaved=None if failure is None else str(failure),
         elsewhere=None if session.workspace_path == workspace.path else session.workspace_path,

@@ -158,7 +158,7 @@ async def test_three_failures_stop_compaction_inside_a_run_too(desk: Desk) -> No
     """Over the hard limit, under the window: the run goes on, with a notice each time, and then asks for no more summaries."""
     heavy = [says("a", usage=Usage(input=17_000, output=1)) for _ in range(6)]
     failing = [fails(Refused("no summary today"))] * 3
-    limits = Limits(soft_percent=100)
+    limits = Limits(soft=100)
     sitting = desk.open(*heavy, others={"compact": failing, "title": []}, facts=SMALL, limits=limits)
     await sitting.session.rename("x")
     for number in range(6):
@@ -198,7 +198,7 @@ async def test_system_and_tools_over_half_of_the_window_end_the_run_before_any_r
 
 async def test_limits_of_a_hundred_percent_switch_compaction_off(desk: Desk) -> None:
     heavy = says("a1", usage=Usage(input=17_900, output=1))
-    limits = Limits(soft_percent=100, hard_percent=100)
+    limits = Limits(soft=100, hard=100)
     sitting = desk.open(heavy, says("a2"), facts=SMALL, limits=limits, others={"compact": [], "title": []})
     await sitting.session.rename("x")
     for text in ("u1", "u2"):

@@ -22,7 +22,7 @@ async def worked(desk: Desk, runs: int, **given: object) -> Sitting:
     steps: list[Step] = []
     for number in range(runs):
         steps += [says("", calls=[*read, *read], usage=used(number)), says("read", usage=used(number + 1))]
-    sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(soft_percent=100, titles=False), **given)
+    sitting = desk.open(*steps, says("and now"), says("and then"), limits=Limits(soft=100, titles=False), **given)
     for number in range(runs):
         await sitting.session.send(f"read it, {number}")
         await sitting.session.idle()

@@ -145,3 +145,10 @@ def test_a_long_reason_is_cut_and_takes_no_other_words_place() -> None:
 
 def test_a_message_that_can_be_taken_back_is_hinted_at_even_at_forty_columns() -> None:
     assert line(replace(IDLE, unanswered=True), 40).split() == ["34", "%", "default", "Ctrl+U", "take", "it", "back"]
+
+
+def test_limits_in_tokens_are_shown_where_they_are_in_the_window() -> None:
+    limits = Limits(soft=60_000, hard=180_000)
+    assert "▰▰▯▱▱▱▱▱▱▱" in line(replace(IDLE, used=replace(USED, tokens=40_000), limits=limits), 120)
+    assert "34 %   68k of 200k   compacts after this run" in line(replace(WRITING, limits=limits), 120)
+    assert "compacts next" in line(replace(WRITING, used=replace(USED, tokens=190_000), limits=limits), 120)
