@@ -46,6 +46,7 @@ class _Talk:
             self._answer(ANSWER)
             self._grown.ends()
 
+        self._branch = self._grown.branch()
         self._lines = [(encode_fields(record.entry), record.type) for record in self._grown.records]
 
     def decode(self) -> None:
@@ -53,10 +54,9 @@ class _Talk:
             decode_entry(line, type_)
 
     def weigh(self, seen: Projection) -> None:
-        branch, facts = self._grown.branch(), self._grown.facts
-        seen.follow(branch, facts, MODEL.provider)
+        seen.follow(self._branch, self._grown.facts, MODEL.provider)
         seen.sight()
-        measure(branch, facts, MODEL, seen)
+        measure(self._branch, self._grown.facts, MODEL, seen)
 
     def steps(self, count: int) -> list[float]:
         took: list[float] = []
