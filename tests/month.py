@@ -48,16 +48,16 @@ class MonthModel:
     Refuses what passes its window, and counts how often it had to.
     """
 
-    def __init__(self) -> None:
-        self.facts = ModelFacts("scripted", "scripted", WINDOW, "config", max_output=2_000)
+    def __init__(self, window: int = WINDOW) -> None:
+        self.facts = ModelFacts("scripted", "scripted", window, "config", max_output=2_000)
         self.overflows, self.requests, self.summaries, self.longest = 0, 0, 0, 0
         self.last: Request | None = None
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
         sent = tokens_of(request)
-        if sent > WINDOW:
+        if sent > self.facts.window:
             self.overflows += 1
-            raise ContextOverflow(f"the request has {sent:,} tokens, the window {WINDOW:,}")
+            raise ContextOverflow(f"the request has {sent:,} tokens, the window {self.facts.window:,}")
         self.longest = max(self.longest, sent)
         text, calls = self._answer(request)
         for piece in (TextPiece(text), *(CallPiece(index, name, args) for index, (name, args) in enumerate(calls))):
@@ -131,7 +131,7 @@ class Month:
         """Whether the model, asked for a locker, has its key in its next request, or after it has called recall."""
         await self._say(f"What is the key of locker {number}?")
         assert self.model.last is not None
-        return any(locker(number) in _text(message) for message in self.model.last.messages)
+        return any(locker(number) in text_of_message(message) for message in self.model.last.messages)
 
     @property
     def told(self) -> list[str]:
@@ -148,7 +148,7 @@ class Month:
         await self.session.idle()
 
 
-def _text(message: Message) -> str:
+def text_of_message(message: Message) -> str:
     match message:
         case UserMessage(pieces=pieces):
             return "\n".join(piece.text for piece in pieces)

@@ -1,0 +1,195 @@
+"""Whatever is said, stopped, edited, set, folded and undone: what each request holds, and what the map says of it."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from flowchat.agent.items import Change
+from flowchat.config import Settings
+from flowchat.errors import FlowchatError
+from flowchat.model.model import AssistantMessage, Message, ModelPiece, Request, TextPiece, ToolMessage, UserMessage
+from flowchat.runtime.session import Session
+from flowchat.runtime.workspace import Workspace
+from flowchat.transcript.entries import AttemptUsed, Compacted, CompactionUndone, Edited, HeadMoved, ItemsSet, Record, RunEnded
+from tests.desk import HandClock
+from tests.month import MonthModel, text_of_message
+from tests.staging import folders_at, project_folder
+
+STEPS = 40
+LIVES = int(os.environ.get("FLOWCHAT_LIVES", "12"))
+"""`FLOWCHAT_LIVES=500`: as many."""
+WINDOW = 12_000
+
+
+class AttentiveModel(MonthModel):
+    """Looks at each request it accepts; `gate`, once set, holds the next answer where it is, `reached` then."""
+
+    def __init__(self) -> None:
+        super().__init__(WINDOW)
+        self.wrong: list[str] = []
+        self.gate: asyncio.Event | None = None
+        self.reached = asyncio.Event()
+        self.waiting: set[str] = set()
+        """What the user said that no answer has followed: it must be in each request, word for word."""
+
+    async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
+        async for piece in super().stream(request):
+            if self.gate is not None and request.purpose == "run":
+                gate, self.gate = self.gate, None
+                yield TextPiece("It began. ")
+                self.reached.set()
+                await gate.wait()
+            yield piece
+
+    def _step(self, request: Request, last: Message) -> tuple[str, Sequence[tuple[str, str]]]:
+        self.wrong += pairs_that_are_broken(request.messages)
+        seen = "\n".join(map(text_of_message, request.messages))
+        self.wrong += [f"{words[:40]!r} is not in the request" for words in self.waiting if words not in seen]
+        text, calls = super()._step(request, last)
+        if not calls and self.gate is None:
+            self.waiting.clear()
+        return text, calls
+
+
+def pairs_that_are_broken(messages: Sequence[Message]) -> list[str]:
+    """Calls that are not followed by exactly their answers in order, answers without a call, two of the user in a row."""
+    wrong, due = [], list[str]()
+    for before, message in zip((None, *messages), messages, strict=False):
+        if isinstance(message, ToolMessage):
+            if not due or due.pop(0) != message.call_id:
+                wrong.append(f"an answer nobody asked for: {message.call_id}")
+            continue
+        if due:
+            wrong.append(f"calls without an answer: {due}")
+        due = [call.id for call in message.calls] if isinstance(message, AssistantMessage) else []
+        if isinstance(message, UserMessage) and isinstance(before, UserMessage):
+            wrong.append("two messages of the user's role in a row")
+        if isinstance(message, AssistantMessage) and not (message.text or message.calls):
+            wrong.append("an empty message of the model")
+    return wrong
+
+
+class Life:
+    """A session, and a hand that does anything by chance."""
+
+    def __init__(self, session: Session, model: AttentiveModel, chance: random.Random) -> None:
+        self.session, self.model, self.chance, self.said = session, model, chance, 0
+        self.done: list[str] = []
+
+    async def step(self) -> None:
+        act: Callable[[], object] = self.chance.choices(
+            (self.say, self.stop, self.steer, self.edit, self.set, self.unset, self.fold, self.retry),
+            (8, 2, 2, 2, 5, 2, 4, 1),
+        )[0]
+        self.done.append(act.__name__)
+        try:
+            await act()
+        except FlowchatError as error:
+            self.done[-1] += f": {type(error).__name__}"
+        await self.session.idle()
+
+    def words(self) -> str:
+        self.said += 1
+        words = f"Message {self.said}: look at it. " + "More to read. " * self.chance.choice((0, 3, 60))
+        return words.strip()
+
+    async def say(self) -> None:
+        words = self.words()
+        self.model.waiting.add(words)
+        await self.session.send(words)
+
+    async def _held(self) -> asyncio.Event:
+        self.model.gate, self.model.reached = asyncio.Event(), asyncio.Event()
+        gate, reached = self.model.gate, asyncio.ensure_future(self.model.reached.wait())
+        await self.say()
+        idle = asyncio.ensure_future(self.session.idle())
+        await asyncio.wait({reached, idle}, return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        idle.cancel()
+        self.model.gate = None
+        return gate
+
+    async def stop(self) -> None:
+        await self._held()
+        if self.session.state.state == "running":
+            await self.session.interrupt()
+
+    async def steer(self) -> None:
+        gate = await self._held()
+        words = self.words()
+        if self.session.state.state == "running":
+            await self.session.send(words, deliver="steer")
+            self.model.waiting.add(words)
+        gate.set()
+
+    async def edit(self) -> None:
+        messages = self.session.user_messages()
+        if messages:
+            words, action = self.words(), self.chance.choice(("save", "resend"))
+            self.model.waiting.clear()
+            if action == "resend":
+                self.model.waiting.add(words)
+            await self.session.edit(self.chance.choice(messages).seq, words, action)
+
+    async def set(self) -> None:
+        refs = [row.ref for row in self.session.context.rows() if row.ref is not None]
+        if refs:
+            some = self.chance.sample(refs, min(len(refs), self.chance.randint(1, 4)))
+            await self.session.context.set(some, self.chance.choice(get_args(Change)))
+
+    async def unset(self) -> None:
+        await self.session.context.undo()
+
+    async def fold(self) -> None:
+        before = self.session.request_text()
+        folding = self.session.folding
+        await self.chance.choice((self.session.compact, folding.undo, folding.redo))()
+        if self.session.transcript.records()[-1].type == "compacted" and self.chance.random() < 0.7:
+            await folding.undo()
+            assert self.session.request_text() == before
+            if self.chance.random() < 0.5:
+                await folding.redo()
+
+    async def retry(self) -> None:
+        await self.session.retry()
+
+
+def compactions_without_a_request_between(records: Sequence[Record]) -> list[int]:
+    """The lines of automatic compactions before which, since the last, no request was accepted and the user changed nothing."""
+    found, accepted = list[int](), True
+    for record in records:
+        match record.entry:
+            case AttemptUsed(purpose="run", error=None):
+                accepted = True
+            case Edited() | HeadMoved() | CompactionUndone() | ItemsSet():
+                accepted = True
+            case Compacted(trigger="soft" | "hard" | "overflow"):
+                found += [] if accepted else [record.seq]
+                accepted = False
+            case _:
+                pass
+    return found
+
+
+@pytest.mark.parametrize("seed", range(LIVES))
+async def test_whatever_happens_requests_are_whole_and_the_map_tells_the_truth(tmp_path: Path, seed: int) -> None:
+    model = AttentiveModel()
+    folder = project_folder(tmp_path)
+    (folder / "notes.txt").write_text("A line of the notes that says little.\n" * 60)
+    workspace = Workspace(folder, Settings(), folders_at(tmp_path), environ={}, clock=HandClock(), make_model=lambda _: model)
+    life = Life(await workspace.new(model="scripted"), model, random.Random(seed))
+    for _ in range(STEPS):
+        await life.step()
+        assert (model.wrong, model.overflows) == ([], 0), life.done
+        used = life.session.context.used
+        assert used is not None
+        assert sum(row.tokens for row in life.session.context.rows()) == used.tokens, life.done
+    records = life.session.transcript.records()
+    assert compactions_without_a_request_between(records) == []
+    assert [record.entry for record in records if isinstance(record.entry, RunEnded) and record.entry.outcome == "failed"] == []
+    await workspace.close()
