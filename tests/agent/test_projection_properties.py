@@ -3,18 +3,24 @@
 import itertools
 from collections.abc import Callable
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowchat.agent.compact import plan, unanswered
+from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import project
 from flowchat.model.model import ModelFacts, UserMessage
 from flowchat.transcript.entries import (
     AssistantSaid,
     CallCut,
     Compacted,
+    CompactionUndone,
     Damaged,
+    FileCopy,
     HeadMoved,
+    ItemRef,
+    ItemsSet,
     Noticed,
     Text,
     Thinking,
@@ -108,6 +114,48 @@ def test_a_checkpoint_anywhere_leaves_a_valid_request_with_the_unanswered_words(
     words = " ".join(piece.text for message in sight.messages if isinstance(message, UserMessage) for piece in message.pieces)
     for seq in unanswered(grown.branch()):
         assert grown.records[seq - 1].entry.parts[0].text in words
+
+
+@given(conversations(sound=False), st.data())
+@settings(deadline=None)
+def test_a_compaction_taken_back_leaves_every_byte_of_the_request_and_one_made_again_every_byte_of_the_folded(
+    case: tuple[Grown, list[int]], data: st.DataObject
+) -> None:
+    """With or without a checkpoint before it, and with what was pruned together with it; read anew and read on."""
+    grown, _ = case
+    seen = Projection()
+    if data.draw(st.booleans()):
+        fold(grown, data.draw(st.sampled_from([record.seq for record in grown.branch()])))
+    whole = sent(grown, seen)
+    line = fold(grown, data.draw(st.sampled_from([record.seq for record in grown.branch()])))
+    prunes = [ItemRef(record.seq) for record in grown.branch() if record.type == "tool_answered" and data.draw(st.booleans())]
+    if prunes:
+        grown.add(ItemsSet(tuple(prunes), "pruned", line))
+    folded = sent(grown, seen)
+    for _ in range(data.draw(st.integers(1, 2))):
+        grown.add(CompactionUndone(line))
+        assert sent(grown, seen) == whole
+        grown.add(CompactionUndone(line, undone=False))
+        assert sent(grown, seen) == folded
+
+
+def fold(grown: Grown, upto: int) -> int:
+    """A checkpoint up to this node; gives its line."""
+    waiting = tuple(seq for seq in unanswered(grown.branch()) if seq <= upto)
+    fields = {"verbatim": waiting, "directives": ("tabs",), "pinned": ("port 1",), "references": ("a.txt",)}
+    copies = (FileCopy("b.txt", 3, "its lines"),)
+    grown.add(Compacted(upto, f"SUM {grown.last}", 9, 1, "user", "summary", files=copies, **fields))
+    return grown.last
+
+
+def sent(grown: Grown, seen: Projection) -> bytes:
+    """The next request as bytes, after a look that `seen` agrees with."""
+    branch = grown.branch()
+    seen.follow(branch, grown.facts, MODEL.provider)
+    sights = project(branch, grown.facts, MODEL.provider), seen.sight()
+    anew, on = (msgspec.json.encode((sight.system, sight.tools, sight.messages, sight.marks)) for sight in sights)
+    assert anew == on
+    return anew
 
 
 @given(conversations(), st.data())

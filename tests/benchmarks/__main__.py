@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.benchmarks import (
     asking,
+    compacting,
     confining,
     figures,
     finding,
@@ -30,6 +31,7 @@ MEASURES: Mapping[str, Callable[[int], list[figures.Figure]]] = {
     "sessions": listing.many_sessions,
     "judging": judging.judging,
     "weighing": weighing.weighing,
+    "compacting": compacting.compacting,
     "recall": recalling.recalling,
     "idle": resting.idle,
     "sandbox": confining.sandbox,

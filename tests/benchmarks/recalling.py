@@ -60,8 +60,8 @@ def fact_word(number: int) -> str:
     return f"zebra{number:03}"
 
 
-async def a_month(runs: int = RUNS) -> Transcript:
-    """Runs of two steps with a file read in each, every tenth message with a fact, every twelfth run behind a checkpoint."""
+async def a_month(runs: int = RUNS, runs_a_checkpoint: int = RUNS_A_CHECKPOINT) -> Transcript:
+    """Runs of two steps with a file read in each, every tenth message with a fact, and a checkpoint after every so many."""
     transcript = Transcript(MemoryLog(), MemoryBlobs())
     await transcript.append(SessionStarted("s", "/w", "1", "openai/m", "default", "You are a test. " * 100, ()))
     for number in range(runs):
@@ -77,7 +77,7 @@ async def a_month(runs: int = RUNS) -> Transcript:
         said = AssistantSaid(run, 2, 1, "openai/m", (Text(f"Module {number} is mended."),), "stop")
         await transcript.append(AttemptUsed(run, 2, 1, "run", "openai/m", used), said)
         ended = await transcript.append(RunEnded(run, "completed", 2))
-        if number % RUNS_A_CHECKPOINT == RUNS_A_CHECKPOINT - 1:
+        if number % runs_a_checkpoint == runs_a_checkpoint - 1:
             await transcript.append(Compacted(ended.seq, "## Done\nmodules were mended", 20_000, 2_000, "soft", "summary"))
     return transcript
 
