@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flowchat.agent.directives import DIRECTIVES_HEADING
 from flowchat.agent.proposal import CompactionFailed
 from flowchat.agent.telling import cut_text, passages
 from flowchat.agent.tokens import text_tokens
-from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, usable_tokens
+from flowchat.model.model import Model, Piece, Refused, Reply, Request, UserMessage, usable_tokens
 from flowchat.transcript.entries import FileCopy, Text
 
 INPUT_TOKENS = 50_000
@@ -92,7 +92,19 @@ def said_in(reply: Reply) -> str:
 
 
 async def reply_to(model: Model, request: Request) -> Reply:
-    """Raises CompactionFailed where the stream ends before the answer does, ModelError."""
+    """A model that takes no temperature is asked without one.
+
+    Raises CompactionFailed where the stream ends before the answer does, ModelError.
+    """
+    try:
+        return await _whole(model, request)
+    except Refused as error:
+        if request.temperature is None or "temperature" not in str(error).lower():
+            raise
+        return await _whole(model, structs.replace(request, temperature=None))
+
+
+async def _whole(model: Model, request: Request) -> Reply:
     async with aclosing(model.stream(request)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Reply):

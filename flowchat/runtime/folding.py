@@ -219,8 +219,10 @@ class Folding:
         said = [self._transcript.record(seq) for seq in proposal.verbatim]
         waiting = [text_of(record.entry.parts) for record in said if record is not None and isinstance(record.entry, UserSaid)]
         pieces = [with_directives(proposal.summary, proposal.directives)]
-        if proposal.references:
-            pieces.append("## References\n" + "\n".join(f"- {path}" for path in proposal.references))
+        if proposal.pinned:
+            pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))
+        if paths := dict.fromkeys([*(copy.path for copy in proposal.files), *proposal.references]):
+            pieces.append("## References\n" + "\n".join(f"- {path}" for path in paths))
         if waiting:
             pieces.append("## Not answered yet\n" + "\n\n".join(waiting))
         return "\n\n".join(pieces)

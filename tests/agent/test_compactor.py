@@ -236,6 +236,12 @@ async def test_a_model_without_tools_is_asked_for_the_summary_in_one_plain_call(
     assert (request.tools, request.temperature) == ((), 0.0)
 
 
+async def test_a_model_that_takes_no_temperature_is_asked_without_one(desk: Desk) -> None:
+    sitting = await worked(desk, fails(Refused("Unsupported value: 'temperature'")), says(OTHER))
+    assert (await folded(sitting)).summary == OTHER
+    assert [request.temperature for request in sitting.model.asked("compact")] == [0.0, None]
+
+
 async def test_a_worker_that_fails_or_takes_too_long_changes_nothing(desk: Desk) -> None:
     hold = waits("", says("done"))
     sitting = await worked(desk, writes(), fails(Refused("no more")), writes(), hold, limits=Limits(compact_seconds=0.05))

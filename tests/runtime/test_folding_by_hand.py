@@ -80,6 +80,19 @@ async def test_a_session_that_is_folded_whole_can_be_handed_off(desk: Desk) -> N
     assert "- Use port 8431." in text
 
 
+async def test_what_is_handed_off_names_the_files_that_would_travel(desk: Desk) -> None:
+    paths = {"path": "a.txt"}
+    marks = says("", calls=[("mark_read_required", paths), ("add_reference", paths), ("add_reference", {"path": "b.txt"})])
+    made = await sitting(desk, marks, SUMMARY)
+    assert (await made.session.folding.hand_off()).endswith("## References\n- a.txt\n- b.txt")
+
+
+async def test_what_is_handed_off_has_the_lines_that_were_pinned(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, SUMMARY)
+    await made.session.folding.accept(await made.session.folding.propose(), pinned=("- port 8431",))
+    assert "## Pinned\n- port 8431" in await made.session.folding.hand_off()
+
+
 async def test_what_is_said_while_a_proposal_is_looked_at_is_kept_when_it_is_accepted(desk: Desk) -> None:
     held = waits("Three.")
     made = await sitting(desk, SUMMARY)
