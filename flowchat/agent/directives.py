@@ -30,6 +30,8 @@ def still_said(directives: Sequence[str], branch: Sequence[Record], upto: Seq, t
 
     At most `tokens` of them, the newest; the second value is how many were left out for that.
     """
+    if not directives:
+        return (), 0
     edits = edited_parts(branch)
     texts = [
         text_of(edits.get(record.seq, record.entry.parts))

@@ -16,6 +16,7 @@ FILE_TOKENS = 8_000
 FILE_PERCENT = 15
 """Of usable: what the copies may take beside summary and tail."""
 OFFERED_FILES = 5
+RECENT_NODES = 2_000
 RECENT_FILES = 20
 """Among so many touched last those that are offered are looked for."""
 REFERENCES_LIMIT = 20
@@ -152,9 +153,9 @@ class KeptFiles:
 
 
 def touched_last(branch: Sequence[Record], reading: Reading) -> tuple[str, ...]:
-    """The files that were read or written most recently, the last one first, as far as they may be read."""
+    """The files that were read or written in the last RECENT_NODES, the last one first, as far as they may be read."""
     recent: dict[str, None] = {}
-    for record in reversed(branch):
+    for record in islice(reversed(branch), RECENT_NODES):
         if record.type == "tool_answered" and isinstance(record.entry, ToolAnswered):
             recent.update((file.path, None) for file in reversed(record.entry.files))
         if len(recent) >= RECENT_FILES:

@@ -97,7 +97,9 @@ def line_in_force(branch: Sequence[Record], facts: SessionFacts, edits: Edits) -
     A checkpoint is stale where the branch edits a node it covers, unless that edit was on the path when it was written.
     """
     best: Line | None = None
-    for line, entry in reversed(facts.checkpoints):  # as a rule the last is the deepest, and the others need no look
+    for line, entry in reversed(facts.checkpoints):
+        if best is not None and best[1].upto >= facts.deepest:
+            break
         if best is not None and entry.upto <= best[1].upto:
             continue
         if line in facts.undone or place_of(branch, entry.upto) < 0:

@@ -42,6 +42,8 @@ class SessionFacts:
     """The seq of the user_said by client id."""
     checkpoints: list[tuple[Seq, Compacted]] = field(default_factory=list[tuple[Seq, Compacted]])
     """Every compacted of the file, in file order, with its line's seq."""
+    deepest: Seq = 0
+    """The last node that any of them folds."""
     undone: dict[Seq, Seq] = field(default_factory=dict[Seq, Seq])
     """The lines of checkpoints that are undone, in the order they were, each with the line that says so."""
     resting: bool = False
@@ -93,6 +95,7 @@ class SessionFacts:
             case Compacted():
                 self.reshaped = seq
                 self.checkpoints.append((seq, entry))
+                self.deepest = max(self.deepest, entry.upto)
                 self.resting = False
             case CompactionUndone():
                 self.reshaped = seq
