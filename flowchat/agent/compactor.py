@@ -192,7 +192,7 @@ class _Worker:
                 lines = fill(_Lines, parse(MARK, call.args))
                 return await self.kept.mark(lines.path, lines.offset, lines.limit)
             case "add_reference":
-                return self.kept.refer(fill(_Path, parse(REFER, call.args)).path)
+                return await self.kept.refer(fill(_Path, parse(REFER, call.args)).path)
             case "write_summary":
                 text = sound(fill(_Text, parse(WRITE, call.args)).text).strip()
                 if not text:

@@ -1,8 +1,10 @@
 """The files that travel with a checkpoint: which may be read, which were asked for, and what stands in them when it is made."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
+from pathlib import Path
 from typing import NamedTuple
 
 from flowchat.agent.agent import Agent
@@ -57,6 +59,11 @@ class Reading:
         if paths is None or not paths.paths:
             raise BadArguments(f"{path} is not the path of a file")
         return shown(paths.paths[0], self._agent.workspace)
+
+    async def is_there(self, path: str) -> bool:
+        """Whether a file has this name now. Raises ToolError as `judged`."""
+        paths = self.judged(path).reach
+        return paths is not None and await asyncio.to_thread(lambda: all(map(Path.is_file, paths.paths)))
 
     async def window(self, args: Mapping[str, object]) -> Outcome:
         """One answer of read_file. Raises ToolError."""
@@ -125,9 +132,11 @@ class KeptFiles:
         hint = "; only what is really needed should take the rest" if left * 2 < self._budget else ""
         return f"recorded: {tokens:,} tokens, {left:,} of {self._budget:,} left{hint}"
 
-    def refer(self, path: str) -> str:
+    async def refer(self, path: str) -> str:
         """Name a file that is worth reading again; gives what there is to say. Raises ToolError."""
         name = self._reading.name(path)
+        if not await self._reading.is_there(path):
+            raise NotDone(f"there is no file {path}")
         if name not in self._references and len(self._references) >= REFERENCES_LIMIT:
             raise Refused(f"not recorded: there are {REFERENCES_LIMIT} references already")
         self._references[name] = None

@@ -153,6 +153,20 @@ async def test_files_are_read_when_the_checkpoint_is_made_and_one_that_is_gone_l
     assert checkpoint.files[1].text.startswith("[could not be read: ")
 
 
+async def test_a_file_that_leads_out_of_the_workspace_by_then_is_not_read(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("not yours")
+    hold = waits("", says("done"))
+    sitting = await worked(desk, marks("a.txt"), writes(), hold)
+    compacting = asyncio.create_task(sitting.session.folding.compact())
+    await hold.reached.wait()
+    (desk.folder / "a.txt").unlink()
+    (desk.folder / "a.txt").symlink_to(tmp_path / "outside.txt")
+    hold.gate.set()
+    checkpoint = (await compacting).entry
+    assert isinstance(checkpoint, Compacted)
+    assert checkpoint.files[0].text.startswith("[could not be read: a.txt may not be read here")
+
+
 async def test_a_file_that_has_grown_is_cut_to_the_budget_and_says_so(desk: Desk) -> None:
     hold = waits("", says("done"))
     sitting = await worked(desk, marks("a.txt"), writes(), hold)
@@ -221,12 +235,16 @@ async def test_a_call_of_no_tool_and_one_with_bad_arguments_are_answered_with_an
             ("write_summary", {}),
             ("read_file", "{"),
             ("mark_read_required", {"path": "a.txt", "offset": 0}),
+            ("mark_read_required", {"path": "no-such.txt"}),
+            ("add_reference", {"path": "no-such.txt"}),
+            ("add_reference", {"path": "."}),
         ],
     )
     sitting = await worked(desk, wrong, writes(), says("done"))
-    assert (await folded(sitting)).files == ()
+    checkpoint = await folded(sitting)
+    assert (checkpoint.files, checkpoint.references) == ((), ())
     told = answers(sitting.model.asked("compact")[1])
-    assert [answer.startswith("error: ") for answer in told] == [True] * 4
+    assert [answer.startswith("error: ") for answer in told] == [True] * 7
 
 
 async def test_a_model_without_tools_is_asked_for_the_summary_in_one_plain_call(desk: Desk) -> None:

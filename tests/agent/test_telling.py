@@ -1,0 +1,52 @@
+"""What a summariser is told of a conversation, and how it is cut where that is too long."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowchat.agent.telling import SAID_BY_USER, passages, split_recent, told
+from flowchat.agent.tokens import text_tokens
+from flowchat.transcript.entries import Edited, Text
+from tests.growing import Grown
+
+LINES = st.lists(
+    st.builds(lambda who, words: f"{who}{'word ' * words}", st.sampled_from([SAID_BY_USER, "Agent: "]), st.integers(0, 400)),
+    max_size=12,
+)
+ROOM = st.integers(100, 600)
+
+
+def test_each_thing_is_told_once_as_it_was_edited_and_only_between_two_nodes() -> None:
+    grown = Grown().turn("old", "a0")
+    after = grown.last
+    grown.user("mistaken").context("file", "a.py", "its content")
+    said = grown.last - 1
+    grown.run().says("I look.", "read_file").answers(0, "one line\nand much more").says("", step=2).ends("interrupted")
+    grown.add(Edited(said, (Text("meant"),)))
+    upto = grown.last
+    grown.turn("later", "a9")
+    assert told(grown.branch(), after, upto) == [
+        "User: meant",
+        "[a.py was shown to the agent]",
+        "Agent: I look.",
+        "[call read_file]",
+        "[answer ok: one line\nand much more]",
+        "[the run ended: interrupted]",
+    ]
+
+
+@given(LINES, ROOM)
+def test_the_end_fits_its_room_and_the_words_of_the_user_are_whole_in_it_or_before_it(lines: list[str], room: int) -> None:
+    earlier, recent = split_recent(lines, room)
+    assert text_tokens(recent) <= room
+    rest = lines[len(earlier) :]
+    assert list(earlier) == lines[: len(earlier)]
+    assert [line for line in rest if line.startswith(SAID_BY_USER) and line not in recent.split("\n")] == []
+    assert bool(rest) == bool(recent) or rest == [""]
+
+
+@given(LINES, ROOM)
+def test_passages_fit_their_room_and_what_fits_is_told_whole(lines: list[str], room: int) -> None:
+    made = list(passages(lines, room))
+    assert [passage for passage in made if text_tokens(passage) > room] == []
+    whole = [line for line in lines if text_tokens(line) <= room]
+    assert [line for line in "\n".join(made).split("\n") if line in whole] == whole
