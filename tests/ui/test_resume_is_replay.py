@@ -180,7 +180,10 @@ RUNS: dict[str, Callable[[], Run]] = {
     "denied call": lambda: Run((says("", calls=[WRITE]), says("As you wish.")), denied, "not in this folder"),
     "compaction": lambda: Run((says("One."), says("Two."), says("Three.")), compacted, "compacted", (says(SUMMARY),)),
     "two compactions": lambda: Run(
-        (says("One."), says("Two."), says("Three."), says("Four.")), compacted_twice, "compacted", (says(SUMMARY), says("later"))
+        (says("One."), says("Two."), says("Three."), says("Four.")),
+        compacted_twice,
+        "compacted",
+        (says(SUMMARY), says("## Done\nlater")),
     ),
     "undo and redo": lambda: Run(
         (says("One."), says("Two."), says("Three."), says("Four.")), undone_and_redone, "compaction restored", (says(SUMMARY),)
