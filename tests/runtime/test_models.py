@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from flowchat.config import Folders, ModelSettings, Settings, start_log
+from flowchat.config import Compact, Folders, ModelSettings, Settings, start_log
 from flowchat.errors import NoModel
+from flowchat.model.model import ModelFacts
+from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.workspace import Workspace
+from flowchat.transcript.entries import AttemptUsed, Usage
 from flowchat.transcript.events import ContextUsed
 from tests.desk import Ear, project_folder
 from tests.model.playing import playing, streamed
@@ -58,6 +61,22 @@ async def test_a_model_chosen_later_is_looked_up_as_the_first_was(tmp_path: Path
         await session.set_model("openai/large")
         await ear.until(tells(65_536))
         await workspace.close()
+
+
+async def test_a_summary_is_written_by_the_model_that_is_set_for_it_and_counts_as_its(tmp_path: Path) -> None:
+    summary = says("## Done\nread things", usage=Usage(100, 0, 10))
+    models = {"small": ScriptedModel(others={"compact": [summary]}, facts=ModelFacts("small", "scripted", 9_000, "config"))}
+    models["large"] = ScriptedModel(says("a1"), facts=ModelFacts("large", "scripted", 90_000, "config"))
+    settings = Settings(compact=Compact(model="small"))
+    workspace = Workspace(project_folder(tmp_path), settings, None, environ={}, make_model=models.__getitem__)
+    session = await workspace.new(model="large")
+    await session.send("look")
+    await session.idle()
+    await session.compact()
+    attempts = [record.entry for record in session.transcript.records() if isinstance(record.entry, AttemptUsed)]
+    spent = [(used.purpose, used.model, used.usage) for used in attempts if used.purpose == "compact"]
+    assert (spent, models["large"].asked("compact")) == ([("compact", "small", Usage(100, 0, 10))], [])
+    await workspace.close()
 
 
 async def test_a_closed_session_is_let_go_when_another_is_opened(tmp_path: Path) -> None:
