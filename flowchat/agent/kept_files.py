@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flowchat.agent.agent import Agent
 from flowchat.agent.tokens import text_tokens
 from flowchat.errors import ToolError
-from flowchat.tools.paths import shown
+from flowchat.tools.paths import refuse_unseen_characters, shown
 from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Refused
 from flowchat.transcript.entries import BlobRef, FileCopy, Record, ToolAnswered
 
@@ -54,10 +54,11 @@ class Reading:
         return Desk(self._agent.workspace, {}, _unheard, _kept_nowhere, self._blob, reach, hides=self._agent.permits.hides)
 
     def name(self, path: str) -> str:
-        """How a file is called in a checkpoint. Raises ToolError as `judged`, and for what is no file."""
+        """How a file is called in a checkpoint, on one line. Raises ToolError as `judged`, and for what is no file."""
         paths = self.judged(path).reach
         if paths is None or not paths.paths:
             raise BadArguments(f"{path} is not the path of a file")
+        refuse_unseen_characters(paths.paths[0])
         return shown(paths.paths[0], self._agent.workspace)
 
     async def is_there(self, path: str) -> bool:

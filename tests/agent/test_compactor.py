@@ -228,6 +228,7 @@ async def test_all_its_requests_together_stay_within_its_budget_and_the_last_one
 
 
 async def test_a_call_of_no_tool_and_one_with_bad_arguments_are_answered_with_an_error(desk: Desk) -> None:
+    (desk.folder / "two\nlines.txt").touch()
     wrong = says(
         "",
         calls=[
@@ -238,13 +239,14 @@ async def test_a_call_of_no_tool_and_one_with_bad_arguments_are_answered_with_an
             ("mark_read_required", {"path": "no-such.txt"}),
             ("add_reference", {"path": "no-such.txt"}),
             ("add_reference", {"path": "."}),
+            ("add_reference", {"path": "two\nlines.txt"}),
         ],
     )
     sitting = await worked(desk, wrong, writes(), says("done"))
     checkpoint = await folded(sitting)
     assert (checkpoint.files, checkpoint.references) == ((), ())
     told = answers(sitting.model.asked("compact")[1])
-    assert [answer.startswith("error: ") for answer in told] == [True] * 7
+    assert [answer.startswith("error: ") for answer in told] == [True] * 8
 
 
 async def test_a_model_without_tools_is_asked_for_the_summary_in_one_plain_call(desk: Desk) -> None:
