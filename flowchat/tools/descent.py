@@ -7,6 +7,7 @@ A program runs in a session of its own and carries MARK in its environment. We a
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
@@ -215,8 +216,6 @@ def adopt_orphans() -> None:
 @contextmanager
 def threads_bounded() -> Generator[None]:
     """What is started meanwhile, with all it starts, may have THREADS_LIMIT threads; so may we for that moment."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     most = _threads() + THREADS_LIMIT
     resource.setrlimit(resource.RLIMIT_NPROC, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard))

@@ -6,10 +6,11 @@ Durations, moments and the turning glyph may differ; where a state shows a path 
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -923,12 +924,19 @@ def kept(name: str, size: tuple[int, int], look: str) -> Path:
     return FOLDER / f"{name.replace('_', '-')}-{size[0]}x{size[1]}-{look}.svg"
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder whose path is as long as it was: requests name it, and the meter counts what they hold."""
+    with TemporaryDirectory(prefix="flowchat-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(("name", "size"), CASES, ids=[f"{name}-{w}x{h}" for name, (w, h) in CASES])
-async def test_a_state_looks_as_in_its_pictures(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+async def test_a_state_looks_as_in_its_pictures(name: str, size: tuple[int, int], place: Path) -> None:
     scene = SCENES[name]
     looks = [look for at, look in scene.views if at == size]
     while looks:
-        for look, (drawn, faint) in (await draw(scene, size, looks, tmp_path / looks[0])).items():
+        for look, (drawn, faint) in (await draw(scene, size, looks, place / looks[0])).items():
             looks.remove(look)
             rows = rows_of(drawn)
             missing = [word for word in scene.words if not any(word in row for row in rows)]
