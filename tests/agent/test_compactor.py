@@ -138,6 +138,18 @@ async def test_a_file_over_the_budget_is_an_error_and_not_recorded(desk: Desk) -
     assert checkpoint.files == (FileCopy("long.txt", 1, "a line of a long file\na line of a long file"),)
 
 
+async def test_the_budget_is_for_all_files_together_and_the_same_lines_count_once(desk: Desk) -> None:
+    (desk.folder / "long.txt").write_text("a line of a long file\n" * 1_600)
+    marked = [marks("long.txt", limit=900), marks("long.txt", limit=900), marks("long.txt", offset=901, limit=600)]
+    sitting = await worked(desk, *marked, writes(), says("done"))
+    checkpoint = await folded(sitting)
+    told = answers(sitting.model.asked("compact")[3])
+    assert told[0] == told[1] == "recorded: 4,950 tokens, 3,050 of 8,000 left; only what is really needed should take the rest"
+    assert told[2].startswith("error: not recorded: ")
+    assert "and 3,050 of 8,000 are left;" in told[2]
+    assert [(copy.first_line, copy.text.count("\n") + 1) for copy in checkpoint.files] == [(1, 900)]
+
+
 async def test_files_are_read_when_the_checkpoint_is_made_and_one_that_is_gone_leaves_a_line(desk: Desk) -> None:
     hold = waits("", says("done"))
     marked = calls(("mark_read_required", {"path": "a.txt"}), ("mark_read_required", {"path": "b.txt"}))
