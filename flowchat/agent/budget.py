@@ -33,7 +33,8 @@ def measure(
     weighed, usable = weigh(branch, facts, model, seen), usable_tokens(model)
     cut = seen.cut(model.name) if seen.begun else None
     cut_to = cut.usage.input if cut and cut.usage else None
-    return ContextUsed(weighed.tokens, usable, model.window, model.window_source, weighed.source, facts.cost, cut_to)
+    window, source = model.window, model.window_source
+    return ContextUsed(weighed.tokens, usable, window, source, weighed.source, facts.cost, cut_to, facts.resting)
 
 
 def _glance(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts) -> Weighed | None:

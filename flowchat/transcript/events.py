@@ -124,6 +124,8 @@ class ContextUsed(Delta, frozen=True):
     """USD spent in this session so far; None as long as nothing priced was used."""
     cut_to: int | None = None
     """The server cut the last request down to so many tokens; None: it read all of it, as far as can be told."""
+    resting: bool = False
+    """A compaction was undone: none follows a run by itself until one is made."""
 
 
 class QueueChanged(Delta, frozen=True):

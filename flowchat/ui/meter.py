@@ -320,7 +320,7 @@ def _compaction_word(reading: Reading) -> str:
     percent, limits = reading.percent or 0, reading.percents
     if percent >= limits.hard < 100:
         return "compacts next" if reading.busy else "compacts before the next request"
-    if percent >= limits.soft < 100:
+    if percent >= limits.soft < 100 and not (reading.used is not None and reading.used.resting):
         return "compacts after this run" if reading.busy else "compacts after the next run"
     return ""
 

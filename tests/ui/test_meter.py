@@ -89,6 +89,12 @@ def test_the_words_tell_when_compaction_comes() -> None:
     assert "compacts" not in line(replace(WRITING, used=soft, limits=Limits(100, 100)), 120)
 
 
+def test_after_an_undone_compaction_none_is_announced_before_the_hard_limit() -> None:
+    resting = replace(USED, tokens=150_000, resting=True)
+    assert "compacts" not in line(replace(WRITING, used=resting), 120)
+    assert "compacts next" in line(replace(WRITING, used=replace(resting, tokens=190_000)), 120)
+
+
 def test_compaction_that_failed_too_often_is_said_to_be_off_and_what_tries_again() -> None:
     soft = replace(USED, tokens=150_000)
     off = replace(IDLE, used=soft, state=StateDelta("idle", compaction_off=True))
