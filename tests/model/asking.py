@@ -10,8 +10,10 @@ from flowchat.model.catalogue import facts_of
 from flowchat.model.model import ModelPiece, Piece, Reply, Request, UserMessage
 from flowchat.model.provider import Patience, ProviderModel
 from flowchat.transcript.entries import ToolSchema
-from tests.model.playing import HANG_SECONDS, Server
+from tests.model.playing import Server
 
+ANSWER_SECONDS = 60.0
+"""The first answer of a process waits until litellm is loaded."""
 OPENAI = "openai/bench-model"
 ANTHROPIC = "anthropic/claude-sonnet-4-5"
 VLLM = "hosted_vllm/bench-model"
@@ -37,7 +39,7 @@ def model_at(server: Server | str, name: str = OPENAI, patience: Patience | None
 
 
 async def heard(model: ProviderModel, request: Request = HELLO) -> list[ModelPiece]:
-    async with asyncio.timeout(HANG_SECONDS), aclosing(model.stream(request)) as stream:
+    async with asyncio.timeout(ANSWER_SECONDS), aclosing(model.stream(request)) as stream:
         return [piece async for piece in stream]
 
 
