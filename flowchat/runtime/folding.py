@@ -120,7 +120,7 @@ class Folding:
 
     async def hand_off(self, instructions: str = "") -> str:
         """The text a new session starts from; nothing is folded. Raises CompactionFailed."""
-        await self._ready()
+        await self._ready("/handoff")
 
         async def told(proposal: Proposal) -> str:
             if proposal.spent:
@@ -167,11 +167,11 @@ class Folding:
         self._tell(Toast("info", JOINED))
         return True
 
-    async def _ready(self) -> None:
+    async def _ready(self, command: str = "/compact") -> None:
         """Until a compaction may begin. Raises Busy, NoModel, StorageFailed."""
         self._may_write()
         if self._activity.state.state == "running":
-            raise Busy("a run is under way; /compact when it has ended")
+            raise Busy(f"a run is under way; {command} when it has ended")
         self._agent()
         await self._activity.idle()
         if self._transcript.unsaved is not None:

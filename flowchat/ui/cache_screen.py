@@ -148,7 +148,8 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
         chosen = self.query_one(Listing).chosen if self.is_mounted else None
         told = [_explained(chosen.key), self._when(chosen.key)] if chosen and isinstance(chosen.key, Asked) else []
         lines = [(f"  {part}", self._palette.dim) for part in wrapped("; ".join(filter(None, told)), width - 4)]
-        hints = (hint("list", "parts", "choose"), hint("list", "close", "close"))
+        has_parts = chosen is not None and isinstance(chosen.key, Asked) and chosen.key.purpose == "run"
+        hints = (hint("list", "parts", "choose") if has_parts else "", hint("list", "close", "close"))
         return [*([line] for line in lines[:TOLD_ROWS]), *foot_lines(width, hints, self._palette)]
 
     def _when(self, asked: Asked) -> str:
@@ -193,7 +194,7 @@ def part_lines(asked: Asked, parts: Sequence[Segment], palette: Palette, width: 
             lines.append([(f"  {palette.glyphs.rule * 2} {words}", palette.accent)])
         word, style = _held(part, palette)
         node = f"node {part.node}" if part.node else ""
-        shown = f"{clean(part.what)}  {node}".rstrip()
+        shown = f"{one_line(part.what)}  {node}".rstrip()
         head: list[Piece] = [
             (f"  {size(part.tokens):>{_TOKEN_CELLS}}  ", palette.text),
             (word.ljust(_WORD_CELLS), style),

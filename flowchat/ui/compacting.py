@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from flowchat.agent.proposal import Proposal
 from flowchat.agent.recall_score import Score
+from flowchat.transcript.clean import clean
 from flowchat.ui.away import away
 from flowchat.ui.fold_screen import Acts, FoldScreen
 
@@ -43,7 +44,7 @@ async def hand_off(stage: "Stage", session: "Session", instructions: str) -> Non
     new = await stage.visit.current()
     if title:
         await new.rename(title if title.endswith(CONTINUED) else f"{title}{CONTINUED}")
-    stage.panes.composer.append(f"A summary of session {session.sid}, to go on from:\n\n{text}\n\n")
+    stage.panes.composer.append(f"A summary of session {session.sid}, to go on from:\n\n{clean(text)}\n\n")
     await stage.greet()
     sends = stage.keymap.hint("chat", "sends the summary", "submit")
     stage.say(f"A new session; {sends}. The old one: /resume {session.sid}")

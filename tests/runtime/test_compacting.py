@@ -55,8 +55,9 @@ async def test_compacting_while_a_run_goes_on_is_refused(desk: Desk) -> None:
     session = desk.open(hold).session
     await session.send("go")
     await hold.reached.wait()
-    with pytest.raises(Busy):
-        await session.compact()
+    for command, begin in (("/compact", session.compact), ("/handoff", session.folding.hand_off)):
+        with pytest.raises(Busy, match=f"{command} when it has ended"):
+            await begin()
 
 
 async def test_after_a_run_over_the_soft_limit_the_conversation_is_folded(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from flowchat.config import Compact, Settings
 from flowchat.model.scripted import Step, says, waits
 from flowchat.runtime.session import Session
+from flowchat.transcript.clean import HIDDEN_MARK, SEQUENCE_MARK
 from flowchat.transcript.entries import Compacted
 from flowchat.ui.composer import Composer
 from flowchat.ui.edge import Edge
@@ -189,6 +190,16 @@ async def test_a_handed_off_session_begins_with_the_summary_unsent_and_says_wher
         assert (new.title, new.transcript.head, folded(old)) == ("Ports, continued", 0, [])
         await pilot.press(*"Go on.", "enter")
         await until(stage.app, pilot, lambda: "answer 2" in "".join(rows(stage)))
+        await stage.app.close_session()
+
+
+async def test_nothing_in_a_summary_that_is_handed_off_acts_on_a_terminal(tmp_path: Path) -> None:
+    stage = stage_at(tmp_path, says("## Done\n- \x1b]0;evil\x07port\u202e 8431\u200b"))
+    async with stage.app.run_test(size=(120, 24)) as pilot:
+        old = await talked(stage, pilot)
+        await stage.enter(pilot, "/handoff")
+        await until(stage.app, pilot, lambda: session_of(stage.app) is not old and stage.composer.text != "")
+        assert stage.composer.text.endswith(f"## Done\n- {SEQUENCE_MARK}port{HIDDEN_MARK} 8431{HIDDEN_MARK}\n\n")
         await stage.app.close_session()
 
 

@@ -124,6 +124,21 @@ async def test_enter_shows_the_parts_of_a_request_and_escape_the_list_again() ->
         assert app.given == [None]
 
 
+async def test_parts_are_offered_only_of_a_request_that_has_some() -> None:
+    app = Pushed(screen())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))  # type: ignore[arg-type]
+        assert lines_of(app)[-1].split() == ["Enter", "parts", "Esc", "close"]
+        await pilot.press("down")  # to a title
+        assert lines_of(app)[-1].split() == ["Esc", "close"]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x1b[2Jb"])
+def test_a_part_stays_on_its_line_whatever_the_model_called_it(name: str) -> None:
+    [_, line] = part_lines(KEPT, [Segment(f"answer to {name}", 7, "ok", 1, "new", "none")], DARK, 80)
+    assert all(character >= " " for text, _ in line for character in text)
+
+
 async def test_while_the_requests_are_gone_through_and_where_there_are_none_it_says_so() -> None:
     app = Pushed(screen(Found([], {}, {})))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -105,6 +105,15 @@ async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_a
         ]
 
 
+async def test_the_tokens_stand_whole_at_the_end_of_the_heading_where_there_is_just_room() -> None:
+    app = Room(replace(PROPOSED, tokens_before=7_900, folded=12))
+    heading = "  Fold 12 messages  7.9k -> 9k tokens"
+    async with app.run_test(size=(len(heading), 12)) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        assert app.rows[0] == heading
+
+
 async def test_the_tokens_move_with_what_is_written() -> None:
     room = Room()
     async with room.run_test(size=(100, 20)) as pilot:
