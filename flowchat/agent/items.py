@@ -159,7 +159,7 @@ def refusal(branch: Sequence[Record], states: States, upto: Seq, item: ItemRef, 
     if change == states.get(item, "restored"):
         return "nothing is set of it" if change == "restored" else f"it is {change} already"
     if change in ("excluded", "pruned") and item.node <= upto and states.get(item) != "pinned":
-        return "it was summarised, so it is not in the request; /compact undo brings it back"
+        return "it is from before the summary, so it stays as it is; /compact undo frees it"
     if change == "excluded" and isinstance(entry, UserSaid) and item.node in _unanswered(branch):
         return "nothing has answered this message yet; it stays until something does"
     if change != "pruned":

@@ -8,7 +8,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.timer import Timer
 
-from flowchat.agent.itemise import Row
+from flowchat.agent.itemise import Kind, Row
 from flowchat.agent.items import Change, Effect, Taken
 from flowchat.errors import FlowchatError
 from flowchat.transcript.clean import clean
@@ -32,6 +32,14 @@ ROOMY_ROWS = 18
 """On a lower screen nothing is told of the chosen item beside its row, and of the window only how full it is."""
 BARE_HEAD_LINES = 2
 _COLUMNS = (Column("text"), Column("dim", "right"), Column("text"), Column("accent"), Column("dim"))
+_ALWAYS = "This is part of every request; nothing can be set of it"
+_NOT_SET: dict[Kind, str] = {
+    "system": _ALWAYS,
+    "tools": _ALWAYS,
+    "instructions": "The folder's instructions go with your first message; then this can be set",
+    "checkpoint": "The summary stands for what it folds; /compact undo has the messages back",
+}
+"""Of what no row names an item: why."""
 _CHANGES: dict[str, Change] = {"exclude": "excluded", "pin": "pinned", "prune": "pruned", "restore": "restored"}
 
 
@@ -117,7 +125,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
     def _ask(self, change: Change) -> None:
         row = self._chosen
         if row.ref is None:
-            self._said = ("This is part of every request; nothing can be set of it", True)
+            self._said = (_NOT_SET.get(row.kind, "This keeps the turns in order; nothing can be set of it"), True)
             return
         ref = row.ref
         try:

@@ -184,8 +184,9 @@ async def test_an_item_that_was_folded_comes_back_when_it_is_pinned_and_cannot_b
     item = ref(sitting, "call")
     await sitting.session.compact()
     assert "a line of a file" not in sitting.session.request_text()
-    with pytest.raises(CommandRefused, match="summarised"):
-        await sitting.session.context.set((item,), "excluded")
+    for folded in (item, ref(sitting, "environment")):  # the second stands in the request all the same
+        with pytest.raises(CommandRefused, match="from before the summary, so it stays as it is; /compact undo"):
+            await sitting.session.context.set((folded,), "excluded")
     await sitting.session.context.set((item,), "pinned")
     assert "a line of a file" in sitting.session.request_text()
 

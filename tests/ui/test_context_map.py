@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from textual.app import App
 from textual.pilot import Pilot
@@ -149,6 +150,22 @@ async def test_of_what_every_request_holds_nothing_can_be_set() -> None:
         assert desk.done == []
         await pilot.press("x")
         assert "This is part of every request; nothing can be set of it" in shown(desk)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (Row("checkpoint", "summary", 219, "flowchat", "stands for 4 messages", 0, node=9), "/compact undo"),
+        (Row("outcome", "the run ended: limit", 9, "flowchat", "tells the model so", 0, node=9), "keeps the turns in order"),
+        (Row("instructions", "instructions", 10, "folder", "they hold in this folder", 0), "go with your first message"),
+    ],
+)
+async def test_why_nothing_can_be_set_of_what_is_not_in_every_request_is_told(row: Row, why: str) -> None:
+    desk = Desk(row, SAID)
+    async with desk.run_test(size=(120, 24)) as pilot:
+        await pilot.press("x")
+        assert why in shown(desk)
+        assert "every request" not in shown(desk)
 
 
 async def test_why_something_cannot_be_done_is_told_and_the_map_stays() -> None:
