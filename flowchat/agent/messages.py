@@ -1,6 +1,7 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
 import json
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -137,11 +138,11 @@ class Messages:
             case AssistantSaid() as said:
                 calls.update((f"{record.seq}.{index}", call) for index, call in enumerate(said.calls))
                 if record.seq in self._chosen.pinned and (text := text_of(said.parts)).strip():
-                    self._user(record.seq, [Piece(f'<pinned said_by="you">\n{text}\n</pinned>')])
+                    self._user(record.seq, [Piece(_element("pinned", text, ' said_by="you"'))])
             case ToolAnswered(call=call) as answered:
                 asked = calls.get(call)
-                opening = f"<pinned call={_quoted(asked.name)} args={_quoted(object_text(asked.args))}>" if asked else "<pinned>"
-                self._user(record.seq, [Piece(f"{opening}\n{answered.content or answered.summary}\n</pinned>")])
+                asking = f" call={_quoted(asked.name)} args={_quoted(object_text(asked.args))}" if asked else ""
+                self._user(record.seq, [Piece(_element("pinned", answered.content or answered.summary, asking))])
             case _:
                 self.add(record)
 
@@ -317,17 +318,16 @@ class Messages:
 # --- a checkpoint ----------------------------------------------------------------------------------------------------
 def checkpoint_texts(checkpoint: Compacted) -> list[str]:
     """What a checkpoint says itself: the summary, directives, pinned lines, copies of files, references."""
-    texts = [f"<summary>\n{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}\n</summary>"]
+    texts = [_element("summary", f"{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}")]
     if checkpoint.directives:
         lines = "\n".join(f"- {line}" for line in checkpoint.directives)
-        texts.append(f"<directives>\nThe user asked for this, in these words:\n{lines}\n</directives>")
+        texts.append(_element("directives", f"The user asked for this, in these words:\n{lines}"))
     if pinned := [line for line in checkpoint.pinned if line not in checkpoint.summary]:
-        texts.append("<pinned>\n" + "\n".join(pinned) + "\n</pinned>")
+        texts.append(_element("pinned", "\n".join(pinned)))
     for copy in checkpoint.files:
-        opening = f"<file path={_quoted(copy.path)} from_line={copy.first_line}>"
-        texts.append(f"{opening}\n{copy.text}\n</file>")
+        texts.append(_element("file", copy.text, f" path={_quoted(copy.path)} from_line={copy.first_line}"))
     if checkpoint.references:
-        texts.append("<references>\n" + "\n".join(checkpoint.references) + "\n</references>")
+        texts.append(_element("references", "\n".join(checkpoint.references)))
     return texts
 
 
@@ -373,6 +373,12 @@ def _context_pieces(added: ContextAdded) -> list[Piece]:
     """How a context_added reads in a request."""
     opening = f"{CONTEXT_START}source={_quoted(added.source)} origin={_quoted(added.origin)}>\n"
     return [Piece(opening), *_pieces(added.parts), Piece(CONTEXT_END)]
+
+
+def _element(name: str, text: str, attributes: str = "") -> str:
+    """Text between marks of ours. It cannot end them itself, so that what follows in it would pass for the user's words."""
+    held = re.sub(rf"<(?=\s*/\s*{name}\b)", "&lt;", text, flags=re.IGNORECASE)
+    return f"<{name}{attributes}>\n{held}\n</{name}>"
 
 
 def _quoted(text: str) -> str:
