@@ -1,6 +1,7 @@
 """The files that travel with a checkpoint: which may be read, which were asked for, and what stands in them when it is made."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
@@ -22,6 +23,7 @@ RECENT_NODES = 2_000
 RECENT_FILES = 20
 """Among so many touched last those that are offered are looked for."""
 REFERENCES_LIMIT = 20
+_log = logging.getLogger(__name__)
 _LINE = re.compile(r"(\d+)\t")
 _ALL_LINES = 1_000_000_000
 _CUT_TOKENS = 32
@@ -71,7 +73,13 @@ class Reading:
         desk = self.judged(str(args.get("path", "")))
         tool = self._agent.tools.find("read_file")
         assert tool is not None
-        return await tool.run(args, desk)
+        try:
+            return await tool.run(args, desk)
+        except ToolError:
+            raise
+        except Exception as error:  # a bug in a tool ends the call, not the compaction
+            _log.exception("read_file for a summary")
+            raise NotDone(f"read_file failed: {type(error).__name__}: {error}") from error
 
     async def text(self, wanted: Passage, tokens: int) -> str:
         """The lines as they stand in the file, without their numbers. Raises ToolError, also where they are over `tokens`."""

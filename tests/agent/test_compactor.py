@@ -1,6 +1,7 @@
 """The worker that writes a summary with tools: what it is told, what it may read, what travels with the checkpoint."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from flowchat.agent.summary import INPUT_TOKENS
 from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
 from flowchat.model.model import ModelFacts, Refused, Request, ToolMessage, UserMessage
 from flowchat.model.scripted import Says, Step, fails, says, waits
+from flowchat.tools.registry import Registry, standard_tools
 from flowchat.tools.rules import Rule
+from flowchat.tools.tool import Desk as Place
+from flowchat.tools.tool import Outcome, Tool
 from flowchat.transcript.entries import Compacted, FileCopy
 from tests.desk import Desk, Sitting
 
@@ -259,6 +263,26 @@ async def test_a_call_of_no_tool_and_one_with_bad_arguments_are_answered_with_an
     assert (checkpoint.files, checkpoint.references) == ((), ())
     told = answers(sitting.model.asked("compact")[1])
     assert [answer.startswith("error: ") for answer in told] == [True] * 8
+
+
+class Broken:
+    """A tool with a bug."""
+
+    read_only = True
+
+    def __init__(self, tool: Tool) -> None:
+        self.schema, self.reach, self.preview = tool.schema, tool.reach, tool.preview
+
+    async def run(self, args: Mapping[str, object], desk: Place) -> Outcome:
+        raise ValueError("a bug")
+
+
+async def test_a_bug_in_a_tool_is_answered_with_an_error_and_the_summary_is_written(desk: Desk) -> None:
+    tools = Registry([Broken(tool) if tool.schema.name == "read_file" else tool for tool in standard_tools()])
+    path = {"path": "a.txt"}
+    sitting = await worked(desk, calls(("read_file", path), ("mark_read_required", path)), writes(), says("done"), tools=tools)
+    assert (await folded(sitting)).files == ()
+    assert answers(sitting.model.asked("compact")[1]) == ["error: read_file failed: ValueError: a bug"] * 2
 
 
 async def test_a_model_without_tools_is_asked_for_the_summary_in_one_plain_call(desk: Desk) -> None:
