@@ -26,11 +26,12 @@ from flowchat.agent.prune import pruned_with
 from flowchat.agent.summary import Assignment, Drawn, summarise
 from flowchat.agent.telling import told
 from flowchat.errors import ModelError
-from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, usable_tokens
+from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
 from flowchat.transcript.entries import (
     AttemptUsed,
     Record,
     Seq,
+    Usage,
 )
 from flowchat.transcript.events import CompactionDelta
 from flowchat.transcript.facts import SessionFacts
@@ -151,9 +152,10 @@ async def fold(transcript: Transcript, proposal: Proposal, emit: Emit, paid: boo
         emit(CompactionDelta("failed", proposal.trigger, str(error)))
         raise
     line = transcript.last_seq + len(spent) + 1
-    await transcript.append(*spent, entry, *pruned_with(transcript.branch(), transcript.facts, line, entry))
+    pruned = pruned_with(transcript.branch(), transcript.facts, line, entry)
+    last = await transcript.append(*spent, entry, *pruned)
     emit(CompactionDelta("done", proposal.trigger))
-    record = transcript.record(line)
+    record = transcript.record(last.seq - len(pruned))  # where a send before it was taken back it has moved up
     assert record is not None
     return record
 
@@ -172,9 +174,15 @@ class _Spent:
         self._place, self._agent = place, agent
 
     def take(self, reply: Reply) -> None:
+        self._add(reply.usage, reply.cost)
+
+    def take_failed(self, error: WireError) -> None:
+        self._add(error.usage, error.cost, error.code)
+
+    def _add(self, usage: Usage | None, cost: float | None, error: str | None = None) -> None:
         (run, step), name = self._place, self._agent.compact_model.facts.name
         number, window = len(self.attempts) + 1, self._agent.model.facts.window
-        self.attempts.append(AttemptUsed(run, step, number, "compact", name, reply.usage, reply.cost, window))
+        self.attempts.append(AttemptUsed(run, step, number, "compact", name, usage, cost, window, error))
 
 
 async def _draw(
@@ -185,6 +193,8 @@ async def _draw(
     so_far = with_directives(before.summary, before.directives) if before else ""
     sent = without(branch, chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts))))
     lines = told(sent, before.upto if before else 0, found.upto)
+    if not lines and not so_far:
+        raise NothingToCompact("nothing to compact: what would be folded is left out of the requests already")
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
     drawn = await _summary(agent, transcript, Assignment(so_far, lines, instructions, output), spent)
     body, offered = split_directives(drawn.summary)
@@ -224,6 +234,8 @@ async def _summary(agent: Agent, transcript: Transcript, given: Assignment, spen
     except TimeoutError:
         raise CompactionFailed(f"the summary took longer than {seconds:g} s") from None
     except ModelError as error:
+        if isinstance(error, WireError):
+            spent.take_failed(error)
         raise CompactionFailed(f"the summary failed: {error}") from error
 
 
