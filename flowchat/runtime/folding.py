@@ -1,6 +1,7 @@
 """Folding the conversation: a compaction proposed, accepted, taken back and made again, and a summary to hand off."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeGuard
@@ -9,7 +10,8 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure, weigh
 from flowchat.agent.compact import draft, fold, keep_known
 from flowchat.agent.directives import with_directives
-from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line
+from flowchat.agent.items import chosen_on, items_in_force, without
+from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line, edited_parts
 from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal, edited_by_user
 from flowchat.agent.recall_score import Score, folded_text, score
 from flowchat.errors import Busy, NotFound
@@ -19,6 +21,7 @@ from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, 
 from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
+_log = logging.getLogger(__name__)
 JOINED = "A compaction is under way already; this one joins it."
 
 
@@ -58,11 +61,13 @@ class Folding:
     async def accept(self, proposal: Proposal, summary: str | None = None, pinned: tuple[str, ...] = ()) -> Record:
         """Fold as proposed, with the user's words for the summary where there are any; `pinned` lines stay word for word.
 
-        Raises CompactionFailed where the proposal fits no more.
+        Raises CompactionFailed where the proposal fits no more, StorageFailed.
         """
         self._may_write()
         if self._activity.busy:
             raise Busy("a run is under way; fold when it has ended")
+        if self._transcript.unsaved is not None:
+            raise self._transcript.unsaved
         record = await fold(self._transcript, edited_by_user(proposal, summary, pinned), self._tell, paid=True)
         self._compacted()
         return record
@@ -83,13 +88,14 @@ class Folding:
         What asking took is written down, also where it comes to nothing.
         """
         self._may_write()
-        agent, branch = self._agent(), self._transcript.branch()
-        before = checkpoint_in_force(branch, self._transcript.facts)
+        agent, facts, branch = self._agent(), self._transcript.facts, self._transcript.branch()
+        before = checkpoint_in_force(branch, facts)
+        sent = without(branch, chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts))))
         made = edited_by_user(proposal, summary, pinned)
         told = with_directives(made.summary, (*made.directives, *made.pinned))
         name, window, spent = agent.compact_model.facts.name, agent.model.facts.window, list[Reply]()
         try:
-            return await score(agent.compact_model, folded_text(branch, before, proposal.upto), told, spent=spent)
+            return await score(agent.compact_model, folded_text(sent, before, proposal.upto), told, spent=spent)
         finally:
             attempts = enumerate(spent, len(proposal.spent) + 1)
             keep_known(
@@ -145,13 +151,14 @@ class Folding:
         except NothingToCompact:
             return
         except CompactionFailed as error:
-            more = self._activity.breaker.failed()
-            sentence = f"Compaction failed; nothing was changed: {error}{more}"
-            await self._transcript.append(Noticed("warning", "compaction", sentence))
+            await self._tell_failed(str(error))
         except asyncio.CancelledError:
             if not self._activity.stopped:
                 raise
             await self._transcript.append(Noticed("info", "compaction", "Compaction stopped; nothing was changed."))
+        except Exception as error:  # a bug of ours ends the compaction, not the session
+            _log.exception("compaction")
+            await self._tell_failed(f"flowchat itself failed ({type(error).__name__})")
 
     def other_model(self) -> None:
         """Another model answers from now on: it may do what the last one could not."""
@@ -174,8 +181,13 @@ class Folding:
             raise Busy(f"a run is under way; {command} when it has ended")
         self._agent()
         await self._activity.idle()
+        self._may_write()  # it may have been closed meanwhile
         if self._transcript.unsaved is not None:
             raise self._transcript.unsaved
+
+    async def _tell_failed(self, why: str) -> None:
+        more = self._activity.breaker.failed()
+        await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed; nothing was changed: {why}{more}"))
 
     async def _written(self, proposal: Proposal) -> Record:
         """Its checkpoint, in one piece with what drawing it took. Raises CompactionFailed."""
@@ -216,8 +228,12 @@ class Folding:
 
     def _handed(self, proposal: Proposal) -> str:
         """Summary, directives and what waits for an answer, as text."""
-        said = [self._transcript.record(seq) for seq in proposal.verbatim]
-        waiting = [text_of(record.entry.parts) for record in said if record is not None and isinstance(record.entry, UserSaid)]
+        said, edits = [self._transcript.record(seq) for seq in proposal.verbatim], edited_parts(self._transcript.branch())
+        waiting = [
+            text_of(edits.get(record.seq, record.entry.parts))
+            for record in said
+            if record is not None and isinstance(record.entry, UserSaid)
+        ]
         pieces = [with_directives(proposal.summary, proposal.directives)]
         if proposal.pinned:
             pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))

@@ -9,7 +9,7 @@ from flowchat.agent.proposal import CompactionFailed, NothingToCompact
 from flowchat.errors import Busy
 from flowchat.model.model import ContextOverflow, ModelFacts, Refused
 from flowchat.model.scripted import fails, says, waits
-from flowchat.transcript.entries import AttemptUsed, Compacted, Noticed, Record, RunEnded, RunStarted, Usage, UserSaid
+from flowchat.transcript.entries import AttemptUsed, Compacted, ItemRef, Noticed, Record, RunEnded, RunStarted, Usage, UserSaid
 from flowchat.transcript.events import CompactionDelta, StateDelta
 from tests.desk import Desk
 
@@ -168,6 +168,30 @@ async def test_three_failures_stop_compaction_inside_a_run_too(desk: Desk) -> No
     assert len(sitting.model.asked("compact")) == 3
     assert [notice.source for notice in sitting.branch(Noticed)] == ["compaction"] * 3
     assert [ended.outcome for ended in sitting.branch(RunEnded)] == ["completed"] * 6
+
+
+async def test_a_bug_in_a_compaction_after_a_run_is_a_notice_and_the_session_goes_on(desk: Desk) -> None:
+    heavy = says(LONG, usage=Usage(input=16_000, output=10))
+    sitting = desk.open(says("a1"), heavy, others={"compact": [], "title": []}, facts=SMALL)
+    await sitting.session.rename("x")
+    for text in ("u1", "u2"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    words = "Compaction failed; nothing was changed: flowchat itself failed (AssertionError)"
+    assert [notice.text for notice in sitting.branch(Noticed)] == [words]
+    assert (sitting.session.state.state, checkpoints(sitting)) == ("idle", [])
+
+
+async def test_where_all_is_left_out_of_requests_there_is_nothing_to_summarise(desk: Desk) -> None:
+    sitting = desk.open(says("a1"), others={"title": []})
+    await sitting.session.rename("x")
+    await sitting.session.send("u1")
+    await sitting.session.idle()
+    said = [record for record in sitting.session.transcript.branch() if record.type in ("user_said", "assistant_said")]
+    await sitting.session.context.set([ItemRef(record.seq) for record in said], "excluded")
+    with pytest.raises(NothingToCompact, match="left out"):
+        await sitting.session.compact()
+    assert (sitting.model.asked("compact"), checkpoints(sitting)) == ([], [])
 
 
 async def test_stopping_a_compaction_writes_no_checkpoint_and_holds_nothing(desk: Desk) -> None:

@@ -1,14 +1,18 @@
 """A compaction by hand with what the user makes of it: scored, pinned, handed off."""
 
+import asyncio
 import json
 
 import pytest
 
+from flowchat.agent.proposal import CompactionFailed
 from flowchat.agent.recall_score import NoScore
-from flowchat.model.model import ModelFacts, Overloaded
+from flowchat.errors import ReadOnly, StorageFailed
+from flowchat.model.model import ModelFacts, Overloaded, Refused
 from flowchat.model.scripted import Step, fails, says, waits
-from flowchat.transcript.entries import AttemptUsed, Compacted, Usage
-from tests.desk import Desk, Sitting
+from flowchat.transcript.entries import AttemptUsed, Compacted, ItemRef, Usage
+from tests.desk import Desk, Sitting, settle
+from tests.runtime.paper import Paper
 
 SMALL = ModelFacts("scripted", "scripted", 20_000, "config", max_output=2_000)
 SUMMARY = says("## Done\n- port 8431\n- the rest\n\n## User directives\n- Use port 8431.", usage=Usage(100, 0, 10))
@@ -16,9 +20,9 @@ ASKS = says(json.dumps([{"question": "Which port?", "answer": "8431"}]), usage=U
 KNOWS = says('{"1": "8431"}', usage=Usage(20, 0, 2))
 
 
-async def sitting(desk: Desk, *steps: Step) -> Sitting:
+async def sitting(desk: Desk, *steps: Step, **given: object) -> Sitting:
     """Two turns have been said; `steps` are what compacting is answered."""
-    made = desk.open(says("One."), says("Two."), others={"compact": steps, "title": [says("A title")]}, facts=SMALL)
+    made = desk.open(says("One."), says("Two."), others={"compact": steps, "title": [says("A title")]}, facts=SMALL, **given)
     for text in ("Use port 8431.", "Go on."):
         await made.session.send(text)
         await desk.clock.hurry(made.session.idle())
@@ -80,6 +84,22 @@ async def test_a_session_that_is_folded_whole_can_be_handed_off(desk: Desk) -> N
     assert "- Use port 8431." in text
 
 
+async def test_what_a_summary_took_that_failed_is_written_down_where_its_server_told(desk: Desk) -> None:
+    made = await sitting(desk, fails(Refused("no").having_used(Usage(70, 0, 3), None)))
+    with pytest.raises(CompactionFailed, match="no"):
+        await made.session.folding.propose()
+    assert spent(made) == [(1, 70)]
+
+
+async def test_what_waits_for_an_answer_is_handed_off_in_the_words_it_was_edited_to(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    made.model.then(fails(Refused("no")))
+    await made.session.send("old words")
+    await desk.clock.hurry(made.session.idle())
+    await made.session.edit(made.session.user_messages()[2].seq, "new words", "save")
+    assert (await made.session.folding.hand_off()).endswith("## Not answered yet\nnew words")
+
+
 async def test_what_is_handed_off_names_the_files_that_would_travel(desk: Desk) -> None:
     paths = {"path": "a.txt"}
     marks = says("", calls=[("mark_read_required", paths), ("add_reference", paths), ("add_reference", {"path": "b.txt"})])
@@ -106,3 +126,40 @@ async def test_what_is_said_while_a_proposal_is_looked_at_is_kept_when_it_is_acc
     last = made.session.request_text()
     assert "Said meanwhile." in last
     assert "Go on." not in last
+
+
+async def test_a_score_asks_nothing_of_what_is_left_out_of_requests(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, ASKS, KNOWS)
+    await made.session.context.set([ItemRef(made.session.user_messages()[1].seq)], "excluded")
+    proposal = await made.session.folding.propose()
+    await made.session.folding.score(proposal, proposal.summary)
+    text = made.model.asked("compact")[1].messages[0].pieces[0].text
+    assert ("Use port 8431." in text, "Go on." in text) == (True, False)
+
+
+async def test_a_proposal_is_not_accepted_while_the_log_cannot_be_written(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, log=Paper(b"no room", StorageFailed("the disk is full")))
+    proposal = await made.session.folding.propose()
+    with pytest.raises(StorageFailed):
+        await made.session.rename("no room")
+    with pytest.raises(StorageFailed, match="the disk is full"):
+        await made.session.folding.accept(proposal)
+    assert made.session.transcript.facts.checkpoints == []
+
+
+async def test_one_that_waits_for_another_to_end_begins_no_more_when_the_session_is_closed(desk: Desk) -> None:
+    hold = waits("", SUMMARY)
+    heavy = says("word " * 3_000, usage=Usage(input=16_000, output=10))
+    made = desk.open(says("One."), heavy, others={"compact": [hold, SUMMARY], "title": []}, facts=SMALL)
+    await made.session.rename("x")
+    await made.session.send("u1")
+    await made.session.idle()
+    await made.session.send("u2")
+    await hold.reached.wait()
+    asked = asyncio.create_task(made.session.compact())
+    await settle()
+    closing = asyncio.create_task(made.session.close())
+    with pytest.raises(ReadOnly):
+        await asked
+    await closing
+    assert len(made.model.asked("compact")) == 1
