@@ -6,11 +6,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 
-from flowchat.transcript.clean import clean
 from flowchat.ui.figures import cost, many, size
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
-from flowchat.ui.prose import wrapped
+from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.spending import Bill, Line, Spent
 from flowchat.ui.strips import Piece, cut
@@ -64,7 +63,7 @@ def cost_lines(bill: Bill, palette: Palette, width: int) -> list[list[Piece]]:
 def _notes(bill: Bill) -> Sequence[str]:
     spent, notes = bill.total.spent, list[str]()
     if spent.unpriced:
-        names = [clean(name.rpartition("/")[2]) for name in bill.unpriced]
+        names = [one_line(name.rpartition("/")[2]) for name in bill.unpriced]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         notes.append(
             f"No price is known of {', '.join(names[:NAMES_SHOWN])}{more}: "
@@ -96,7 +95,7 @@ def _line(row: Line, palette: Palette, width: int) -> list[Piece]:
     figures = (size(spent.fresh), size(spent.cached), _price(spent), size(spent.output), f"{spent.requests:,}")
     style = palette.text + palette.bold if row.depth == 0 else palette.text if row.depth == 1 else palette.dim
     cells = _label_cells(width)
-    label = cut("  " * (row.depth - 1) + clean(row.label), cells - 1).ljust(cells)
+    label = cut("  " * (row.depth - 1) + one_line(row.label), cells - 1).ljust(cells)
     shown = [
         (figure.rjust(room), palette.dim if figure in ("0", "unknown") else palette.text)
         for (_, room), figure in zip(_COLUMNS[: _shown_columns(width)], figures, strict=False)

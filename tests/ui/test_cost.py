@@ -97,6 +97,12 @@ def test_what_each_model_took_stands_apart_where_there_are_several() -> None:
     assert bill(log(RunStarted("send", "m"), used(1)), NOON).models == ()
 
 
+def test_the_name_of_a_model_stays_on_its_line() -> None:
+    other = used(1, purpose="compact", model="small\n\tb", cost=0.01)
+    shown = lines(bill(log(RunStarted("send", "m"), used(1), other), NOON))
+    assert not any(character < " " for line in shown for character in line)
+
+
 def test_a_server_that_says_more_came_from_its_cache_than_it_read_makes_nothing_negative() -> None:
     found = bill(log(RunStarted("send", "m"), used(1, usage=Usage(input=10, cached=90, output=5))), NOON)
     assert found.total.spent == Spent(1, 0, 10, 5, 0.25)
