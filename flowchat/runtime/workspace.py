@@ -40,6 +40,7 @@ from flowchat.store.disk import Disk
 from flowchat.store.keys import Keys
 from flowchat.store.memory import MemoryBlobs, MemoryLog, MemoryShelf
 from flowchat.store.sessions import Opened, Sessions, new_sid
+from flowchat.store.temporary import TemporaryFolders
 from flowchat.store.trusted import TrustFile
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.registry import standard_tools
@@ -119,7 +120,7 @@ class Workspace:
         )
         self.choosing = Choosing(lambda: self.settings, environ, self._keys, self._models)
         private = (folders.data, folders.config, folders.state) if folders else ()
-        self.confinement = Confinement(environ, private, self.more) if sandboxed else None
+        self.confinement = Confinement(environ, private, self.more, folders=TemporaryFolders()) if sandboxed else None
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
         self._permits: dict[str, SessionPermits] = {}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -34,8 +34,24 @@ class Sandbox(Struct, frozen=True):
     advice: str = ""
 
 
+class Folders(Protocol):
+    """Temporary folders, of which one killed flowchat or the other has left some behind."""
+
+    def make(self) -> Path:
+        """A new one that is ours alone. Raises OSError."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """One that was made here, with all in it."""
+        ...
+
+    def clear(self) -> None:
+        """Take away what was left behind. Blocks for a while, raises nothing."""
+        ...
+
+
 class Confinement:
-    """Runs commands within walls, if `probe` finds any: they write only in the workspace, `more` folders and a temporary one.
+    """Runs commands within walls, if `probe` finds any: they write only in the workspace, `more` folders and one of `folders`.
 
     `hidden` are folders no command may read, beside those where keys usually lie. `places`: where bubblewrap may be, None: where
     systems have it; `landlock` and user `namespaces`: whether to try those. Close it.
@@ -49,12 +65,14 @@ class Confinement:
         places: Sequence[str] | None = None,
         landlock: bool = True,
         namespaces: bool = True,
+        folders: Folders | None = None,
     ) -> None:
         self._environ, self._hidden, self._more, self._places = environ, tuple(hidden), tuple(more), places
-        self._landlock, self._namespaces = landlock, namespaces
+        self._landlock, self._namespaces, self._folders = landlock, namespaces, folders or _Unwatched()
         self._trial: asyncio.Task[Sandbox] | None = None
         self._walls: Walls | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._clearing: asyncio.Task[None] | None = None
 
     @property
     def known(self) -> Sandbox | None:
@@ -103,11 +121,11 @@ class Confinement:
             await asyncio.wait({self._tidying})
         if self._trial is not None:
             await asyncio.wait({self._trial})
+        if self._clearing is not None:
+            await asyncio.wait({self._clearing})
         if self._walls is not None:
-            import shutil
-
             await self._walls.settled()
-            await asyncio.to_thread(shutil.rmtree, self._walls.temporary, True)
+            await asyncio.to_thread(self._folders.remove, self._walls.temporary)
             self._walls = None
 
     async def _tidy(self, workspace: Path) -> None:
@@ -118,8 +136,9 @@ class Confinement:
     async def _try(self) -> Sandbox:
         from flowchat.tools.walls import Walls
 
+        self._clearing = asyncio.create_task(asyncio.to_thread(self._folders.clear))
         try:
-            walls = self._walls = Walls(self._environ, _temporary_folder(), self._hidden, self._more, self._places)
+            walls = self._walls = Walls(self._environ, self._folders.make(), self._hidden, self._more, self._places)
             return await (self._try_macos(walls) if sys.platform == "darwin" else self._try_linux(walls))
         except OSError as error:
             return Sandbox("none", f"it cannot be tried here ({error})", "make /tmp, or what TMPDIR names, writable")
@@ -162,6 +181,21 @@ class Confinement:
         if said := await _holds(walls, "partial"):
             return Sandbox("none", f"sandbox-exec does not hold: {said}")
         return Sandbox("partial", "sandbox-exec, which nobody has tried this with on a real Mac yet")
+
+
+class _Unwatched:
+    """Folders that nobody clears away but who made them."""
+
+    def make(self) -> Path:
+        return _temporary_folder()
+
+    def remove(self, path: Path) -> None:
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+
+    def clear(self) -> None:
+        pass
 
 
 async def _holds(walls: "Walls", tier: Tier) -> str:

@@ -15,7 +15,8 @@ from flowchat.config import Folders, Settings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.doctor import Fact, examine
 from flowchat.runtime.workspace import Workspace
-from flowchat.transcript.entries import ApprovalDecided, ToolAnswered
+from flowchat.store.temporary import PREFIX, TemporaryFolders
+from flowchat.transcript.entries import ApprovalDecided, ContextAdded, Noticed, ToolAnswered, text_of
 from flowchat.transcript.events import ApprovalAsked
 from tests.desk import Ear, HandClock, project_folder
 from tests.staging import FACTS
@@ -97,6 +98,17 @@ async def test_a_workspace_that_confines_nothing_says_nothing_of_it(base: Path) 
 
 
 async def test_a_job_is_confined_too_takes_input_and_leaves_nothing(base: Path) -> None:
+async def test_the_temporary_folder_of_commands_is_not_taken_for_one_left_behind(base: Path) -> None:
+    workspace = workspace_at(base, ScriptedModel(facts=FACTS))
+    assert workspace.confinement is not None
+    if (await workspace.confinement.probe()).tier != "none":
+        async with workspace.confinement.around(["true"], workspace.path) as (spawn, _):
+            folder = Path((spawn.env or {})["TMPDIR"])
+            TemporaryFolders(folder.parent).clear()
+            assert (folder.name.startswith(PREFIX), folder.is_dir()) == (True, True)
+    await workspace.close()
+
+
     """A daemon it starts has left its session, its parent and its output; asked to end, the job tidies up."""
     hidden = (
         "import os,time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); os.closerange(0, 99); time.sleep(60)"
