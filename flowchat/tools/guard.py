@@ -81,9 +81,13 @@ class Guard(Struct, frozen=True):
 
     def why(self, text: str) -> str:
         """Which protected thing a message is about: a sentence part, empty where it is none."""
-        paths = (*self.read_only, *(path for path, _ in self.masked), *self.pinned)
-        found = max((path for path in paths if _is_named(path, text)), key=lambda path: len(path.parts), default=None)
+        found = self.named(text)
         return f"{found} is protected" if found is not None else ""
+
+    def named(self, text: str) -> Path | None:
+        """The protected thing that a message is about."""
+        paths = (*self.read_only, *(path for path, _ in self.masked), *self.pinned)
+        return max((path for path in paths if _is_named(path, text)), key=lambda path: len(path.parts), default=None)
 
 
 class Found(Struct, frozen=True):

@@ -87,7 +87,8 @@ class Shell:
         wants = wanted(given.command, ended.status or 0, _end(ended.recording)) if ended_alone else None
         notes = [*_notes(ended, seconds), *(f"[{said}]" for said in (wants, passed_over) if said)]
         content = "\n".join(part for part in (printed.removesuffix("\n"), *notes) if part) or "[no output]"
-        summary = f"{_summary(ended, seconds)}{', ' + wants.partition(':')[0] if wants else ''}"
+        short = "".join(f", {said.partition(':')[0]}" for said in (wants, passed_over) if said)
+        summary = f"{_summary(ended, seconds)}{short}"
         return Outcome(summary, content, "ok" if ended.status == 0 else "error", blob=blob, walled=walled)
 
     async def _begin(self, command: str, desk: Desk, variables: Mapping[str, str]) -> Outcome:

@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from flowchat.tools.guard import Guard
 from flowchat.tools.sandbox import Tier
@@ -15,9 +16,13 @@ _HIDDEN = "it reads what is hidden from it"
 _PASSING = r"(?m)^warning: unable to access '[^'\n]*': Is a directory$"
 """What git says of a masked .gitmodules whenever it looks for submodules, and goes on."""
 _WENT_ON = (
-    r"(?m)^(?:error: unable to create file|warning: unable to unlink) .*: (?:Read-only file system|Device or resource busy)$"
+    r"(?:error: unable to (?:create file|unlink old)|(warning): unable to unlink) '?(.+?)'?:"
+    r" (?:Read-only file system|Device or resource busy)$"
 )
-"""What git says of a protected file in the tree that another commit has otherwise, and ends as if all were well."""
+"""What git says of a protected file in the tree that another commit has otherwise, or (a warning) not at all, and ends as if all
+were well."""
+FILES_LIMIT = 20
+"""So many of these are named."""
 TEXT_LIMIT_CHARS = 64 * 1024
 """Of what was printed so much of its end is read."""
 _KEYS = (
@@ -36,6 +41,7 @@ _NETWORK = (
     r"|unable to resolve host|Temporary failure resolving|dial (?:tcp|udp)[^\n]*: (?:lookup|connect)|No route to host"
     r"|\[Errno 101\]|error sending request for url|spurious network error|Failed to fetch|dns error"
 )
+_NPM = r"(?m)^npm (?:ERR!|error) code ENOTCACHED$"
 _READ_ONLY = r"(?i)Read-only file system|EROFS|\[Errno 30\]|\(os error 30\)"
 _BUSY = r"(?i)Device or resource busy|EBUSY|\[Errno 16\]|Invalid cross-device link|Is a directory|File exists"
 _REFUSED = r"(?i)Operation not permitted|EPERM|\[Errno 1\]"
@@ -61,6 +67,8 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
         return Walled("outside", "it needs the network and your keys, which are hidden from it")
     if daemon := re.search(_DAEMON, text):
         return Walled("outside", f"it talks to another program ({daemon[0]})")
+    if re.search(_NPM, text):
+        return Walled("outside", "npm finds an empty cache of its own in the sandbox, not the user's")
     if not network and re.search(_NETWORK, text):
         return Walled("network", "the network is off in the sandbox")
     lines = text.splitlines()
@@ -82,11 +90,32 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
 
 
 def passed_over(text: str, guard: Guard) -> str:
-    """What a git that ended well could not write, for the model; empty where there is no such thing."""
-    lines = text[-TEXT_LIMIT_CHARS:].splitlines()
-    whys = dict.fromkeys(why for line in lines if re.match(_WENT_ON, line) and (why := guard.why(line)))
-    restore = "git left files of it as they were and went on; have them restored outside the sandbox before anything is committed"
-    return f"{', '.join(whys)}: {restore}" if whys else ""
+    """What a git that ended well could not write, and what to do, for the model; empty where there is no such thing.
+
+    Up to `:` it is short. The command it names fails within the same walls, so that it is asked about.
+    """
+    restored: dict[Path, Path] = {}
+    removed: dict[Path, Path] = {}
+    for line in text[-TEXT_LIMIT_CHARS:].splitlines():
+        found = re.match(_WENT_ON, line)
+        if found and (path := guard.named(line)) and ".." not in (said := Path(found[2]).parts):
+            below = said[said.index(path.name) + 1 :] if path.name in said else ()
+            (removed if found[1] else restored).setdefault(path.joinpath(*below), path.parent)
+    files = [*restored, *removed][:FILES_LIMIT]
+    if not files:
+        return ""
+    words: list[str] = []
+    for folder in dict.fromkeys(restored.values()):
+        names = [quote(str(file.relative_to(folder))) for file in files if restored.get(file) == folder]
+        words += [f"git -C {quote(str(folder))} restore -- {' '.join(names)}"] if names else []
+    if gone := [quote(str(file)) for file in files if file in removed]:
+        words.append(f"rm -- {' '.join(gone)}")
+    more = len(restored) + len(removed) - len(files)
+    named = f"{', '.join(map(str, files))}{f' and {more} more, which `git status` names,' if more else ''}"
+    return (
+        f"protected files left as they were: git could not change {named} and went on. Before anything is committed run"
+        f" `{' && '.join(words)}` alone: it fails here, and the user is asked to let it run outside the sandbox"
+    )
 
 
 def _names(line: str, hidden: Sequence[Path]) -> bool:

@@ -13,13 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from flowchat.store.temporary import PREFIX, TemporaryFolders
 from flowchat.tools import landlock
 from flowchat.tools.bubblewrap import PLACES
 from flowchat.tools.process import Ended, run
 from flowchat.tools.sandbox import Confinement
-from flowchat.tools.tool import NotDone, Unprotectable
+from flowchat.tools.shell import Shell
+from flowchat.tools.tool import Desk, NotDone, Unprotectable, Walled
+from flowchat.transcript.entries import BlobRef
 from tests.tools.escaping import CASES, KINDS, cases_for
+
+
+class Nothing:
+    """A store that is not needed."""
+
+    @staticmethod
+    async def keep(content: bytes, media: str) -> BlobRef:
+        raise AssertionError(media)
+
+    @staticmethod
+    async def blob(sha256: str) -> bytes | None:
+        return None
+
 
 SOMEBODY = 54321
 """A user with no account and no rights."""
@@ -229,6 +246,45 @@ async def test_the_places_that_are_kept_taken_are_free_again_and_a_crash_leaves_
         await crashed.close()
     await confinement.settled()
     assert (sorted(os.listdir(work)), sorted(os.listdir(work / ".git"))) == before
+
+
+async def test_a_branch_changed_over_protected_files_is_told_and_mended_by_the_command_that_is_named(
+    confinement: Confinement, work: Path
+) -> None:
+    (work / ".vscode").mkdir()
+    for name in ("changed", "gone", "kept"):
+        (work / ".vscode" / name).write_text("one\n")
+    git(work, "add", "-A")
+    git(work, "commit", "-qm", "settings")
+    git(work, "checkout", "-qb", "other")
+    (work / ".vscode/changed").write_text("two\n")
+    (work / ".vscode/made").write_text("two\n")
+    (work / ".vscode/gone").unlink()
+    git(work, "add", "-A")
+    git(work, "commit", "-qm", "other settings")
+    git(work, "checkout", "-q", "main")
+    (work / ".vscode/kept").write_text("the person's own\n")
+    desk = Desk(work, {}, lambda text: None, Nothing.keep, Nothing.blob)
+    shell = Shell(confinement=confinement)
+    changed = await shell.run({"command": "git checkout other"}, desk)
+    assert (changed.summary.rpartition(", ")[2], changed.walled) == ("protected files left as they were", None)
+    named = changed.content.partition(" run `")[2].partition("` alone")[0]
+    tried = await shell.run({"command": named}, desk)
+    assert tried.walled == Walled("outside", f"{work}/.vscode is protected")
+    await confinement.settled()
+    mended = await shell.run({"command": named}, replace(desk, beyond="outside"))
+    assert (mended.summary, git(work, "status", "--short")) == ("exit 0", " M .vscode/kept\n")
+
+
+async def test_a_trial_begins_with_clearing_away_what_killed_programs_left_and_goes_on_beside_that(base: Path) -> None:
+    (left := base / f"{PREFIX}00000000").mkdir(mode=0o700)
+    (left / "file").write_text("x")
+    theirs = (living := TemporaryFolders(base)).make()
+    made = Confinement({"HOME": str(base / "person")}, folders=TemporaryFolders(base))
+    await made.probe()
+    await made.close()
+    assert (left.exists(), os.listdir(base)) == (False, [theirs.name])
+    living.remove(theirs)
 
 
 async def test_what_a_command_makes_is_guarded_from_the_next_on(confinement: Confinement, work: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from flowchat.tools.guard import Guard
 from flowchat.tools.tool import Walled
-from flowchat.tools.walled import passed_over, walled
+from flowchat.tools.walled import FILES_LIMIT, passed_over, walled
 
 WORK = Path("/project")
 GUARD = Guard(
@@ -19,6 +19,7 @@ NETWORK = Walled("network", "the network is off in the sandbox")
 OUTSIDE = Walled("outside", "outside the workspace nothing can be written")
 KEYS = Walled("outside", "it needs your keys, which are hidden from it")
 SSH = Walled("outside", "it needs the network and your keys, which are hidden from it")
+CACHE = Walled("outside", "npm finds an empty cache of its own in the sandbox, not the user's")
 HIDES = Walled("outside", "it reads what is hidden from it")
 REFUSED = Walled("outside", "it does what the sandbox does not permit")
 
@@ -29,6 +30,8 @@ REFUSED = Walled("outside", "it does what the sandbox does not permit")
         ("curl: (6) Could not resolve host: example.org", NETWORK),
         ("connect: Network is unreachable", NETWORK),
         ("npm error code EAI_AGAIN", NETWORK),
+        ("npm error code ENOTCACHED", CACHE),
+        ("npm ERR! code ENOTCACHED", CACHE),
         ("socket.gaierror: [Errno -3] Temporary failure in name resolution", NETWORK),
         ("dial tcp: lookup proxy.golang.org: no such host", NETWORK),
         ("OSError: [Errno 101] Network is unreachable", NETWORK),
@@ -68,12 +71,45 @@ def test_a_failure_is_told_apart_by_what_it_printed(said: str, why: Walled | Non
     assert walled("full", 1, f"{said}\nbuilding failed\n", GUARD, HIDDEN, network=False) == why
 
 
-def test_what_git_could_not_write_is_said_though_it_went_on() -> None:
-    said = "error: unable to create file .vscode/s.json: Read-only file system\nSwitched to branch 'other'\n"
-    assert passed_over(said * 2, GUARD) == (
-        "/project/.vscode is protected: git left files of it as they were and went on; have them restored outside the sandbox"
-        " before anything is committed"
-    )
+TOLD = (
+    "protected files left as they were: git could not change {} and went on. Before anything is committed run `{}` alone: it"
+    " fails here, and the user is asked to let it run outside the sandbox"
+)
+FILE = "/project/.vscode/s.json"
+
+
+@pytest.mark.parametrize(
+    ("said", "command"),
+    [
+        ("error: unable to create file .vscode/s.json: Read-only file system", "git -C /project restore -- .vscode/s.json"),
+        ("error: unable to unlink old '.vscode/s.json': Read-only file system", "git -C /project restore -- .vscode/s.json"),
+        ("warning: unable to unlink '.vscode/s.json': Read-only file system", f"rm -- {FILE}"),
+        ("warning: unable to unlink '.vscode/s.json': Device or resource busy", f"rm -- {FILE}"),
+    ],
+)
+def test_what_git_could_not_write_is_said_though_it_went_on_and_what_to_do(said: str, command: str) -> None:
+    assert passed_over(f"{said}\nSwitched to branch 'other'\n" * 2, GUARD) == TOLD.format(FILE, command)
+
+
+def test_one_command_mends_all_that_git_could_not_write_and_touches_nothing_else() -> None:
+    work = Path("/my project")
+    guard = Guard(read_only=(work / ".vscode", work / "lib/.envrc"), masked=((work / ".idea", None),))
+    names = ("lib/.envrc", ".vscode/a b", ".idea/c/d")
+    said = "".join(f"error: unable to unlink old '{name}': Read-only file system\n" for name in names)
+    said += "warning: unable to unlink '.vscode/e': Read-only file system\n"
+    files = "/my project/lib/.envrc, /my project/.vscode/a b, /my project/.idea/c/d, /my project/.vscode/e"
+    restored = "git -C '/my project/lib' restore -- .envrc && git -C '/my project' restore -- '.vscode/a b' .idea/c/d"
+    assert passed_over(said, guard) == TOLD.format(files, f"{restored} && rm -- '/my project/.vscode/e'")
+
+
+def test_of_many_files_that_git_could_not_write_some_are_named_and_none_outside() -> None:
+    said = "".join(f"error: unable to create file .vscode/{number}: Read-only file system\n" for number in range(25))
+    told = passed_over(f"{said}warning: unable to unlink '.vscode/../../x': Read-only file system\n", GUARD)
+    assert f"/project/.vscode/{FILES_LIMIT - 1} and {25 - FILES_LIMIT} more, which `git status` names, and went on" in told
+    assert (f".vscode/{FILES_LIMIT}" in told, ".." in told) == (False, False)
+
+
+def test_what_git_could_not_write_elsewhere_is_not_of_the_guards_doing() -> None:
     assert passed_over("error: unable to create file src/a: Read-only file system\n.vscode\n", GUARD) == ""
 
 
