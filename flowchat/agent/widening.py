@@ -8,11 +8,10 @@ from msgspec.structs import replace
 from flowchat.agent.agent import Permits
 from flowchat.agent.inbox import Decision
 from flowchat.tools.policy import Verdict
-from flowchat.tools.tool import Beyond, Desk, Outcome, Tool, Walled
+from flowchat.tools.tool import WIDER as WIDER
+from flowchat.tools.tool import Desk, Outcome, Tool, Walled
 from flowchat.transcript.entries import ApprovalDecided, CallId
 from flowchat.transcript.events import ApprovalAsked
-
-WIDER: dict[Beyond, str] = {"network": "with the network on", "outside": "outside the sandbox"}
 
 
 class Widening:

@@ -8,7 +8,7 @@ from flowchat.agent.agent import Emit
 from flowchat.errors import StorageFailed
 from flowchat.runtime.boundary import Boundary
 from flowchat.tools.bounds import unkept
-from flowchat.tools.jobs import Job, Jobs, JobShown
+from flowchat.tools.jobs import Job, Jobs, JobShown, because, start_again
 from flowchat.tools.recording import WHOLE_LIMIT_BYTES
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import ContextAdded, Noticed, Record, Text, ToolAnswered
@@ -79,10 +79,13 @@ class Background:
         shown, unread = job.shown(), job.read()
         whole = job.recording.whole()
         job.recording.close()
-        head = sentence(shown.number, shown.command, _span(shown), shown.end)
+        how, again = shown.end, ""
+        if job.walled is not None:
+            how, again = f"{how}; {because(job.walled)}", f" {start_again(job.walled)}."
+        head = sentence(shown.number, shown.command, _span(shown), how)
         left = f" It had left {', '.join(job.left)} running, which ended with it." if job.left else ""
         text = "[binary output: not shown and not kept]" if unread.binary else unread.text
-        content = await ending(f"{head}{left}", text, "you last looked", whole, shown.total_bytes, self._transcript.blobs)
+        content = await ending(f"{head}{again}{left}", text, "you last looked", whole, shown.total_bytes, self._transcript.blobs)
         told = self._told[shown.number] = ContextAdded(SOURCE, f"job {shown.number}", (Text(content),))
         self._boundary.add(Noticed("warning" if shown.failed else "info", SOURCE, head))
         self._boundary.add(told)

@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from flowchat.tools.arguments import boolean, fill, integer, schema, string
-from flowchat.tools.jobs import Job, Jobs
+from flowchat.tools.jobs import Job, Jobs, because, start_again
 from flowchat.tools.tool import BadArguments, Desk, Outcome, Reach
 from flowchat.transcript.events import Preview
 
@@ -136,4 +136,5 @@ def _told(job: Job) -> Outcome:
         parts = ["[nothing new]"]
     lines = printed.text.count("\n") + (1 if text and not printed.text.endswith("\n") else 0)
     new = f", {lines:,} new {'line' if lines == 1 else 'lines'}" if lines else ""
-    return Outcome(f"{stands}{new}", "\n".join([*filter(None, parts), f"[{stands}]"]))
+    walled = (f"[{because(job.walled)}. {start_again(job.walled)}]",) if job.walled is not None else ()
+    return Outcome(f"{stands}{new}", "\n".join([*filter(None, parts), f"[{stands}]", *walled]))

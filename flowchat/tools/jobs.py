@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from flowchat.tools.process import start
 from flowchat.tools.program import PIPE_GRACE_SECONDS, Program
 from flowchat.tools.recording import Recording
 from flowchat.tools.spawn import Spawn
-from flowchat.tools.tool import Refused
+from flowchat.tools.tool import WIDER, Beyond, Refused, Walled
 
 RUNNING_LIMIT = 8
 """Jobs that run at a time."""
@@ -23,6 +23,8 @@ LINE_CHARS = 200
 PEEK_BYTES = 64 * 1024
 """Of a job's output, to look at."""
 _LINE_BYTES = 4 * LINE_CHARS
+Why: TypeAlias = Callable[[int | None, Recording], Walled | None]
+"""Whether a sandbox made a program fail, by its exit status and what it printed."""
 
 
 class JobShown(Struct, frozen=True):
@@ -70,9 +72,13 @@ class Shelf(Protocol):
 class Job:
     """One job. `over` is done when it has ended with all it started."""
 
-    def __init__(self, number: int, command: str, program: Program, recording: Recording, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, number: int, command: str, program: Program, recording: Recording, clock_ms: Callable[[], int], why: Why
+    ) -> None:
         self.number, self.command = number, command
-        self.recording = recording
+        self.recording, self._why = recording, why
+        self.walled: Walled | None = None
+        """Set once it has ended: its sandbox made it fail."""
         self._program, self._clock_ms = program, clock_ms
         self._began_ms, self._ended_ms = clock_ms(), None
         self._end, self._failed, self._stopped = "", False, ""
@@ -153,6 +159,7 @@ class Job:
         self._left = () if self._stopped else left
         self._failed = bool(status) and not self._stopped
         self._end = self._stopped or _how(status, program.crowded)
+        self.walled = None if self._stopped else self._why(status, self.recording)
 
 
 class Jobs:
@@ -165,6 +172,8 @@ class Jobs:
     def __init__(self, clock_ms: Callable[[], int], shelf: Shelf | None = None, first: Callable[[], int] = lambda: 1) -> None:
         self.now_ms, self._shelf, self._first = clock_ms, shelf, first
         self._jobs: dict[int, Job] = {}
+        self._walls: dict[str, Walled] = {}
+        self._asked: set[str] = set()
         self._next = 0
         self._closed = False
         self._watching: set[asyncio.Task[None]] = set()
@@ -195,7 +204,25 @@ class Jobs:
             return ""
         return "[binary output: not shown]" if job.recording.binary else job.recording.end(PEEK_BYTES)
 
-    async def start(self, command: str, around: AbstractAsyncContextManager[Spawn], cwd: Path) -> Job:
+    def wall(self, command: str, beyond: Beyond | None) -> Walled | None:
+        """What is to be asked before this very command is started: its sandbox made it fail as a job before. None: nothing.
+
+        `beyond` is what it may have by now. One that comes again without it was not allowed it, and is not asked about twice.
+        """
+        walled = self._walls.get(command)
+        if walled is None or beyond in (walled.beyond, "outside"):
+            self._asked.discard(command)
+            return None
+        if command in self._asked:
+            self._asked.discard(command)
+            del self._walls[command]
+            return None
+        self._asked.add(command)
+        return walled
+
+    async def start(
+        self, command: str, around: AbstractAsyncContextManager[Spawn], cwd: Path, why: Why = lambda status, recording: None
+    ) -> Job:
         """Start one; `command` is how it is shown, `around` gives how it is started and is left once it has ended.
 
         Raises NotDone, BadArguments, Refused, and what `around` does.
@@ -203,7 +230,7 @@ class Jobs:
         if self.running >= RUNNING_LIMIT:
             raise Refused(f"{RUNNING_LIMIT} jobs are running already; end one with job_kill first")
         async with AsyncExitStack() as stack:
-            job = self._start(command, await stack.enter_async_context(around), cwd)
+            job = self._start(command, await stack.enter_async_context(around), cwd, why)
             watching = asyncio.create_task(self._watch(job, stack.pop_all()))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
@@ -223,11 +250,17 @@ class Jobs:
         while self._watching:
             await asyncio.wait(set(self._watching))
 
-    def _start(self, command: str, spawn: Spawn, cwd: Path) -> Job:
+    def _start(self, command: str, spawn: Spawn, cwd: Path, why: Why) -> Job:
         if self._closed:
             raise Refused("the session is being closed; nothing is started any more")
         number = self._next = max(self._next + 1, 1 if self._next else self._first())
         recording = Recording(self._shelf.open(number) if self._shelf else None)
+
+        def walled(status: int | None, recording: Recording) -> Walled | None:
+            if (found := why(status, recording)) is not None:
+                self._remember(command, found)
+            return found
+
         try:
             program = start(spawn, cwd, recording, lambda text: self._jobs[number].heard())
         except Exception:
@@ -236,7 +269,7 @@ class Jobs:
             raise
         if self._shelf:
             self._shelf.note(number, command, self.now_ms(), program.mark)
-        job = self._jobs[number] = Job(number, command, program, recording, self.now_ms)
+        job = self._jobs[number] = Job(number, command, program, recording, self.now_ms, walled)
         return job
 
     async def _watch(self, job: Job, around: AsyncExitStack) -> None:
@@ -247,6 +280,24 @@ class Jobs:
             self._jobs.pop(number).recording.close()
         self.ended(job)
         self.changed()
+
+    def _remember(self, command: str, walled: Walled) -> None:
+        self._asked.discard(command)
+        self._walls.pop(command, None)
+        self._walls[command] = walled
+        for earliest in list(self._walls)[:-REMEMBERED_LIMIT]:
+            del self._walls[earliest]
+            self._asked.discard(earliest)
+
+
+def because(walled: Walled) -> str:
+    """Why a job failed."""
+    return f"the sandbox made this fail: {walled.reason}"
+
+
+def start_again(walled: Walled) -> str:
+    """What the model can do about it."""
+    return f"Start exactly this command as a job again, and it is asked whether it may run {WIDER[walled.beyond]}"
 
 
 def _how(status: int | None, crowded: bool) -> str:

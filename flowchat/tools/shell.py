@@ -8,7 +8,7 @@ from msgspec import Struct
 from flowchat.errors import StorageFailed
 from flowchat.tools.arguments import boolean, fill, integer, schema, string
 from flowchat.tools.bounds import cut, named, unkept
-from flowchat.tools.confining import confined, run_confined, told_of
+from flowchat.tools.confining import Confined, run_confined, told_of
 from flowchat.tools.descent import PROCESS_LIMIT
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.process import Ended, find_program
@@ -94,8 +94,10 @@ class Shell:
     async def _begin(self, command: str, desk: Desk, variables: Mapping[str, str]) -> Outcome:
         if self._jobs is None:
             raise NotDone("nothing can be started in the background here")
-        around = confined([*_shell(), command], desk, self._confinement, variables)
-        number = (await self._jobs.start(command, around, desk.workspace)).number
+        if (walled := self._jobs.wall(command, desk.beyond)) is not None:
+            return Outcome("not started", "[not started]", "error", walled=walled)
+        walls = Confined([*_shell(), command], desk, self._confinement, variables)
+        number = (await self._jobs.start(command, walls, desk.workspace, walls.walled)).number
         said = (
             f"started as job {number}; job_output gives what it prints, job_input writes to its stdin, job_kill ends it."
             " You are told when it ends; it ends with the session at the latest."

@@ -45,6 +45,8 @@ Keep: TypeAlias = Callable[[bytes, str], Awaitable[BlobRef]]
 
 Beyond: TypeAlias = Literal["network", "outside"]
 """What a call may have that a sandbox denies: the network, or everything."""
+WIDER: dict[Beyond, str] = {"network": "with the network on", "outside": "outside the sandbox"}
+"""How a call runs that has it, in words."""
 
 
 class Walled(Struct, frozen=True):

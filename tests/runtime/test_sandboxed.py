@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from flowchat.agent.inbox import Choice
 from flowchat.config import Folders, Settings
 from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.doctor import Fact, examine
@@ -97,7 +98,6 @@ async def test_a_workspace_that_confines_nothing_says_nothing_of_it(base: Path) 
     await workspace.close()
 
 
-async def test_a_job_is_confined_too_takes_input_and_leaves_nothing(base: Path) -> None:
 async def test_the_temporary_folder_of_commands_is_not_taken_for_one_left_behind(base: Path) -> None:
     workspace = workspace_at(base, ScriptedModel(facts=FACTS))
     assert workspace.confinement is not None
@@ -109,6 +109,7 @@ async def test_the_temporary_folder_of_commands_is_not_taken_for_one_left_behind
     await workspace.close()
 
 
+async def test_a_job_is_confined_too_takes_input_and_leaves_nothing(base: Path) -> None:
     """A daemon it starts has left its session, its parent and its output; asked to end, the job tidies up."""
     hidden = (
         "import os,time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); os.closerange(0, 99); time.sleep(60)"
@@ -142,6 +143,63 @@ async def test_the_temporary_folder_of_commands_is_not_taken_for_one_left_behind
     assert (killed.summary.partition(",")[0], "tidied" in killed.content) == ("job 1 has ended: job_kill", True)
     await workspace.close()
     assert (working_in(workspace.path), (workspace.path / "inside").read_text()) == ([], "heard\n")
+
+
+async def test_a_job_that_its_walls_made_fail_is_told_of_and_asked_about_when_it_is_started_again(base: Path) -> None:
+    command = f"echo out > '{base}/outside'"
+    begins = [says("", calls=[("shell", {"command": command, "background": True})]) for _ in range(3)]
+    looks = says("", calls=[("job_output", {"job": 1, "wait_seconds": 10})])
+    model = ScriptedModel(
+        begins[0], looks, begins[1], says("No."), begins[2], says("In."), *begins[:2], says("Out."), facts=FACTS
+    )
+    workspace = workspace_at(base, model)
+    assert workspace.confinement is not None
+    if (sandbox := await workspace.confinement.probe()).tier == "none":
+        await workspace.close()
+        assert sandbox.advice
+        pytest.skip(f"there is no sandbox here: {sandbox.why}; {sandbox.advice}")
+    session = await workspace.new(model="scripted")
+    ear = Ear(session.watch)
+
+    async def decide(number: int, choice: Choice) -> ApprovalAsked:
+        await ear.until(lambda thing: isinstance(thing, ApprovalAsked) and len(ear.entries(ApprovalAsked)) == number)
+        session.decide((asked := ear.entries(ApprovalAsked)[-1]).call, choice)
+        return asked
+
+    async def told(number: int) -> str:
+        added = await ear.until(lambda thing: isinstance(thing, ContextAdded) and thing.origin == f"job {number}")
+        return text_of(added.parts)
+
+    why = "the sandbox made this fail: outside the workspace nothing can be written"
+    again = "Start exactly this command as a job again, and it is asked whether it may run outside the sandbox"
+    await session.send("go")
+    await decide(1, "session")
+    first = await told(1)
+    second = await decide(2, "deny")
+    await session.idle()
+    answers = [answered.content for answered in ear.entries(ToolAnswered)]
+    assert answers[1].endswith(f"[job 1 has ended: exit 1]\n[{why}. {again}]")
+    assert first.partition("\n")[0].endswith(f"ended after 0 s: exit 1; {why}. {again}.")
+    notice = next(entry.text for entry in ear.entries(Noticed) if entry.source == "job")
+    assert notice.endswith(f"exit 1; {why}.")
+    assert (second.preview.title, second.preview.lines[-1], second.reason, second.preview.body) == (
+        "Run this again outside the sandbox?",
+        ("sandbox", "none: nothing confines it"),
+        "outside the workspace nothing can be written",
+        command,
+    )
+    assert answers[2] == f"[not started]\n[{why}. The user does not let it run outside the sandbox]"
+    await session.send("once more")
+    assert again in await told(2)
+    await session.idle()
+    assert (len(ear.entries(ApprovalAsked)), (base / "outside").exists()) == (2, False)
+    await session.send("and now")
+    await decide(3, "session")
+    await told(3)
+    await told(4)
+    await session.idle()
+    assert ((base / "outside").read_text(), len(ear.entries(ApprovalAsked))) == ("out\n", 3)
+    await workspace.close()
 
 
 def working_in(folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Jobs: what the model is told of them, what it can do with them, and how they end."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from flowchat.tools.descent import end_marked
-from flowchat.tools.jobs import RUNNING_LIMIT, Job, Jobs, JobShown
+from flowchat.tools.jobs import REMEMBERED_LIMIT, RUNNING_LIMIT, Job, Jobs, JobShown
 from flowchat.tools.process import settled
+from flowchat.tools.recording import Recording
 from flowchat.tools.spawn import Spawn
-from flowchat.tools.tool import BadArguments, NotDone, Outcome, Reach, Refused
+from flowchat.tools.tool import BadArguments, NotDone, Outcome, Reach, Refused, Walled
 from flowchat.transcript.events import Preview
 
 from .conftest import Bench
@@ -233,6 +235,52 @@ async def test_what_surrounds_a_job_stays_until_it_has_ended(jobs: Jobs) -> None
     assert there == ["up", "down"]
 
 
+def denied(status: int | None, recording: Recording) -> Walled | None:
+    """A sandbox that has made everything fail that failed and says it was denied something."""
+    return Walled("network", "wall 1") if status and "denied" in recording.head else None
+
+
+async def fail(jobs: Jobs, command: str) -> Job:
+    job = await jobs.start(command, nullcontext(Spawn(("bash", "-c", command))), Path("/"), denied)
+    async with asyncio.timeout(10):
+        await job.over
+    return job
+
+
+async def test_a_job_that_its_sandbox_made_fail_is_known_as_such_and_one_that_was_ended_is_not(jobs: Jobs) -> None:
+    wall = Walled("network", "wall 1")
+    failed = [await fail(jobs, command) for command in ("echo denied; exit 1", "echo denied", "exit 1")]
+    stopped = await jobs.start(
+        "sleep 60", nullcontext(Spawn(("bash", "-c", "echo denied; sleep 60"))), Path("/"), denied
+    )  # fmt: skip
+    await until_printed(stopped, "denied")
+    await stopped.stop("test")
+    assert [job.walled for job in (*failed, stopped)] == [wall, None, None, None]
+
+
+async def test_before_it_is_started_again_it_is_asked_about_and_only_that_very_command(jobs: Jobs) -> None:
+    command, wall = "echo denied; exit 1", Walled("network", "wall 1")
+    await fail(jobs, command)
+    assert (jobs.wall(f"{command} ", None), jobs.wall(command, None)) == (None, wall)
+    assert jobs.wall(command, "network") is None  # it was allowed, and may be asked about anew the next time
+    assert (jobs.wall(command, "outside"), jobs.wall(command, None)) == (None, wall)
+
+
+async def test_one_that_was_not_allowed_more_runs_within_its_sandbox_the_next_time(jobs: Jobs) -> None:
+    command, wall = "echo denied; exit 1", Walled("network", "wall 1")
+    await fail(jobs, command)
+    assert [jobs.wall(command, None) for _ in range(3)] == [wall, None, None]
+    await fail(jobs, command)
+    assert jobs.wall(command, None) == wall
+
+
+async def test_what_is_to_be_asked_is_remembered_of_a_few_commands(jobs: Jobs) -> None:
+    commands = [f"echo denied; exit {number}" for number in range(1, REMEMBERED_LIMIT + 2)]
+    for command in commands:
+        await fail(jobs, command)
+    assert [jobs.wall(command, None) is None for command in commands] == [True, *([False] * REMEMBERED_LIMIT)]
+
+
 async def test_one_that_cannot_be_started_leaves_nothing(jobs: Jobs) -> None:
     with pytest.raises(NotDone):
         await jobs.start("x", nullcontext(Spawn(("no-such-program",))), Path("/"))
@@ -255,7 +303,7 @@ def stray() -> Iterator[tuple[str, int]]:
     """A process with the mark of a flowchat that is no more, and one below it."""
     import subprocess
 
-    mark = "4711-feedfeedfeedfeed.1"
+    mark = f"{os.getpid()}-feedfeedfeedfeed.1"  # nobody else's: the whole machine is searched
     command = "sleep 60 & echo $!; wait"
     with subprocess.Popen(["bash", "-c", command], env={"FLOWCHAT_CALL": mark}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -265,6 +313,6 @@ def stray() -> Iterator[tuple[str, int]]:
 
 async def test_what_an_earlier_flowchat_left_is_ended_by_its_mark(stray: tuple[str, int]) -> None:
     mark, pid = stray
-    assert end_marked("4711-feedfeedfeedfeed.2") == []
+    assert end_marked(f"{mark}2") == []
     assert sorted(end_marked(mark)) == ["bash", "sleep"]
     assert has_ended(pid)
