@@ -165,7 +165,10 @@ async def test_the_model_hears_of_what_a_change_of_branch_could_not_bring(
     git(work, "checkout", "-q", "main")
     bench.workspace = work
     outcome = await Shell(confinement=confinement).run({"command": "git checkout -q other"}, bench.desk())
-    assert (outcome.status, outcome.content.splitlines()[-1].partition(":")[0]) == ("ok", f"[{work}/.vscode is protected")
+    said = outcome.content.splitlines()[-1]
+    assert (outcome.status, said.partition(":")[0]) == ("ok", "[protected files left as they were")
+    assert f"git could not change {work}/.vscode/tasks.json and went on" in said
+    assert f"`git -C {work} restore -- .vscode/tasks.json`" in said
 
 
 async def test_what_a_killed_flowchat_has_left_standing_is_gone_before_the_next_command(
