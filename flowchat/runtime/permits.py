@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.store.aside import aside
+from flowchat.tools.domains import Domains, domains_of
 from flowchat.tools.policy import Law, Line, Verdict, grant_for, judge, rules_for, unasked
 from flowchat.tools.rules import Origin, Rule, covers_path, names
 from flowchat.tools.tool import Beyond, Reach, Walled
@@ -60,6 +61,11 @@ class SessionPermits:
         standing = self.book.standing()
         rules = (rule for rule in (*standing.rules, *standing.led) if rule.effect == "deny" and rule.spec is not None)
         return any(names(rule, "read_file") and covers_path(rule, path, self.book.ground) for rule in rules)
+
+    def domains(self) -> Domains:
+        """The hosts that commands may reach from their sandbox at this moment."""
+        standing = self.book.standing()
+        return Domains() if standing.blind else domains_of((*standing.rules, *self._grants))
 
     def frees(self, tool: str, reach: Reach) -> str:
         """What `grant` would allow, in words; empty where a rule asks all the same."""

@@ -43,6 +43,7 @@ from flowchat.store.sessions import Opened, Sessions, new_sid
 from flowchat.store.temporary import TemporaryFolders
 from flowchat.store.trusted import TrustFile
 from flowchat.tools.jobs import Jobs
+from flowchat.tools.outward import Outward
 from flowchat.tools.registry import standard_tools
 from flowchat.tools.rules import Ground, Rule
 from flowchat.tools.sandbox import Confinement, Sandbox
@@ -249,7 +250,9 @@ class Workspace:
         )
 
         jobs = Jobs(self._clock.now_ms, opened.jobs, lambda: next_number(transcript.records()))
-        tools = standard_tools(self.settings.tools.shell_timeout_seconds, self.confinement, jobs, lambda: look(transcript))
+        outward = Outward(permits.domains, self.environ)
+        timeout = self.settings.tools.shell_timeout_seconds
+        tools = standard_tools(timeout, self.confinement, jobs, lambda: look(transcript), outward)
         projection, known = Projection(), Known()
 
         async def news(branch: Sequence[Record], first: bool) -> Sequence[ContextAdded | Noticed]:

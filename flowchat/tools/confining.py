@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import Beyond, Desk, Walled
 
 if TYPE_CHECKING:
+    from flowchat.tools.bridging import Bridge
     from flowchat.tools.guard import Guard
+    from flowchat.tools.outward import Outward
 
 _TOLD = {
     "full": "writes only in the workspace, no network",
@@ -29,30 +31,46 @@ _BEYOND: dict[Beyond, str] = {
 }
 
 
-def told_of(confinement: Confinement | None, beyond: Beyond | None) -> str:
+def told_of(confinement: Confinement | None, beyond: Beyond | None, outward: "Outward | None" = None) -> str:
     """What confines a command, for the decision bar; empty where it is not known yet."""
     if confinement is None:
         return ""
     if beyond is not None:
         return _BEYOND[beyond]
     sandbox = confinement.known
-    return "" if sandbox is None else _TOLD[sandbox.tier]
+    if sandbox is None:
+        return ""
+    domains = reached(confinement, outward)
+    return f"{_TOLD[sandbox.tier]} but {domains}" if domains else _TOLD[sandbox.tier]
+
+
+def reached(confinement: Confinement, outward: "Outward | None") -> str:
+    """The domains that a command in the full sandbox reaches, in words; empty where it reaches none."""
+    return str(outward.domains()) if outward is not None and _bridge_program(confinement, outward) is not None else ""
 
 
 class Confined:
     """A command as far within walls as there are any and `desk.beyond` leaves: entered to start it, left when it has ended.
 
-    `variables` are ours that it gets beside the usual ones. Entering raises Unprotectable where walls cannot be built round
-    something.
+    `variables` are ours that it gets beside the usual ones; `outward` says what it reaches without the network. Entering raises
+    Unprotectable where walls cannot be built round something.
     """
 
-    def __init__(self, argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        desk: Desk,
+        confinement: Confinement | None,
+        variables: Mapping[str, str],
+        outward: "Outward | None" = None,
+    ) -> None:
         self._confinement, self._has_network = confinement, desk.beyond == "network"
-        self._walls = _walls(argv, desk, confinement, variables)
+        self._walls = _walls(argv, desk, confinement, variables, outward)
         self._within: tuple[Tier, Guard] | None = None
+        self._bridge: Bridge | None = None
 
     async def __aenter__(self) -> Spawn:
-        spawn, self._within = await self._walls.__aenter__()
+        spawn, self._within, self._bridge = await self._walls.__aenter__()
         return spawn
 
     async def __aexit__(
@@ -68,7 +86,8 @@ class Confined:
 
         tier, guard = self._within
         hidden = [path for path in self._confinement.hidden if os.path.exists(path)]
-        return walled(tier, status, _text(recording), guard, hidden, self._has_network)
+        refused = self._bridge.refused if self._bridge is not None else ()
+        return walled(tier, status, _text(recording), guard, hidden, self._has_network, refused)
 
     def passed_over(self, status: int | None, recording: Recording) -> str:
         """What they kept it from though it ended well; empty where there is no such thing."""
@@ -85,10 +104,11 @@ async def run_confined(
     timeout_seconds: float,
     confinement: Confinement | None,
     variables: Mapping[str, str],
+    outward: "Outward | None" = None,
 ) -> tuple[Ended, Walled | None, str]:
     """Run a command so, as `process.run` does. The second value says that the walls are what made it fail, the third what they
     kept it from though it ended well."""
-    walls = Confined(argv, desk, confinement, variables)
+    walls = Confined(argv, desk, confinement, variables, outward)
     async with walls as spawn:
         ended = await run(spawn, desk.workspace, timeout_seconds, desk.output)
     status, recording = ended.status, ended.recording
@@ -97,14 +117,36 @@ async def run_confined(
 
 @asynccontextmanager
 async def _walls(
-    argv: Sequence[str], desk: Desk, confinement: Confinement | None, variables: Mapping[str, str]
-) -> AsyncGenerator[tuple[Spawn, "tuple[Tier, Guard] | None"], None]:
+    argv: Sequence[str],
+    desk: Desk,
+    confinement: Confinement | None,
+    variables: Mapping[str, str],
+    outward: "Outward | None",
+) -> AsyncGenerator[tuple[Spawn, "tuple[Tier, Guard] | None", "Bridge | None"], None]:
     sandbox = await confinement.probe() if confinement is not None else None
     if confinement is None or sandbox is None or sandbox.tier == "none" or desk.beyond == "outside":
-        yield Spawn(tuple(argv), {**child_environment(os.environ), **variables}), None
+        yield Spawn(tuple(argv), {**child_environment(os.environ), **variables}), None, None
         return
-    async with confinement.around(argv, desk.workspace, network=desk.beyond == "network") as (spawn, guard):
-        yield replace(spawn, env={**(spawn.env or child_environment(os.environ)), **variables}), (sandbox.tier, guard)
+    async with AsyncExitStack() as stack:
+        bridge = None
+        if outward is not None and desk.beyond is None and (program := _bridge_program(confinement, outward)) is not None:
+            from flowchat.tools.bridging import bridged
+
+            bridge = await stack.enter_async_context(bridged(program, outward))
+            argv = bridge.argv(argv)
+        around = confinement.around(argv, desk.workspace, network=desk.beyond == "network")
+        spawn, guard = await stack.enter_async_context(around)
+        spawn = bridge.spawn(spawn) if bridge is not None else spawn
+        yield replace(spawn, env={**(spawn.env or child_environment(os.environ)), **variables}), (sandbox.tier, guard), bridge
+
+
+def _bridge_program(confinement: Confinement, outward: "Outward") -> str | None:
+    """What runs the bridge to allowed domains; None where none is allowed, or there can be no bridge."""
+    if confinement.known is None or confinement.known.tier != "full" or not outward.domains().names:
+        return None
+    from flowchat.tools.bridging import interpreter
+
+    return interpreter(confinement.hidden)
 
 
 def _text(recording: Recording) -> str:

@@ -1,6 +1,7 @@
 """The tools of a session: by name, in a fixed order, and what becomes of a call's raw text."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from flowchat.tools.arguments import parse
 from flowchat.tools.bounds import bound as bound
@@ -18,6 +19,9 @@ from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
 from flowchat.tools.tool import Tool
 from flowchat.tools.write_file import WRITE_FILE
 from flowchat.transcript.entries import ToolSchema
+
+if TYPE_CHECKING:
+    from flowchat.tools.outward import Outward
 
 
 class Registry:
@@ -48,11 +52,13 @@ def standard_tools(
     confinement: Confinement | None = None,
     jobs: Jobs | None = None,
     look: Look | None = None,
+    outward: "Outward | None" = None,
 ) -> Registry:
     """The tools every session has; commands run within `confinement`. With `jobs`, its own, they can go on in the background.
 
     `look` gives what of the session its model does not see: recall finds and reads that.
+    `outward` says which domains commands reach.
     """
     reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep(), *([Recall(look)] if look is not None else [])]
-    working: list[Tool] = [WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement, jobs)]
+    working: list[Tool] = [WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement, jobs, outward)]
     return Registry([*reading, *working, *((JobOutput(jobs), JobInput(jobs), JobKill(jobs)) if jobs is not None else ())])

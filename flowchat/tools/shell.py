@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from flowchat.errors import StorageFailed
 from flowchat.tools.arguments import boolean, fill, integer, schema, string
 from flowchat.tools.bounds import cut, named, unkept
-from flowchat.tools.confining import Confined, run_confined, told_of
+from flowchat.tools.confining import Confined, reached, run_confined, told_of
 from flowchat.tools.descent import PROCESS_LIMIT
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.process import Ended, find_program
@@ -18,6 +19,9 @@ from flowchat.tools.tool import BadArguments, Desk, NotDone, Outcome, Reach, Unp
 from flowchat.tools.wanting import END_BYTES, wanted
 from flowchat.transcript.entries import BlobRef
 from flowchat.transcript.events import Preview
+
+if TYPE_CHECKING:
+    from flowchat.tools.outward import Outward
 
 TIMEOUT_SECONDS = 120.0
 LONGEST_TIMEOUT_SECONDS = 600
@@ -49,14 +53,18 @@ class Shell:
     )
 
     def __init__(
-        self, timeout_seconds: float = TIMEOUT_SECONDS, confinement: Confinement | None = None, jobs: Jobs | None = None
+        self,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        confinement: Confinement | None = None,
+        jobs: Jobs | None = None,
+        outward: "Outward | None" = None,
     ) -> None:
         """`timeout_seconds` holds for calls that name none. Commands run within `confinement` where there are walls.
 
-        Without `jobs` nothing can go on in the background.
+        Without `jobs` nothing can go on in the background; `outward` says which domains they reach from the full sandbox.
         """
         self._timeout_seconds = timeout_seconds
-        self._confinement, self._jobs = confinement, jobs
+        self._confinement, self._jobs, self._outward = confinement, jobs, outward
 
     def reach(self, args: Mapping[str, object], workspace: Path) -> Reach:
         return Reach("run", command=self._given(args).command)
@@ -65,7 +73,7 @@ class Shell:
         given = self._given(args)
         lasts = ("in the background", "until it ends or the session does") if given.background else None
         lines = (("in", str(desk.workspace)), lasts or ("for at most", f"{self._seconds(given):g} s"))
-        walls = (("sandbox", told),) if (told := told_of(self._confinement, desk.beyond)) else ()
+        walls = (("sandbox", told),) if (told := told_of(self._confinement, desk.beyond, self._outward)) else ()
         return Preview(_TITLES[desk.beyond], (*lines, *walls), given.command)
 
     async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
@@ -75,7 +83,7 @@ class Shell:
             variables = _variables(given.command, desk.workspace)
             if given.background:
                 return await self._begin(given.command, desk, variables)
-            found = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables)
+            found = await run_confined([*_shell(), given.command], desk, seconds, self._confinement, variables, self._outward)
         except Unprotectable as error:
             return Outcome("not run", f"not run: {error}", "error", walled=Walled("outside", str(error)))
         ended, walled, passed_over = found
@@ -96,14 +104,15 @@ class Shell:
             raise NotDone("nothing can be started in the background here")
         if (walled := self._jobs.wall(command, desk.beyond)) is not None:
             return Outcome("not started", "[not started]", "error", walled=walled)
-        walls = Confined([*_shell(), command], desk, self._confinement, variables)
+        walls = Confined([*_shell(), command], desk, self._confinement, variables, self._outward)
         number = (await self._jobs.start(command, walls, desk.workspace, walls.walled)).number
         said = (
             f"started as job {number}; job_output gives what it prints, job_input writes to its stdin, job_kill ends it."
             " You are told when it ends; it ends with the session at the latest."
         )
         if "no network" in told_of(self._confinement, desk.beyond):
-            said += " It has no network: what it serves, only its own processes can reach."
+            domains = reached(self._confinement, self._outward) if self._confinement is not None else ""
+            said += f" It has no network{' but ' + domains if domains else ''}: what it serves, only its own processes can reach."
         return Outcome(f"job {number} started", said)
 
     def _seconds(self, given: _Args) -> float:

@@ -42,6 +42,9 @@ _NETWORK = (
     r"|\[Errno 101\]|error sending request for url|spurious network error|Failed to fetch|dns error"
 )
 _NPM = r"(?m)^npm (?:ERR!|error) code ENOTCACHED$"
+_TURNED_AWAY = r"(?i)\b403\b|\bproxy|\btunnel"
+"""What programs say of a proxy that turned them away, whatever of its reason they show."""
+_HOSTS_NAMED = 3
 _READ_ONLY = r"(?i)Read-only file system|EROFS|\[Errno 30\]|\(os error 30\)"
 _BUSY = r"(?i)Device or resource busy|EBUSY|\[Errno 16\]|Invalid cross-device link|Is a directory|File exists"
 _REFUSED = r"(?i)Operation not permitted|EPERM|\[Errno 1\]"
@@ -49,10 +52,19 @@ _DENIED = r"(?i)Permission denied|EACCES|\[Errno 13\]"
 _MISSING = r"(?i)No such file|ENOENT|\[Errno 2\]"
 
 
-def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequence[Path], network: bool) -> Walled | None:
+def walled(
+    tier: Tier,
+    status: int | None,
+    text: str,
+    guard: Guard,
+    hidden: Sequence[Path],
+    network: bool,
+    refused: Sequence[str] = (),
+) -> Walled | None:
     """Why the sandbox may be what made a command fail, and what would let it; None where nothing speaks for that.
 
-    `hidden` are things that are there and that it could not see. `network`: it had the network already.
+    `hidden` are things that are there and that it could not see. `network`: it had the network already; `refused` are
+    hosts that it asked for and that no rule allows.
     """
     if not status:
         return None
@@ -69,6 +81,8 @@ def walled(tier: Tier, status: int | None, text: str, guard: Guard, hidden: Sequ
         return Walled("outside", f"it talks to another program ({daemon[0]})")
     if re.search(_NPM, text):
         return Walled("outside", "npm finds an empty cache of its own in the sandbox, not the user's")
+    if refused and (re.search(_TURNED_AWAY, text) or re.search(_NETWORK, text) or any(host in text for host in refused)):
+        return Walled("network", _off(refused))
     if not network and re.search(_NETWORK, text):
         return Walled("network", "the network is off in the sandbox")
     lines = text.splitlines()
@@ -116,6 +130,12 @@ def passed_over(text: str, guard: Guard) -> str:
         f"protected files left as they were: git could not change {named} and went on. Before anything is committed run"
         f" `{' && '.join(words)}` alone: it fails here, and the user is asked to let it run outside the sandbox"
     )
+
+
+def _off(refused: Sequence[str]) -> str:
+    hosts, rules = ", ".join(refused[:_HOSTS_NAMED]), ", ".join(f"web_fetch(domain:{host})" for host in refused[:_HOSTS_NAMED])
+    more = f" and {len(refused) - _HOSTS_NAMED} more" if len(refused) > _HOSTS_NAMED else ""
+    return f"{hosts}{more} {'is' if len(refused) == 1 else 'are'} off in the sandbox; {rules} would allow it for good"
 
 
 def _names(line: str, hidden: Sequence[Path]) -> bool:

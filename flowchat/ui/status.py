@@ -90,6 +90,11 @@ def rules_of(permits: "SessionPermits", more: Sequence[Path]) -> Section:
     told += [f"{granted} granted for this session"] if granted else []
     told += [f"{len(standing.waiting)} waiting for trust"] if standing.waiting else []
     facts = [Known("rules", f"{'; '.join(told)}; /permissions lists them")]
+    facts += (
+        [Known("network", f"in the full sandbox commands reach {domains} and nothing else")]
+        if (domains := str(permits.domains()))
+        else []
+    )
     facts += [Known("also inside", ", ".join(from_home(str(folder)) for folder in more))] if more else []
     facts += [Known("rules", f"{from_home(str(problem.origin))}: {problem.sentence}", bad=True) for problem in standing.problems]
     return Section("permissions", tuple(facts))

@@ -1,0 +1,276 @@
+"""Commands in the real sandbox that reach the domains that are allowed, and nothing else."""
+
+import asyncio
+import os
+import resource
+import shutil
+import ssl
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from flowchat.tools.confining import told_of
+from flowchat.tools.domains import domains_of
+from flowchat.tools.jobs import Jobs
+from flowchat.tools.outward import Outward
+from flowchat.tools.process import settled
+from flowchat.tools.rules import Rule, parse_rule
+from flowchat.tools.sandbox import Confinement
+from flowchat.tools.shell import Shell
+from flowchat.tools.tool import Beyond, Desk, Outcome, Walled
+from flowchat.transcript.entries import BlobRef
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+BIG_BYTES = 48 * 1024 * 1024
+MEMORY_BYTES = 24 * 1024 * 1024
+ALLOWED = [parse_rule("web_fetch(domain:files.test)"), parse_rule("web_fetch(domain:*.deep.test)")]
+NOT_NAMED = Walled("network", "other.test is off in the sandbox; web_fetch(domain:other.test) would allow it for good")
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """Not in /tmp, which a sandbox has one of its own of."""
+    folder = Path(tempfile.mkdtemp(prefix="fc", dir="/var/tmp")).resolve()
+    (folder / "work").mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def confinement(base: Path) -> AsyncIterator[Confinement]:
+    made = Confinement({**os.environ, "HOME": str(base / "person")})
+    sandbox = await made.probe()
+    if sandbox.tier != "full":
+        await made.close()
+        assert sandbox.why
+        assert sandbox.advice
+        pytest.skip(f"there is no full sandbox here: {sandbox.why}; {sandbox.advice}")
+    yield made
+    await made.close()
+
+
+class Origin:
+    """An HTTP server on loopback. It says what it was asked and by which name; `/big` is long, `/never` never ends."""
+
+    def __init__(self) -> None:
+        self.hosts: list[str] = []
+        self.open = 0
+        self.arrived = asyncio.Event()
+        self.port = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.hosts.append(head.partition("Host: ")[2].partition("\r\n")[0])
+            path = head.split()[1]
+            self.arrived.set()
+            if path == "/never":
+                await reader.read()
+                return
+            length = int(head.partition("Content-Length: ")[2].partition("\r\n")[0] or 0)
+            text = f"{head.split()[0]} {path} ".encode() + await reader.readexactly(length)
+            size = BIG_BYTES if path == "/big" else len(text)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            for _ in range(size // 65536 if path == "/big" else 0):
+                writer.write(bytes(65536))
+                await writer.drain()
+            writer.write(b"" if path == "/big" else text)
+            await writer.drain()
+        except (OSError, EOFError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+@asynccontextmanager
+async def origin(tls: bool = False) -> AsyncIterator[Origin]:
+    made, context = Origin(), None
+    if tls:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(RECORDINGS / "tls-cert.pem", RECORDINGS / "tls-key.pem")
+    server = await asyncio.start_server(made.answer, "127.0.0.1", 0, ssl=context)
+    made.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield made
+
+
+def outward(made: Origin, rules: Sequence[Rule] = ALLOWED, leads: str = "127.0.0.1", is_open: bool = True) -> Outward:
+    """Names lead to the origin, whatever they are."""
+
+    async def found(host: str, port: int) -> Sequence[tuple[str, int]]:
+        return [(leads, made.port)]
+
+    domains = domains_of(rules)
+    return Outward(lambda: domains, {}, found, lambda address: True) if is_open else Outward(lambda: domains, {}, found)
+
+
+async def kept(content: bytes, media: str) -> BlobRef:
+    return BlobRef("0" * 64, len(content), media)
+
+
+async def no_blob(sha256: str) -> bytes | None:
+    return None
+
+
+def desk(base: Path, beyond: Beyond | None = None) -> Desk:
+    return Desk(base / "work", {}, lambda text: None, kept, no_blob, beyond=beyond)
+
+
+async def shell(confinement: Confinement, base: Path, out: Outward | None, command: str) -> Outcome:
+    outcome = await Shell(30.0, confinement, None, out).run({"command": command}, desk(base))
+    await settled()
+    return outcome
+
+
+def python(text: str) -> str:
+    """A Python that the sandbox sees."""
+    return f"{os.path.realpath(sys.executable)} -I -S -c '{text}'"
+
+
+def fetch(address: str, more: str = "") -> str:
+    return python(f'import urllib.request as u; print(u.urlopen("{address}"{more}).read().decode())')
+
+
+async def test_an_allowed_domain_is_reached_and_told_of(base: Path, confinement: Confinement) -> None:
+    async with origin() as made:
+        out = outward(made)
+        told = told_of(confinement, None, out)
+        assert told == "writes only in the workspace, no network but files.test and *.deep.test"
+        got = await shell(confinement, base, out, fetch("http://files.test/a?b"))
+        sent = await shell(confinement, base, out, fetch("http://x.y.deep.test:80/up", ', b"body"'))
+    assert (got.content, got.status, sent.content) == ("GET /a?b", "ok", "POST /up body")
+    assert made.hosts == ["files.test", "x.y.deep.test:80"]
+
+
+async def test_an_allowed_domain_is_reached_through_a_tunnel(base: Path, confinement: Confinement) -> None:
+    more = ', context=__import__("ssl")._create_unverified_context()'
+    async with origin(tls=True) as made:
+        got = await shell(confinement, base, outward(made), fetch("https://files.test/s", more))
+    assert (got.content, made.hosts) == ("GET /s", ["files.test"])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_another_is_refused_with_the_rule_that_would_allow_it(base: Path, confinement: Confinement, scheme: str) -> None:
+    async with origin() as made:
+        got = await shell(confinement, base, outward(made), fetch(f"{scheme}://other.test/"))
+    assert "403 other.test is off in the sandbox: the rule web_fetch(domain:other.test) would allow it" in got.content.replace(
+        "Error 403: ", "403 "
+    )
+    assert (got.walled, made.hosts) == (NOT_NAMED, [])
+
+
+async def test_a_rule_that_forbids_is_stronger_and_is_named(base: Path, confinement: Confinement) -> None:
+    rules = [*ALLOWED, parse_rule("web_fetch(domain:x.deep.test)", "deny")]
+    async with origin() as made:
+        got = await shell(confinement, base, outward(made, rules), fetch("http://x.deep.test/"))
+    assert "x.deep.test is off in the sandbox: the rule web_fetch(domain:x.deep.test) forbids it" in got.content
+    assert made.hosts == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.2/", "http://8.8.8.8/", "http://[::1]/", "http://0x7f.1/", "http://2130706433/", "http://files.test:8080/"],
+)
+async def test_numbers_and_other_ports_are_off(base: Path, confinement: Confinement, address: str) -> None:
+    async with origin() as made:
+        rules = [*ALLOWED, parse_rule("web_fetch(domain:8.8.8.8)"), parse_rule("web_fetch(domain:2130706433)")]
+        got = await shell(confinement, base, outward(made, rules), fetch(address))
+    assert ("403" in got.content, got.status, made.hosts) == (True, "error", [])
+
+
+@pytest.mark.parametrize("leads", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1"])
+async def test_a_name_that_leads_inside_is_refused(base: Path, confinement: Confinement, leads: str) -> None:
+    async with origin() as made:
+        got = await shell(confinement, base, outward(made, leads=leads, is_open=False), fetch("http://files.test/"))
+    assert f"files.test leads to {leads}, which is not out in the Internet" in got.content
+    assert made.hosts == []
+
+
+async def test_what_uses_no_proxy_has_no_network(base: Path, confinement: Confinement) -> None:
+    async with origin() as made:
+        connect = python(f'import socket; socket.create_connection(("127.0.0.1", {made.port}))')
+        direct = await shell(confinement, base, outward(made), connect)
+        beyond = await shell(confinement, base, outward(made), python('import socket; socket.create_connection(("8.8.8.8", 53))'))
+        unix = await shell(confinement, base, outward(made), python("import socket; socket.socket(socket.AF_UNIX)"))
+    assert ("refused" in direct.content, "unreachable" in beyond.content, "not permitted" in unix.content) == (True, True, True)
+    assert made.open == 0
+
+
+async def test_status_output_and_signals_stay_the_commands_own(base: Path, confinement: Confinement) -> None:
+    commands = [
+        "echo a; echo b >&2; exit 7",
+        "kill -TERM $$",
+        "kill -KILL $$",
+        "trap 'echo heard; exit 3' USR1; kill -USR1 0",
+        "cat; ps -o sid= -p $$ | tr -d ' ' | grep -qx $$ && echo leads",
+        python("import signal; print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP))"),
+        "ls /proc/$$/fd | wc -l",
+        "sleep 60 & echo left",
+        "exec /nonexistent/program",
+    ]
+    async with origin() as made:
+        for command in commands:
+            plain = await shell(confinement, base, None, command)
+            with_bridge = await shell(confinement, base, outward(made), command)
+            assert (command, with_bridge) == (command, plain)
+
+
+async def test_without_rules_nothing_differs(base: Path, confinement: Confinement) -> None:
+    async with origin() as made:
+        for out in (None, outward(made, [])):
+            told = told_of(confinement, None, out)
+            got = await shell(
+                confinement, base, out, "env | grep -i proxy; cat /proc/net/tcp | wc -l; ps -e -o comm= | grep -c pyt"
+            )
+            assert (told, got.content) == ("writes only in the workspace, no network", "1\n0\n[exit 1]")
+
+
+async def test_a_big_download_passes_in_bounded_memory(base: Path, confinement: Confinement) -> None:
+    count = python(
+        'import urllib.request as u; r = u.urlopen("http://files.test/big"); n = 0\nwhile c := r.read(65536): n += len(c)\nprint(n)'
+    )
+    async with origin() as made:
+        await shell(confinement, base, outward(made), fetch("http://files.test/warm"))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        got = await shell(confinement, base, outward(made), count)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert (got.content, grown * 1024 < MEMORY_BYTES) == (str(BIG_BYTES), True)
+
+
+async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: Confinement) -> None:
+    async with origin() as made:
+        before = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
+        running = asyncio.create_task(shell(confinement, base, outward(made), fetch("http://files.test/never")))
+        await made.arrived.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await settled()
+        await confinement.settled()
+        async with asyncio.timeout(10):
+            while made.open or len(asyncio.all_tasks()) > before[0]:
+                await asyncio.sleep(0)
+        found = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
+    assert found[0] == before[0]
+    assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
+
+
+async def test_a_job_reaches_them_and_is_told_so(base: Path, confinement: Confinement) -> None:
+    jobs = Jobs(lambda: 0)
+    async with origin() as made:
+        tool = Shell(30.0, confinement, jobs, outward(made))
+        command = f"{fetch('http://files.test/j')}; read word; echo $word"
+        began = await tool.run({"command": command, "background": True}, desk(base))
+        await made.arrived.wait()
+        jobs.find(1).put_in("heard\n", True)
+        await jobs.find(1).over
+        printed = jobs.find(1).read().text
+        await jobs.close()
+    assert "It has no network but files.test and *.deep.test: what it serves" in began.content
+    assert printed == "GET /j\nheard\n"
