@@ -9,21 +9,23 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
 
 BACKLOG = 128
+PROXIES: tuple[str, ...] = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """They are meant for the command, which is asked to end by itself."""
 
 
-def main(descriptor: int, argv: Sequence[str]) -> int:
+def main(descriptor: int, argv: list[str]) -> int:
     """The exit status of the command, or 128 and the number of the signal that ended it."""
     flowchat = socket.socket(fileno=descriptor)
     flowchat.set_inheritable(False)
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    group = os.getpgrp()
+    os.setpgid(0, 0)  # what the command sends to its whole group is not for us
     pid = os.fork()
     if pid == 0:
-        _become(argv, listener.getsockname()[1])
+        _become(argv, group, listener.getsockname()[1])
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
@@ -34,13 +36,13 @@ def main(descriptor: int, argv: Sequence[str]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _become(argv: Sequence[str], port: int) -> None:
-    """The command, in a session of its own, as it would have been without us."""
+def _become(argv: list[str], group: int, port: int) -> None:
+    """The command, in the group it would have been in without us."""
     try:
-        os.setsid()
+        os.setpgid(0, group)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by every Python
             signal.signal(number, signal.SIG_DFL)
-        proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://127.0.0.1:{port}")
+        proxy: dict[str, str] = dict.fromkeys(PROXIES, f"http://127.0.0.1:{port}")
         proxy["NO_PROXY"] = "localhost,127.0.0.1"
         both = {**proxy, **{name.lower(): value for name, value in proxy.items()}}
         os.execve(argv[0], argv, {**os.environ, **both})

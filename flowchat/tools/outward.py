@@ -22,8 +22,8 @@ CONNECT_SECONDS = 10.0
 """For one address."""
 ADDRESSES_TRIED = 4
 CHUNK_BYTES = 64 * 1024
-_METADATA = ("168.63.129.16",)
-"""Where a cloud tells a machine of itself at an address that is not otherwise private (Azure)."""
+_METADATA = ("168.63.129.16", "192.0.0.192")
+"""Where a cloud tells a machine of itself at an address that is not otherwise private (Azure, Oracle)."""
 
 
 class Unreached(Exception):
@@ -91,10 +91,10 @@ def proxy_for(environ: Mapping[str, str], host: str) -> "SplitResult | None":
     if not named:
         return None
     from urllib.parse import urlsplit
-    from urllib.request import proxy_bypass_environment
 
     without = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if proxy_bypass_environment(host, {"no": without}):
+    around = [name.strip().lower().lstrip(".") for name in without.split(",") if name.strip()]
+    if any(name == "*" or host == name or host.endswith(f".{name}") for name in around):
         return None
     return urlsplit(named if "://" in named else f"http://{named}")
 

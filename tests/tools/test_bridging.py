@@ -7,7 +7,7 @@ import shutil
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Origin:
                 await reader.read()
                 return
             length = int(head.partition("Content-Length: ")[2].partition("\r\n")[0] or 0)
-            text = f"{head.split()[0]} {path} ".encode() + await reader.readexactly(length)
+            text = f"{head.split()[0]} {path}".encode() + (b" " + await reader.readexactly(length) if length else b"")
             size = BIG_BYTES if path == "/big" else len(text)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
             for _ in range(size // 65536 if path == "/big" else 0):
@@ -89,7 +89,7 @@ class Origin:
 
 
 @asynccontextmanager
-async def origin(tls: bool = False) -> AsyncIterator[Origin]:
+async def origin(tls: bool = False) -> AsyncGenerator[Origin]:
     made, context = Origin(), None
     if tls:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -208,7 +208,10 @@ async def test_status_output_and_signals_stay_the_commands_own(base: Path, confi
         "kill -TERM $$",
         "kill -KILL $$",
         "trap 'echo heard; exit 3' USR1; kill -USR1 0",
-        "cat; ps -o sid= -p $$ | tr -d ' ' | grep -qx $$ && echo leads",
+        "cat; ps -o sid=,pgid=,stat= -p $$",
+        "kill -ALRM 0",
+        "kill -KILL 0",
+        "sleep 60 & kill -TERM 0; wait",
         python("import signal; print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP))"),
         "ls /proc/$$/fd | wc -l",
         "sleep 60 & echo left",
@@ -232,9 +235,8 @@ async def test_without_rules_nothing_differs(base: Path, confinement: Confinemen
 
 
 async def test_a_big_download_passes_in_bounded_memory(base: Path, confinement: Confinement) -> None:
-    count = python(
-        'import urllib.request as u; r = u.urlopen("http://files.test/big"); n = 0\nwhile c := r.read(65536): n += len(c)\nprint(n)'
-    )
+    read = "while c := r.read(65536): n += len(c)"
+    count = python(f'import urllib.request as u; r, n = u.urlopen("http://files.test/big"), 0\n{read}\nprint(n)')
     async with origin() as made:
         await shell(confinement, base, outward(made), fetch("http://files.test/warm"))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
