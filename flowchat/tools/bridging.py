@@ -48,7 +48,7 @@ class Bridge:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Hosts that the command asked for and that no rule allows, in the order in which it did."""
+        """Hosts that the command asked for and that no rule is about, in the order in which it did."""
         return tuple(self._refused)
 
     def argv(self, argv: Sequence[str]) -> list[str]:

@@ -38,7 +38,7 @@ class Asked(Struct, frozen=True):
 
 
 async def serve(client: Streams, outward: Outward, refused: Callable[[str], None]) -> None:
-    """Do what one client asks and close its connection. `refused` hears the hosts that no rule allows. Raises nothing but
+    """Do what one client asks and close its connection. `refused` hears the hosts that no rule is about. Raises nothing but
     CancelledError."""
     writers = [client[1]]
     try:
@@ -123,18 +123,14 @@ def _check(asked: Asked, outward: Outward, refused: Callable[[str], None]) -> No
     if host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]):
         raise Unreached(403, f"{host} is a number: the sandbox lets nothing but names of domains out")
     domains = outward.domains()
-    if not domains.is_allowed(host):
+    rule = domains.decides(host)
+    if rule is None:
         refused(host)
-        raise Unreached(403, refusal(host, str(rule) if (rule := domains.decides(host)) is not None else ""))
+        raise Unreached(403, f"{host} is off in the sandbox: the rule web_fetch(domain:{host}) would allow it")
+    if rule.effect != "allow":
+        raise Unreached(403, f"{host} is off in the sandbox: the rule {rule} keeps it off")
     if asked.port not in PORTS:
         raise Unreached(403, f"port {asked.port} of {host} is not reached from the sandbox, only {' and '.join(map(str, PORTS))}")
-
-
-def refusal(host: str, rule: str = "") -> str:
-    """Why a host is not reached, and what would change that; `rule` is one that forbids it."""
-    if rule:
-        return f"{host} is off in the sandbox: the rule {rule} forbids it"
-    return f"{host} is off in the sandbox: the rule web_fetch(domain:{host}) would allow it"
 
 
 async def _answer(client: Streams, status: int, sentence: str) -> None:

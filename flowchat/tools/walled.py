@@ -64,7 +64,7 @@ def walled(
     """Why the sandbox may be what made a command fail, and what would let it; None where nothing speaks for that.
 
     `hidden` are things that are there and that it could not see. `network`: it had the network already; `refused` are
-    hosts that it asked for and that no rule allows.
+    hosts that it asked for and that no rule is about.
     """
     if not status:
         return None

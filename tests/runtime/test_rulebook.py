@@ -294,3 +294,16 @@ def test_what_is_denied_below_a_link_is_denied_where_it_leads(shelf: Shelf) -> N
         assert permits.judge("read_file", {}, Reach("read", (path,))).decision == "deny"
         assert permits.hides(path)
     assert permits.judge("shell", {}, Reach("run", command="cat secrets/key")).decision == "deny"
+
+
+def test_domains_are_those_of_the_user_the_flags_and_a_trusted_project(shelf: Shelf) -> None:
+    shelf.write("user", 'allow = ["web_fetch(domain:a.org)"]\ndeny = ["web_fetch(domain:x.b.org)"]')
+    shelf.write("project", 'allow = ["web_fetch(domain:*.b.org)"]')
+    permits = SessionPermits(lambda: "default", shelf.book("web_fetch(domain:c.org)"), attended=True)
+    hosts = ("a.org", "y.b.org", "x.b.org", "c.org", "d.org")
+    assert [host for host in hosts if permits.domains().is_allowed(host)] == ["a.org", "c.org"]
+    shelf.trusted = True
+    assert [host for host in hosts if permits.domains().is_allowed(host)] == ["a.org", "y.b.org", "c.org"]
+    shelf.files["user"].unlink()
+    shelf.files["user"].mkdir()
+    assert (permits.law().blind != "", permits.domains().names) == (True, ())

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
@@ -17,6 +17,7 @@ from flowchat.model.scripted import ScriptedModel, says
 from flowchat.runtime.doctor import Fact, examine
 from flowchat.runtime.workspace import Workspace
 from flowchat.store.temporary import PREFIX, TemporaryFolders
+from flowchat.tools.rules import Rule, parse_rule
 from flowchat.transcript.entries import ApprovalDecided, ContextAdded, Noticed, ToolAnswered, text_of
 from flowchat.transcript.events import ApprovalAsked
 from tests.desk import Ear, HandClock, project_folder
@@ -31,7 +32,7 @@ def base() -> Iterator[Path]:
     rmtree(folder)
 
 
-def workspace_at(base: Path, model: ScriptedModel, attended: bool = True) -> Workspace:
+def workspace_at(base: Path, model: ScriptedModel, attended: bool = True, rules: Sequence[Rule] = ()) -> Workspace:
     folders = Folders(*(base / "ours" / name for name in ("data", "config", "cache", "state")))
     environ = {"HOME": str(base), "PATH": os.environ["PATH"]}
     return Workspace(
@@ -43,6 +44,7 @@ def workspace_at(base: Path, model: ScriptedModel, attended: bool = True) -> Wor
         make_model=lambda name: model,
         attended=attended,
         sandboxed=True,
+        rules=rules,
     )
 
 
@@ -78,6 +80,21 @@ async def test_a_command_that_leaves_the_workspace_is_asked_about_again_and_stay
     await workspace.close()
     assert ((workspace.path / "inside").read_text(), (base / "outside").exists()) == ("in\n", False)
     assert sorted(os.listdir(workspace.path)) == ["a.txt", "b.txt", "inside"]
+
+
+async def test_a_domain_that_a_rule_allows_is_told_of_in_the_question(base: Path) -> None:
+    model = ScriptedModel(says("", calls=[("shell", {"command": "make docs"})]), says("I see."), facts=FACTS)
+    workspace = workspace_at(base, model, rules=[parse_rule("web_fetch(domain:docs.python.org)")])
+    assert workspace.confinement is not None
+    full = (await workspace.confinement.probe()).tier == "full"
+    session = await workspace.new(model="scripted")
+    ear = Ear(session.watch)
+    await session.send("go")
+    asked = await ear.until(ApprovalAsked)
+    assert ("no network but docs.python.org" in asked.preview.lines[-1][1]) == full
+    session.decide(asked.call, "deny")
+    await session.idle()
+    await workspace.close()
 
 
 async def test_doctor_and_a_closed_workspace_say_and_leave_what_they_should(base: Path) -> None:

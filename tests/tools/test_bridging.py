@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import shutil
+import socket
 import ssl
 import sys
 import tempfile
@@ -12,7 +13,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from flowchat.tools.bridging import CONNECTIONS_LIMIT, bridged
 from flowchat.tools.confining import told_of
 from flowchat.tools.domains import domains_of
 from flowchat.tools.jobs import Jobs
@@ -169,8 +172,8 @@ async def test_a_rule_that_forbids_is_stronger_and_is_named(base: Path, confinem
     rules = [*ALLOWED, parse_rule("web_fetch(domain:x.deep.test)", "deny")]
     async with origin() as made:
         got = await shell(confinement, base, outward(made, rules), fetch("http://x.deep.test/"))
-    assert "x.deep.test is off in the sandbox: the rule web_fetch(domain:x.deep.test) forbids it" in got.content
-    assert made.hosts == []
+    assert "x.deep.test is off in the sandbox: the rule web_fetch(domain:x.deep.test) keeps it off" in got.content
+    assert (got.walled, made.hosts) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -261,6 +264,54 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
         found = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
     assert found[0] == before[0]
     assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
+
+
+async def test_what_comes_over_the_bridge_and_is_no_connection_is_let_go(base: Path) -> None:
+    """A command could get hold of the bridge's own end: it is served by the same rules, and no more at a time."""
+    async with origin() as made, bridged("python", outward(made)) as bridge:
+        theirs = socket.socket(fileno=os.dup(int(bridge.argv([])[6])))
+        before = len(os.listdir("/proc/self/fd"))
+        with open("/dev/null") as file, socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.socket() as unconnected:
+            for sent in ([file], [datagrams], [unconnected], [file, file, datagrams]):
+                socket.send_fds(theirs, [b"\0"], [one.fileno() for one in sent])
+            theirs.send(b"no descriptor")
+        pairs: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        server = await asyncio.start_server(lambda reader, writer: waiting.put_nowait((reader, writer)), "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        for _ in range(CONNECTIONS_LIMIT + 1):
+            with socket.create_connection(address) as client:
+                socket.send_fds(theirs, [b"\0"], [client.fileno()])
+            pairs.append(await waiting.get())
+        for _, writer in reversed(pairs):  # the last one waits for a place
+            writer.write(b"GET http://files.test/q HTTP/1.1\r\n\r\n")
+        for reader, writer in pairs:
+            assert (await reader.read()).endswith(b"GET /q")
+            writer.close()
+        assert len(made.hosts) == CONNECTIONS_LIMIT + 1
+        theirs.close()
+        server.close()
+        async with asyncio.timeout(10):
+            while len(os.listdir("/proc/self/fd")) > before:
+                await asyncio.sleep(0)
+
+
+async def test_the_machines_own_proxy_is_asked_where_it_has_one(base: Path, confinement: Confinement) -> None:
+    heads: list[bytes] = []
+
+    async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nfar")
+        writer.close()
+
+    async with origin() as made, await asyncio.start_server(upstream, "127.0.0.1", 0) as server:
+        proxy = f"http://me:word@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        out = replace(outward(made), environ={"HTTPS_PROXY": proxy})
+        got = await shell(confinement, base, out, f"{fetch('http://files.test/a')}; env | grep -c me:word")
+    asked = b"CONNECT files.test:80 HTTP/1.1\r\nHost: files.test:80\r\nProxy-Authorization: Basic bWU6d29yZA==\r\n\r\n"
+    assert (got.content, heads, made.hosts) == ("far\n0\n[exit 1]", [asked], [])
 
 
 async def test_a_job_reaches_them_and_is_told_so(base: Path, confinement: Confinement) -> None:

@@ -71,6 +71,16 @@ def test_a_failure_is_told_apart_by_what_it_printed(said: str, why: Walled | Non
     assert walled("full", 1, f"{said}\nbuilding failed\n", GUARD, HIDDEN, network=False) == why
 
 
+def test_what_the_proxy_turned_away_is_named_with_its_rule() -> None:
+    said = "curl: (56) CONNECT tunnel failed, response 403"
+    more = Walled(
+        "network", "a.org, b.org are off in the sandbox; web_fetch(domain:a.org), web_fetch(domain:b.org) would allow it for good"
+    )
+    assert walled("full", 56, said, GUARD, HIDDEN, False, ["a.org", "b.org"]) == more
+    assert walled("full", 1, "FAILED test_a.py", GUARD, HIDDEN, False, ["a.org"]) is None
+    assert walled("full", 56, said, GUARD, HIDDEN, False) is None
+
+
 TOLD = (
     "protected files left as they were: git could not change {} and went on. Before anything is committed run `{}` alone: it"
     " fails here, and the user is asked to let it run outside the sandbox"

@@ -80,12 +80,15 @@ async def test_status_tells_of_a_server_that_cuts_requests(tmp_path: Path) -> No
 def test_status_counts_the_rules_and_names_the_folders_that_count_as_inside(tmp_path: Path) -> None:
     (tmp_path / "work" / ".flowchat").mkdir(parents=True)
     (tmp_path / "work" / ".flowchat" / "permissions.toml").write_text('allow = ["shell"]\ndeny = ["shell(rm:*)", "x"]\n')
-    book = RuleBook(Ground((tmp_path / "work").resolve()), None, [parse_rule("grep")])
+    book = RuleBook(
+        Ground((tmp_path / "work").resolve()), None, [parse_rule("grep"), parse_rule("web_fetch(domain:docs.python.org)")]
+    )
     permits = SessionPermits(lambda: "default", book, attended=True)
     permits.grant("shell", Reach("run", command="make"))
     section = rules_of(permits, (Path("/libs"), Path("/docs")))
     assert [(fact.label, fact.value[:75], fact.bad) for fact in section.facts] == [
-        ("rules", "1 deny, 1 allow; 1 granted for this session; 1 waiting for trust; /permissions lists them"[:75], False),
+        ("rules", "1 deny, 2 allow; 1 granted for this session; 1 waiting for trust; /permissions lists them"[:75], False),
+        ("network", "in the full sandbox commands reach docs.python.org and nothing else", False),
         ("also inside", "/libs, /docs", False),
         ("rules", ".flowchat/permissions.toml:2: 'x': there is no tool 'x'; the tools are read_file"[:75], True),
     ]
