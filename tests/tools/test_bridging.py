@@ -283,11 +283,15 @@ async def test_what_comes_over_the_bridge_and_is_no_connection_is_let_go(base: P
             with socket.create_connection(address) as client:
                 socket.send_fds(theirs, [b"\0"], [client.fileno()])
             pairs.append(await waiting.get())
-        for _, writer in reversed(pairs):  # the last one waits for a place
-            writer.write(b"GET http://files.test/q HTTP/1.1\r\n\r\n")
+        names = ["files.test"] * CONNECTIONS_LIMIT + ["last.deep.test"]
+        for name, (_, writer) in reversed(list(zip(names, pairs, strict=True))):  # the last one asks first, and has to wait
+            writer.write(f"GET http://{name}/q HTTP/1.1\r\n\r\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0)
         for reader, writer in pairs:
             assert (await reader.read()).endswith(b"GET /q")
             writer.close()
+        assert made.hosts[0] == "files.test"
         assert len(made.hosts) == CONNECTIONS_LIMIT + 1
         theirs.close()
         server.close()
