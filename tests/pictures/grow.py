@@ -19,24 +19,21 @@ from walk import READY, Fell, Screen
 WINDOW = 14_000
 TURNS = 12
 LONG = "".join(f"Line {line} of what is told at length, so that the conversation grows.\n\n" for line in range(80))
-SUMMARY = "## Done\nTold.\n## Active\nNothing.\n## Decisions\nNone.\n## User directives\nNone.\n## Current work\nTelling.\n"
 
 
 def scenario() -> list[dict[str, Any]]:
-    """Turn n reads the readme and tells at length; a request with the worker's tools gets its summary."""
+    """Turn n lists the folder and tells at length."""
 
     def says(text: str, *calls: tuple[str, dict[str, str]]) -> dict[str, Any]:
         return {"text": text, "calls": [{"name": name, "args": args} for name, args in calls], "rate": 0, "thinking": ""}
 
-    turns = [
+    return [
         {
             "match": f"Tell me of part {turn:02}",
             "steps": [says("I look.", ("list_dir", {"path": "."})), says(f"{LONG}END-OF-PART-{turn:02}")],
         }
         for turn in range(1, TURNS + 1)
     ]
-    worker = [says("", ("write_summary", {"text": SUMMARY})), says("done"), says("done")]
-    return [{"match": "Write the summary of all of it", "steps": worker}, *turns]
 
 
 def percent(seen: str) -> int:
