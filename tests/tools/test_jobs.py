@@ -307,7 +307,10 @@ def stray() -> Iterator[tuple[str, int]]:
     command = "sleep 60 & echo $!; wait"
     with subprocess.Popen(["bash", "-c", command], env={"FLOWCHAT_CALL": mark}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield mark, int(process.stdout.readline())
+        pid = int(process.stdout.readline())
+        while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":  # until then it is still the shell
+            os.sched_yield()
+        yield mark, pid
         process.kill()
 
 
