@@ -186,7 +186,7 @@ class Descent:
 
 def end_marked(mark: str) -> list[str]:
     """SIGKILL to whatever carries a mark, of whichever flowchat it was, and what is below it; gives their names. Blocks."""
-    names: list[str] = []
+    names: dict[int, str] = {}
     for _ in range(_ROUNDS):
         table = _processes()
         found = {pid for pid in table if pid not in _leaders and _mark_of(pid) == mark}
@@ -198,8 +198,8 @@ def end_marked(mark: str) -> list[str]:
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in living:
                 _send(process.pid, number)
-        names += [process.name for process in living]
-    return names
+        names |= {process.pid: process.name for process in living}  # who is slow to die is met again
+    return list(names.values())
 
 
 @cache

@@ -167,7 +167,7 @@ async def test_a_job_that_its_walls_made_fail_is_told_of_and_asked_about_when_it
     begins = [says("", calls=[("shell", {"command": command, "background": True})]) for _ in range(3)]
     looks = says("", calls=[("job_output", {"job": 1, "wait_seconds": 10})])
     model = ScriptedModel(
-        begins[0], looks, begins[1], says("No."), begins[2], says("In."), *begins[:2], says("Out."), facts=FACTS
+        begins[0], looks, looks, begins[1], says("No."), begins[2], says("In."), *begins[:2], says("Out."), facts=FACTS
     )
     workspace = workspace_at(base, model)
     assert workspace.confinement is not None
@@ -195,7 +195,7 @@ async def test_a_job_that_its_walls_made_fail_is_told_of_and_asked_about_when_it
     second = await decide(2, "deny")
     await session.idle()
     answers = [answered.content for answered in ear.entries(ToolAnswered)]
-    assert answers[1].endswith(f"[job 1 has ended: exit 1]\n[{why}. {again}]")
+    assert answers[2].endswith(f"[job 1 has ended: exit 1]\n[{why}. {again}]")
     assert first.partition("\n")[0].endswith(f"ended after 0 s: exit 1; {why}. {again}.")
     notice = next(entry.text for entry in ear.entries(Noticed) if entry.source == "job")
     assert notice.endswith(f"exit 1; {why}.")
@@ -205,7 +205,7 @@ async def test_a_job_that_its_walls_made_fail_is_told_of_and_asked_about_when_it
         "outside the workspace nothing can be written",
         command,
     )
-    assert answers[2] == f"[not started]\n[{why}. The user does not let it run outside the sandbox]"
+    assert answers[3] == f"[not started]\n[{why}. The user does not let it run outside the sandbox]"
     await session.send("once more")
     assert again in await told(2)
     await session.idle()
