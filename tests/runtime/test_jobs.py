@@ -63,12 +63,14 @@ async def test_a_job_that_ends_while_nothing_runs_is_told_at_once_and_starts_no_
 
 
 async def test_one_that_ends_during_a_step_waits_for_the_next_and_is_said_in_passing(desk: Desk) -> None:
+    os.mkfifo(desk.folder / "gate")
     hold = waits("Let me look.", says("", calls=[("read_file", {"path": "a.txt"})]))
-    sitting = open_with_jobs(desk, begins("echo quick"), hold, says("Done."))
+    sitting = open_with_jobs(desk, begins("cat gate"), hold, says("Done."))
     await sitting.session.send("go")
     await hold.reached.wait()
+    await asyncio.to_thread((desk.folder / "gate").write_text, "quick\n")
     passing = await sitting.ear.until(lambda event: isinstance(event, JobsChanged) and bool(event.told))
-    assert (passing, told(sitting)) == (JobsChanged(0, "Job 1 (echo quick) ended after 0 s: exit 0."), [])
+    assert (passing, told(sitting)) == (JobsChanged(0, "Job 1 (cat gate) ended after 0 s: exit 0."), [])
     hold.gate.set()
     await sitting.session.idle()
     assert sitting.types()[-5:] == ["tool_answered", "noticed", "context_added", "assistant_said", "run_ended"]
