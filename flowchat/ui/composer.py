@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Literal
 
 from textual import events
-from textual.geometry import Offset, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -314,9 +314,9 @@ class Composer(Widget, can_focus=True):
     def on_resize(self) -> None:
         self._page.show_caret()
 
-    def render_lines(self, crop: object) -> list[Strip]:
+    def render_lines(self, crop: Region) -> list[Strip]:
         rows = self._page.rows(self.size.height)
-        return [self._strip(rows[y] if y < len(rows) else None) for y in range(crop.y, crop.bottom)]  # type: ignore[attr-defined]
+        return [self._strip(rows[y] if y < len(rows) else None) for y in range(crop.y, crop.bottom)]
 
     def _strip(self, text: str | None) -> Strip:
         palette = self._palette

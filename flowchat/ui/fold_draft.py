@@ -3,7 +3,7 @@
 from typing import Literal
 
 from textual import events
-from textual.geometry import Offset
+from textual.geometry import Offset, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -151,9 +151,9 @@ class Draft(Widget, can_focus=True):
         self._page.rows_limit = max(1, self.size.height)
         self._moved()
 
-    def render_lines(self, crop: object) -> list[Strip]:
+    def render_lines(self, crop: Region) -> list[Strip]:
         spans = self._page.spans(self.size.height)
-        return [self._strip(*spans[y]) if y < len(spans) else line(self.size.width, ()) for y in range(crop.y, crop.bottom)]  # type: ignore[attr-defined]
+        return [self._strip(*spans[y]) if y < len(spans) else line(self.size.width, ()) for y in range(crop.y, crop.bottom)]
 
     def _strip(self, number: int, span: tuple[int, int]) -> Strip:
         palette, whole = self._palette, self._buffer.lines[number]

@@ -18,7 +18,7 @@ class CachingModel:
 
     def __init__(self, *script: Step, others: object = None, name: str = "scripted", reports: bool = True) -> None:
         facts = ModelFacts(name, name, 1_000_000, "config")
-        self._script = ScriptedModel(*script, others=others, facts=facts)  # type: ignore[arg-type]
+        self._script = ScriptedModel(*script, others=others, facts=facts)
         self._kept: list[list[object]] = []
         self._reports = reports
         self.asked = self._script.asked

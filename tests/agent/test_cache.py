@@ -40,7 +40,7 @@ class Held:
 
         transcript = Transcript(MemoryLog(), MemoryBlobs(), now_ms=desk.clock.now_ms)
         self.desk, self.model = desk, model
-        self.sitting: Sitting = desk.seat(model, transcript, system="You are a test. " * 400)  # type: ignore[arg-type]
+        self.sitting: Sitting = desk.seat(model, transcript, system="You are a test. " * 400)
 
     @property
     def session(self) -> Session:

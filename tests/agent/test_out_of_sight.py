@@ -45,7 +45,7 @@ def short(grown: Grown) -> list[str]:
 
 
 def folded(grown: Grown, **fields: object) -> Grown:
-    return grown.add(Compacted(grown.head, "SUM", 9, 1, "user", "summary", **fields))  # type: ignore[arg-type]
+    return grown.add(Compacted(grown.head, "SUM", 9, 1, "user", "summary", **fields))
 
 
 def test_without_a_checkpoint_only_what_was_cut_is() -> None:
@@ -129,7 +129,7 @@ def worked() -> Grown:
 
 
 def put(grown: Grown, state: str, *refs: tuple[int, int | None]) -> Grown:
-    return grown.add(ItemsSet(tuple(ItemRef(node, part) for node, part in refs), state))  # type: ignore[arg-type]
+    return grown.add(ItemsSet(tuple(ItemRef(node, part) for node, part in refs), state))
 
 
 @pytest.mark.parametrize(

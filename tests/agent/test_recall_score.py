@@ -52,7 +52,7 @@ class Reader:
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
         self.requests.append(request)
-        text = request.messages[0].pieces[0].text  # type: ignore[union-attr]
+        text = request.messages[0].pieces[0].text
         if request.system == ANSWERING:
             summary, _, listed = text.partition("</summary>")
             asked = re.findall(r"^(\d+)\. (.*)$", listed, re.MULTILINE)
@@ -74,8 +74,8 @@ async def test_the_one_who_answers_is_shown_the_summary_and_the_questions_and_no
     reader, spent = Reader(), list[Reply]()
     await score(reader, FOLDED, "nothing of it", spent=spent)
     drawing, answering = reader.requests
-    assert FOLDED in drawing.messages[0].pieces[0].text  # type: ignore[union-attr]
-    assert not [fact for fact in KNOWN.values() if fact in answering.messages[0].pieces[0].text]  # type: ignore[union-attr]
+    assert FOLDED in drawing.messages[0].pieces[0].text
+    assert not [fact for fact in KNOWN.values() if fact in answering.messages[0].pieces[0].text]
     assert [(request.purpose, request.tools) for request in reader.requests] == [("compact", ())] * 2
     assert [reply.usage for reply in spent] == [Usage(10, 0, 5)] * 2
 

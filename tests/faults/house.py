@@ -97,7 +97,7 @@ async def live(house: House, session: Session) -> list[str]:
 
     async def tried(act: object) -> None:
         try:
-            await act  # type: ignore[misc]
+            await act
         except (StorageFailed, CommandRefused) as error:
             refused.append(error.code)
 

@@ -11,7 +11,7 @@ async def test_a_wait_longer_than_the_silence_ends() -> None:
     watch = Watch(0.01, 60)
     with pytest.raises(Expired), watch:
         await asyncio.Event().wait()
-    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+    assert asyncio.current_task().cancelling() == 0
 
 
 async def test_the_total_ends_a_wait_that_is_not_silent_for_long() -> None:
@@ -65,7 +65,7 @@ async def test_a_cancel_that_comes_with_the_end_of_the_wait_is_not_lost() -> Non
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                asyncio.current_task().cancel()  # type: ignore[union-attr]
+                asyncio.current_task().cancel()
                 raise
 
     task = asyncio.ensure_future(wait())

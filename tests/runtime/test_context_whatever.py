@@ -12,13 +12,14 @@ import pytest
 from flowchat.agent.items import Change
 from flowchat.config import Settings
 from flowchat.errors import FlowchatError
-from flowchat.model.model import AssistantMessage, Message, ModelPiece, Request, TextPiece, ToolMessage, UserMessage
+from flowchat.model.model import Message, ModelPiece, Request, TextPiece
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import AttemptUsed, Compacted, CompactionUndone, Edited, HeadMoved, ItemsSet, Record, RunEnded
 from tests.desk import HandClock
 from tests.month import MonthModel, text_of_message
 from tests.staging import folders_at, project_folder
+from tests.validating import broken_rules
 
 STEPS = 40
 LIVES = int(os.environ.get("FLOWCHAT_LIVES", "12"))
@@ -47,31 +48,13 @@ class AttentiveModel(MonthModel):
             yield piece
 
     def _step(self, request: Request, last: Message) -> tuple[str, Sequence[tuple[str, str]]]:
-        self.wrong += pairs_that_are_broken(request.messages)
+        self.wrong += broken_rules(request.messages)
         seen = "\n".join(map(text_of_message, request.messages))
         self.wrong += [f"{words[:40]!r} is not in the request" for words in self.waiting if words not in seen]
         text, calls = super()._step(request, last)
         if not calls and self.gate is None:
             self.waiting.clear()
         return text, calls
-
-
-def pairs_that_are_broken(messages: Sequence[Message]) -> list[str]:
-    """Calls that are not followed by exactly their answers in order, answers without a call, two of the user in a row."""
-    wrong, due = [], list[str]()
-    for before, message in zip((None, *messages), messages, strict=False):
-        if isinstance(message, ToolMessage):
-            if not due or due.pop(0) != message.call_id:
-                wrong.append(f"an answer nobody asked for: {message.call_id}")
-            continue
-        if due:
-            wrong.append(f"calls without an answer: {due}")
-        due = [call.id for call in message.calls] if isinstance(message, AssistantMessage) else []
-        if isinstance(message, UserMessage) and isinstance(before, UserMessage):
-            wrong.append("two messages of the user's role in a row")
-        if isinstance(message, AssistantMessage) and not (message.text or message.calls):
-            wrong.append("an empty message of the model")
-    return wrong
 
 
 class Life:

@@ -39,7 +39,7 @@ def test_pieces_that_fail_leave_no_file(tmp_path: Path) -> None:
         raise StorageFailed("gone")
 
     with pytest.raises(StorageFailed):
-        write_document(tmp_path / "a.md", pieces())  # type: ignore[arg-type]
+        write_document(tmp_path / "a.md", pieces())
     assert list(tmp_path.iterdir()) == []
 
 

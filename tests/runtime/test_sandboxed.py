@@ -21,6 +21,7 @@ from flowchat.tools.rules import Rule, parse_rule
 from flowchat.transcript.entries import ApprovalDecided, ContextAdded, Noticed, ToolAnswered, text_of
 from flowchat.transcript.events import ApprovalAsked
 from tests.desk import Ear, HandClock, project_folder
+from tests.sandboxes import need_a_sandbox
 from tests.staging import FACTS
 
 
@@ -53,10 +54,7 @@ async def test_a_command_that_leaves_the_workspace_is_asked_about_again_and_stay
     model = ScriptedModel(says("", calls=[("shell", {"command": command})]), says("I see."), facts=FACTS)
     workspace = workspace_at(base, model)
     assert workspace.confinement is not None
-    if (sandbox := await workspace.confinement.probe()).tier == "none":
-        await workspace.close()
-        assert sandbox.advice
-        pytest.skip(f"there is no sandbox here: {sandbox.why}; {sandbox.advice}")
+    await need_a_sandbox(workspace.confinement, "partial", "full")
     session = await workspace.new(model="scripted")
     ear = Ear(session.watch)
     await session.send("go")
@@ -171,10 +169,7 @@ async def test_a_job_that_its_walls_made_fail_is_told_of_and_asked_about_when_it
     )
     workspace = workspace_at(base, model)
     assert workspace.confinement is not None
-    if (sandbox := await workspace.confinement.probe()).tier == "none":
-        await workspace.close()
-        assert sandbox.advice
-        pytest.skip(f"there is no sandbox here: {sandbox.why}; {sandbox.advice}")
+    await need_a_sandbox(workspace.confinement, "partial", "full")
     session = await workspace.new(model="scripted")
     ear = Ear(session.watch)
 

@@ -156,10 +156,10 @@ def test_any_rules_can_be_added_and_taken_out_one_by_one(
 ) -> None:
     file = tmp_path_factory.mktemp("rules").resolve() / "permissions.toml"
     for effect, text in rules:
-        add_item(file, effect, text)  # type: ignore[arg-type]
+        add_item(file, effect, text)
     assert sorted((item.effect, item.text) for item in read_written(file).items) == sorted(rules)
     for effect, text in rules:
-        assert remove_item(file, Item(effect, text, 0))  # type: ignore[arg-type]
+        assert remove_item(file, Item(effect, text, 0))
     assert read_written(file) == Written()
 
 

@@ -26,6 +26,7 @@ from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Beyond, Desk, Outcome, Walled
 from flowchat.transcript.entries import BlobRef
+from tests.sandboxes import need_a_sandbox
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 BIG_BYTES = 48 * 1024 * 1024
@@ -46,12 +47,7 @@ def base() -> Iterator[Path]:
 @pytest.fixture
 async def confinement(base: Path) -> AsyncIterator[Confinement]:
     made = Confinement({**os.environ, "HOME": str(base / "person")})
-    sandbox = await made.probe()
-    if sandbox.tier != "full":
-        await made.close()
-        assert sandbox.why
-        assert sandbox.advice
-        pytest.skip(f"there is no full sandbox here: {sandbox.why}; {sandbox.advice}")
+    await need_a_sandbox(made, "full")
     yield made
     await made.close()
 

@@ -11,7 +11,7 @@ from flowchat.tools.rules import Rule, parse_rule
 def rules(*written: str) -> list[Rule]:
     """`+x` allows, `-x` denies, `?x` asks."""
     effects = {"+": "allow", "-": "deny", "?": "ask"}
-    return [parse_rule(one[1:], effects[one[0]]) for one in written]  # pyright: ignore[reportArgumentType]
+    return [parse_rule(one[1:], effects[one[0]]) for one in written]
 
 
 @pytest.mark.parametrize(

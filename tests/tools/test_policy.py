@@ -378,7 +378,7 @@ SCOPES = ("user", "project", "local", "flag", "session")
 def test_deny_before_ask_before_allow_whatever_the_scopes_and_the_order(of_deny: str, of_ask: str, of_allow: str) -> None:
     written = [
         Rule("shell", "make:*", effect, Origin(scope)) for effect, scope in zip(EFFECTS, (of_deny, of_ask, of_allow), strict=True)
-    ]  # type: ignore[arg-type]
+    ]
     make = reach("run", "make")
     for left, decision in ((written, "deny"), (written[1:], "ask"), (written[2:], "allow")):
         for order in (left, left[::-1]):

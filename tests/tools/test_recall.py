@@ -38,7 +38,7 @@ class Shelf:
         return BlobRef(sha256, len(content) if size is None else size, "text/plain")
 
     async def recall(self, **args: object) -> Outcome:
-        desk = Desk(Path("/"), {}, lambda text: None, self.keep, self.blob)  # type: ignore[arg-type]
+        desk = Desk(Path("/"), {}, lambda text: None, self.keep, self.blob)
         given = {"from" if name == "start" else name: value for name, value in args.items()}
         outcome = await Recall(self.look).run(given, desk)
         assert len(outcome.content.encode()) <= INLINE_LIMIT_BYTES
@@ -49,7 +49,7 @@ class Shelf:
 
 
 def said(seq: int, text: str, what: str = "user", **rest: object) -> Passage:
-    return Passage(seq, 0, what, text, **rest)  # type: ignore[arg-type]
+    return Passage(seq, 0, what, text, **rest)
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ async def test_what_is_too_much_to_be_searched_is_said() -> None:
 
 async def test_a_pattern_that_never_ends_is_ended() -> None:
     shelf = Shelf("a" * 60 + "!")
-    desk = Desk(Path("/"), {}, print, shelf.keep, shelf.blob)  # type: ignore[arg-type]
+    desk = Desk(Path("/"), {}, print, shelf.keep, shelf.blob)
     with pytest.raises(NotDone, match=r"took more than 0\.5 s: look for words, or for a simpler pattern"):
         await Recall(shelf.look, pattern_seconds=0.5).run({"query": "/^(a|a)*$/"}, desk)
 

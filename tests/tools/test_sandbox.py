@@ -23,6 +23,7 @@ from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Desk, NotDone, Unprotectable, Walled
 from flowchat.transcript.entries import BlobRef
+from tests.sandboxes import need_a_sandbox
 from tests.tools.escaping import CASES, KINDS, cases_for
 
 
@@ -116,16 +117,11 @@ def work(base: Path) -> Path:
 
 @pytest.fixture
 async def confinement(base: Path) -> AsyncIterator[Confinement]:
-    """The full one. Where it cannot be had that must be said, and what to do about it; then there is nothing more to try."""
+    """The full one."""
     ours = Path(sys.prefix)  # what the tests run with is seen from within even where it lies in /tmp
     more = [ours] if ours.is_relative_to("/tmp") else []
     made = Confinement({**os.environ, "HOME": str(base / "person")}, [base / "ours"], more)
-    sandbox = await made.probe()
-    if sandbox.tier != "full":
-        await made.close()
-        assert sandbox.why
-        assert sandbox.advice
-        pytest.skip(f"there is no full sandbox here: {sandbox.why}; {sandbox.advice}")
+    await need_a_sandbox(made, "full")
     yield made
     await made.close()
 
@@ -365,9 +361,7 @@ async def test_root_works_in_a_folder_of_somebody_else_and_no_further(base: Path
     (victim := base / "victim").mkdir(mode=0o700)
     os.chown(victim, SOMEBODY, SOMEBODY)
     made = Confinement({**os.environ, "HOME": str(base / "person")}, places=places)
-    if (await made.probe()).tier == "none":
-        await made.close()
-        pytest.skip("there is no sandbox here")
+    await need_a_sandbox(made, "partial", "full")
     command = f"echo b >> a.txt; echo x > '{victim}/f'; mkdir -p .git/hooks; echo x > .git/hooks/x; mount -t proc p ."
     await bash(made, work, command)
     await made.close()
@@ -408,24 +402,21 @@ async def test_without_bubblewrap_there_is_less_and_it_is_said(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can put a program where it counts as the system's")
-async def test_a_bubblewrap_that_fails_is_quoted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("echo 'bwrap: No permissions to create new namespace' >&2\nexit 1", "No permissions to create new namespace"),
+        ('while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"', "a file outside of it could be written"),
+    ],
+    ids=["it fails", "it holds nothing"],
+)
+async def test_a_bubblewrap_that_does_not_work_is_found_out(tmp_path: Path, program: str, why: str) -> None:
     own = tmp_path / "bwrap"
-    own.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    own.write_text(f"#!/bin/sh\n{program}\n")
     own.chmod(0o755)
     confinement = Confinement(os.environ, places=[str(own)], landlock=False)
     sandbox = await confinement.probe()
-    assert (sandbox.tier, sandbox.why) == ("none", "bubblewrap does not work here (No permissions to create new namespace)")
-    await confinement.close()
-
-
-@pytest.mark.skipif(not IS_ROOT, reason="only root can put a program where it counts as the system's")
-async def test_a_bubblewrap_that_holds_nothing_is_found_out(tmp_path: Path) -> None:
-    own = tmp_path / "bwrap"
-    own.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
-    own.chmod(0o755)
-    confinement = Confinement(os.environ, places=[str(own)], landlock=False)
-    sandbox = await confinement.probe()
-    assert (sandbox.tier, sandbox.why) == ("none", "bubblewrap does not work here (a file outside of it could be written)")
+    assert (sandbox.tier, sandbox.why) == ("none", f"bubblewrap does not work here ({why})")
     await confinement.close()
 
 

@@ -37,7 +37,7 @@ def book(*entries: Entry) -> Transcript:
     records: list[Record] = []
     head = 0
     for seq, entry in enumerate((STARTED, *entries), 1):
-        records.append(Record(seq, 0, head if isinstance(entry, Node) else None, type_name(entry), entry))  # pyright: ignore
+        records.append(Record(seq, 0, head if isinstance(entry, Node) else None, type_name(entry), entry))
         head = seq if isinstance(entry, Node) else getattr(entry, "to", head)
     return Transcript(MemoryLog(), MemoryBlobs(), records)
 

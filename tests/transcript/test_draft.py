@@ -40,8 +40,8 @@ def told(lines: list[AnyDraft]) -> list[object]:
             pieces = said.setdefault("lines", [])
             place = (line.run, line.step, line.attempt, kind, piece.index if isinstance(piece, CallFragment) else 0)
             words = (piece.name, piece.args) if isinstance(piece, CallFragment) else ("", piece)
-            if pieces and pieces[-1][0] == place:  # type: ignore[index]
-                name, before = pieces[-1][1]  # type: ignore[index]
+            if pieces and pieces[-1][0] == place:
+                name, before = pieces[-1][1]
                 pieces[-1] = (place, (name or words[0], before + words[1]))
             else:
                 pieces.append((place, words))

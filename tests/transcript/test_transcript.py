@@ -52,7 +52,7 @@ class Table:
 
     async def now(self, act: "asyncio.Future[Record] | object") -> Record:
         """Do something, the log settled."""
-        doing = asyncio.ensure_future(act)  # type: ignore[arg-type]
+        doing = asyncio.ensure_future(act)
         while not doing.done():
             await asyncio.sleep(0)
             await self.log.settle()

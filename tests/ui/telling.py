@@ -33,11 +33,11 @@ def numbered(*items: AnyEntry | Event) -> list[Event]:
 
 
 def said(text: str, delivery: str = "send") -> UserSaid:
-    return UserSaid(f"id of {text}", (Text(text),), delivery)  # type: ignore[arg-type]
+    return UserSaid(f"id of {text}", (Text(text),), delivery)
 
 
 def answer(
     *parts: str | Thinking | Call | CallCut, run: int = 2, step: int = 1, finish: str = "stop", ms: int = 0
 ) -> AssistantSaid:
     made = tuple(Text(part) if isinstance(part, str) else part for part in parts)
-    return AssistantSaid(run, step, 1, "m", made, finish, ms)  # type: ignore[arg-type]
+    return AssistantSaid(run, step, 1, "m", made, finish, ms)

@@ -156,7 +156,7 @@ async def test_an_edit_is_asked_for_shown_whole_and_done_after_y(desk: Desk) -> 
         assert composer(app).text == "x"
         assert not (desk.place / "notes.txt").exists()
         assert app.chat.focused is bar
-        bar.post_message(Approval.Decided(bar.asked.call, "once"))  # type: ignore[union-attr]
+        bar.post_message(Approval.Decided(bar.asked.call, "once"))
         await session.idle()
         await pilot.pause()
         assert (desk.place / "notes.txt").read_text().strip() == "hello"
@@ -237,7 +237,7 @@ async def test_a_session_is_picked_up_with_continue_and_with_the_picker(desk: De
     app = desk.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await say(pilot, app, "list")
-        sid = app.chat.session.sid  # type: ignore[union-attr]
+        sid = app.chat.session.sid
         await leave(app)
     for start in ({"newest": True}, {"resume": ""}):
         again = desk.app(**start)

@@ -61,7 +61,7 @@ class Stage:
 
 
 def said(session: Session) -> list[str]:
-    return [text_of(record.entry.parts) for record in session.user_messages()]  # type: ignore[union-attr]
+    return [text_of(record.entry.parts) for record in session.user_messages()]
 
 
 def outcomes(session: Session) -> list[str]:
@@ -216,7 +216,7 @@ async def test_new_interrupts_the_run_keeps_what_came_of_it_and_opens_an_empty_s
         await until(stage.app, pilot, lambda: session_of(stage.app) is not old)
         await old.close()
         assert outcomes(old) == ["interrupted"]
-        assert text_of(old.transcript.branch()[-2].entry.parts) == "half an answer"  # type: ignore[union-attr]
+        assert text_of(old.transcript.branch()[-2].entry.parts) == "half an answer"
         assert (said(session_of(stage.app)), stage.composer.text) == ([], "")
         await stage.app.close_session()
 
@@ -359,7 +359,7 @@ async def test_a_command_of_the_user_shows_live_and_escape_ends_it(tmp_path: Pat
         await until(stage.app, pilot, lambda: not session.commands.running and not stage.app.chat.query_one(OwnCommand).display)
         assert "interrupted" in pane_rows(stage.app)[0][0]
         assert "F1 help" in stage.drawn(Meter)
-        assert text_of(session.transcript.branch()[-1].entry.parts) == "begun\n[stopped]"  # type: ignore[union-attr]
+        assert text_of(session.transcript.branch()[-1].entry.parts) == "begun\n[stopped]"
         await stage.app.close_session()
 
 

@@ -122,7 +122,7 @@ def test_an_escape_that_nothing_follows_waits_for_the_tick() -> None:
     waited = intake.wait_seconds
     assert waited is not None
     assert 0 < waited <= 0.025
-    assert intake.feed("a")[0].key == "alt+a"  # type: ignore[attr-defined]
+    assert intake.feed("a")[0].key == "alt+a"
     assert intake.wait_seconds is None
 
 

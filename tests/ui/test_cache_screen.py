@@ -66,7 +66,7 @@ def lines_of(app: Any) -> list[str]:
 async def test_the_newest_request_comes_first_with_its_cause_and_what_was_lost(size: tuple[int, int]) -> None:
     app = Pushed(screen())
     async with app.run_test(size=size) as pilot:
-        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
         assert [row.cells for row in app.screen.query_one(Listing).rows] == [
             ("run 4, step 1  failed (refused)", "no tokens told", ""),
             ("a title", "300 + 0 cached", ""),
@@ -91,7 +91,7 @@ def test_the_sums_tell_the_hit_rate_and_the_price_as_far_as_it_is_known() -> Non
 async def test_below_the_list_the_chosen_request_is_told_whole() -> None:
     app = Pushed(screen())
     async with app.run_test(size=(60, 24)) as pilot:
-        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
         await pilot.press("down", "down", "down")
         told = " ".join(line.strip() for line in lines_of(app)[-5:-2])
         assert "compacted by you: message 1 (node 5); openai/m, " in told
@@ -101,11 +101,11 @@ async def test_below_the_list_the_chosen_request_is_told_whole() -> None:
 async def test_enter_shows_the_parts_of_a_request_and_escape_the_list_again() -> None:
     app = Pushed(screen())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
         await pilot.press("down", "enter")  # of a title there is nothing to show
         assert app.screen.query_one(Listing).display
         await pilot.press("down", "down", "enter")
-        await until(app, pilot, lambda: "checkpoint" in "".join(lines_of(app)))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: "checkpoint" in "".join(lines_of(app)))
         shown = [line for line in lines_of(app) if line.strip()]
         assert shown[0].strip() == "run 2, step 1"
         assert shown[1].strip() == "compacted by you: message 1 (node 5)"
@@ -127,7 +127,7 @@ async def test_enter_shows_the_parts_of_a_request_and_escape_the_list_again() ->
 async def test_parts_are_offered_only_of_a_request_that_has_some() -> None:
     app = Pushed(screen())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
         assert lines_of(app)[-1].split() == ["Enter", "parts", "Esc", "close"]
         await pilot.press("down")  # to a title
         assert lines_of(app)[-1].split() == ["Esc", "close"]
@@ -143,7 +143,7 @@ async def test_while_the_requests_are_gone_through_and_where_there_are_none_it_s
     app = Pushed(screen(Found([], {}, {})))
     async with app.run_test(size=(80, 24)) as pilot:
         assert LOOKING in "".join(lines_of(app)) or NONE in "".join(lines_of(app))
-        await until(app, pilot, lambda: NONE in "".join(lines_of(app)))  # type: ignore[arg-type]
+        await until(app, pilot, lambda: NONE in "".join(lines_of(app)))
         await pilot.press("enter", "escape")
         assert app.given == [None]
 

@@ -32,7 +32,7 @@ from tests.ui.test_find import begun
 
 
 def folds(upto: int, summary: str = "## Done\n- x", trigger: str = "user", **more: object) -> Compacted:
-    return Compacted(upto, summary, 171_000, 9_000, trigger, "summary", **more)  # type: ignore[arg-type]
+    return Compacted(upto, summary, 171_000, 9_000, trigger, "summary", **more)
 
 
 TALK = (said("first"), RunStarted("send", "m"), answer("one"), RunEnded(2, "completed"), said("second"), answer("two"))
@@ -70,7 +70,7 @@ async def told(*entries: object, keys: Sequence[str] = (), width: int = 60) -> s
     """The rows of a pane that heard these entries, after some keys."""
     room = Room()
     async with room.run_test(size=(width, 20)) as pilot:
-        hear(room.pane, numbered(*entries))  # type: ignore[arg-type]
+        hear(room.pane, numbered(*entries))
         await pilot.pause()
         if keys:
             room.pane.focus()
@@ -200,7 +200,7 @@ async def reading(act: Callable[[Conversation], object], *entries: object) -> tu
         act(room.pane)
         await pilot.pause()
         before = in_view(room.pane)
-        hear(room.pane, numbered(*LONG, *entries)[len(LONG) :])  # type: ignore[arg-type]
+        hear(room.pane, numbered(*LONG, *entries)[len(LONG) :])
         await pilot.pause()
         return before, in_view(room.pane)
 
@@ -340,7 +340,7 @@ async def test_of_ten_thousand_folded_messages_none_is_read_and_unfolded_only_th
         read.append(record.seq)
         return said(f"message {record.seq}")
 
-    records = [Record(seq, 0, seq - 1, "user_said", None, later) for seq in range(1, 10_001)]  # type: ignore[arg-type]
+    records = [Record(seq, 0, seq - 1, "user_said", None, later) for seq in range(1, 10_001)]
     records.append(Record(10_001, 0, None, "compacted", folds(9_999)))
     room = Room()
     async with room.run_test(size=(50, 10)) as pilot:
@@ -414,7 +414,7 @@ def test_heard_one_by_one_it_looks_as_replayed(acts: list[tuple[str, int]]) -> N
         if record.type == "head_moved":
             live.clear()
             past = Grown()
-            past.records, past.head = grown.records[:count], record.entry.to  # type: ignore[union-attr]
+            past.records, past.head = grown.records[:count], record.entry.to
             for shown in replayed(past.records, past.branch()):
                 live.take(shown, None)
         else:

@@ -414,7 +414,7 @@ async def test_errors_are_walked_from_one_to_the_next() -> None:
     ]
     events = [said("go"), RunStarted("send", "m")]
     for step, status in failing:
-        events += [step, ToolAnswered(f"{len(events) + 1}.0", status, f"answer {len(events)}", "x")]  # type: ignore[arg-type]
+        events += [step, ToolAnswered(f"{len(events) + 1}.0", status, f"answer {len(events)}", "x")]
     async with room.run_test(size=(50, 20)) as pilot:
         hear(room.pane, numbered(*events, RunEnded(2, "failed", message="no network")))
         room.pane.focus()

@@ -228,7 +228,7 @@ def test_code_is_found_wherever_markdown_has_it_without_what_it_is_set_in_by(sou
 # --- selections ------------------------------------------------------------------------------------------------------
 def story(*items: object) -> Story:
     told = Story()
-    for event in numbered(*items):  # type: ignore[arg-type]
+    for event in numbered(*items):
         assert isinstance(event, Record)
         told.take(event, None)
     return told

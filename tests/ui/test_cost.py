@@ -21,7 +21,7 @@ def used(
     run: int, step: int = 1, attempt: int = 1, purpose: str = "run", cost: float | None = 0.25, **rest: object
 ) -> AttemptUsed:
     given = {"model": "openai/big", "usage": USAGE, "cost": cost, **rest}
-    return AttemptUsed(run, step, attempt, purpose, **given)  # type: ignore[arg-type]
+    return AttemptUsed(run, step, attempt, purpose, **given)
 
 
 def log(*entries: AnyEntry, at: int = NOON) -> list[Record]:
@@ -61,7 +61,7 @@ def test_requests_are_added_up_by_step_run_day_and_purpose() -> None:
 
 
 def test_a_copy_begins_at_nothing() -> None:
-    records = log(RunStarted("send", "m"), used(1), Forked("new", ("old", 2), "/srv", "0.1"), RunStarted("send", "m"), used(4))  # type: ignore[arg-type]
+    records = log(RunStarted("send", "m"), used(1), Forked("new", ("old", 2), "/srv", "0.1"), RunStarted("send", "m"), used(4))
     assert bill(records, NOON).total.spent == ONE
 
 

@@ -34,7 +34,7 @@ WIDE = Look(60, DARK)
 def story(*items: AnyEntry | Event) -> Story:
     told = Story()
     for event in numbered(*items):
-        told.take(event, None) if isinstance(event, Record) else told.hear(event, 0.0)  # type: ignore[arg-type]
+        told.take(event, None) if isinstance(event, Record) else told.hear(event, 0.0)
     return told
 
 
@@ -126,11 +126,11 @@ def test_an_answer_that_comes_with_the_next_step_is_searched_too() -> None:
         answer("So.", step=2),
     )
     told = Story()
-    told.take(records[0], 0.0)  # type: ignore[arg-type]
+    told.take(records[0], 0.0)
     find = found(told, "needle")
     find.refresh()
-    told.take(records[1], 0.0)  # type: ignore[arg-type]
-    told.take(records[2], 0.0)  # type: ignore[arg-type]
+    told.take(records[1], 0.0)
+    told.take(records[2], 0.0)
     find.refresh()
     assert find.total == 1
 
@@ -194,10 +194,10 @@ LONG = numbered(*(said(f"number {number}" + (" needle" if number % 10 == 0 else 
 
 async def begun(pilot: object, room: Room, events: Sequence[Event], *keys: str) -> None:
     room.hear(events)
-    await pilot.pause()  # type: ignore[attr-defined]
+    await pilot.pause()
     room.panes.conversation.focus()
-    await pilot.press(*keys)  # type: ignore[attr-defined]
-    await pilot.pause()  # type: ignore[attr-defined]
+    await pilot.press(*keys)
+    await pilot.pause()
 
 
 async def test_what_is_written_is_found_at_once_and_enter_and_n_go_on_from_there() -> None:

@@ -96,7 +96,7 @@ async def test_k_ends_the_chosen_job_and_only_one_that_runs() -> None:
         assert running.ended == []
         await pilot.press("up", "k")
         assert running.ended == [1]
-        app.screen.look()  # type: ignore[attr-defined]
+        app.screen.look()
         await pilot.pause()
         assert app.screen.query_one(Listing).rows[0].cells[1:3] == ("stopped by the user", "1 min 6 s")
         assert "end it" not in lines_of(app)[-1]

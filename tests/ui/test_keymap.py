@@ -187,8 +187,7 @@ def test_what_is_not_a_key_is_none(name: str) -> None:
 
 def test_signs_are_named_as_textual_names_them() -> None:
     assert [key_named(sign) for sign in string.punctuation] == [
-        textual.keys._character_to_key(sign)
-        for sign in string.punctuation  # pyright: ignore
+        textual.keys._character_to_key(sign) for sign in string.punctuation
     ]
 
 

@@ -67,7 +67,7 @@ class Shelved:
         self.told: list[str] = []
 
     async def load(self, everywhere: bool) -> FoundSessions:
-        return FoundSessions(self.everywhere if everywhere else self.here)  # type: ignore[arg-type]
+        return FoundSessions(self.everywhere if everywhere else self.here)
 
     async def held(self, sids: Sequence[str]) -> set[str]:
         return self._held & set(sids)
@@ -191,7 +191,7 @@ async def test_what_is_asked_or_named_is_the_session_it_was_begun_for_though_the
             await arrives.wait()
         return await loads(everywhere)
 
-    shelved.load = late  # type: ignore[method-assign]
+    shelved.load = late
     app = Pushed(picker(shelved))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, app)
@@ -213,7 +213,7 @@ async def test_a_disk_that_takes_its_time_is_told_of() -> None:
         await arrives.wait()
         return await loads(everywhere)
 
-    shelved.load = late  # type: ignore[method-assign]
+    shelved.load = late
     app = Pushed(picker(shelved))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(app, pilot, lambda: shown(app, ".foot") == "Looking for sessions")
@@ -228,7 +228,7 @@ async def test_a_session_that_has_gone_meanwhile_is_said_to_have_and_is_not_list
     async def gone(sid: str) -> str:
         raise NotFound(f"there is no session {sid}")
 
-    shelved.trash = gone  # type: ignore[method-assign]
+    shelved.trash = gone
     app = Pushed(picker(shelved))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, app)
@@ -275,7 +275,7 @@ async def test_what_is_typed_before_the_list_is_there_narrows_it_and_enter_waits
         await arrived.wait()
         return await loads(everywhere)
 
-    shelved.load = late  # type: ignore[method-assign]
+    shelved.load = late
     app = Pushed(picker(shelved))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"pyd", "enter")
@@ -288,11 +288,11 @@ async def test_what_is_typed_before_the_list_is_there_narrows_it_and_enter_waits
 async def test_of_thousands_of_sessions_only_the_rows_in_view_are_made() -> None:
     cards = [Card(f"s{n}", f"title {n}", "") for n in range(5_000)]
     made: list[str] = []
-    rows = Lazily(cards, lambda card: made.append(card.sid) or Row(card, (card.title,)))  # type: ignore[arg-type,func-returns-value]
+    rows = Lazily(cards, lambda card: made.append(card.sid) or Row(card, (card.title,)))
     assert (len(rows), rows[4_999].cells) == (5_000, ("title 4999",))
     assert [row.cells for row in rows[10:12]] == [("title 10",), ("title 11",)]
     assert (rows[10].cells, made) == (("title 10",), ["s4999", "s10", "s11"])
-    found = FoundSessions(cards)  # type: ignore[arg-type]
+    found = FoundSessions(cards)
     assert [card.sid for card in found.narrowed("TITLE 4999")] == ["s4999"]
     assert [len(found.narrowed(sought)) for sought in ("", "title 49", "no such")] == [
         5_000,
