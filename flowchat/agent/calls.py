@@ -172,6 +172,7 @@ class _Bench:
         if review.outcome == "allow":
             self._emit(Toast("info", f"Auto mode allowed {call.name}: {review.reason}"))
             return Verdict("allow", "review", reason=review.reason)
+        self._emit(Toast("warning", f"Auto mode denied {call.name}: {review.reason}"))
         return Verdict("deny", "review", reason=f"auto mode denied this call: {review.reason}")
 
     async def _decided(self, asked: ApprovalAsked, name: str, reach: Reach, decision: Decision) -> str | None:

@@ -13,6 +13,9 @@ from flowchat.tools.tool import Desk, Outcome, Tool, Walled
 from flowchat.transcript.entries import ApprovalDecided, CallId
 from flowchat.transcript.events import ApprovalAsked
 
+KEPT_IN = "kept in the sandbox"
+"""Ends the summary of a call that would have had to leave it."""
+
 
 class Widening:
     """Runs a call. `ask` puts a question to the user, `review` one to mode auto's reviewer, `keep` a decision into the log."""
@@ -35,7 +38,8 @@ class Widening:
             wider = replace(desk, beyond=walled.beyond)
             refusal = await self._refusal(call_id, tool, args, wider, walled)
             if refusal is not None:
-                return replace(outcome, content=f"{outcome.content}\n[{refusal}]", walled=None)
+                summary, content = f"{outcome.summary}; {KEPT_IN}", f"{outcome.content}\n[{refusal}]"
+                return replace(outcome, summary=summary, content=content, walled=None)
             desk = wider
             desk.output(f"\n[again, {WIDER[walled.beyond]}]\n")
             outcome = await tool.run(args, desk)

@@ -164,9 +164,9 @@ def _deltas(step: Json) -> list[Json]:
 
 
 @contextmanager
-def serving(scenario: list[Json]) -> Iterator[ModelServer]:
+def serving(scenario: list[Json], make: type[ModelServer] = ModelServer) -> Iterator[ModelServer]:
     """A server in a thread of this process, for as long as the `with`."""
-    with ModelServer(scenario) as server:
+    with make(scenario) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

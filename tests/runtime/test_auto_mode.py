@@ -94,6 +94,7 @@ async def test_a_risk_from_80_on_and_every_failure_denies_with_the_reason(
     await sitting.session.send("go")
     assert await ended(sitting) == [("denied", f"auto mode denied this call: {reason}")]
     assert decisions(sitting) == [("deny", "review", f"auto mode denied this call: {reason}")]
+    assert [toast.text for toast in sitting.ear.entries(Toast)] == [f"Auto mode denied write_file: {reason}"]
     assert (sitting.ear.entries(ApprovalAsked), sitting.branch(ToolStarted)) == ([], [])
     assert not (desk.folder.parent / "new.txt").exists()
 

@@ -74,6 +74,7 @@ async def test_a_command_that_leaves_the_workspace_is_asked_about_again_and_stay
     [answered] = ear.entries(ToolAnswered)
     because = "the sandbox made this fail: outside the workspace nothing can be written"
     assert answered.content.endswith(f"[{because}. The user does not let it run outside the sandbox]")
+    assert answered.summary.endswith("; kept in the sandbox")
     assert [decided.decision for decided in ear.entries(ApprovalDecided)] == ["allow", "deny"]
     await workspace.close()
     assert ((workspace.path / "inside").read_text(), (base / "outside").exists()) == ("in\n", False)
