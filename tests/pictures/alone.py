@@ -2,8 +2,8 @@
 
     python tests/pictures/alone.py /tmp/clone
 
-The sandbox, which must be full, holds what it can; of what must leave it a reviewer model on server.py lets one call pass and stops
-the other. One job ends by itself, one by the user's key. Exit code 0 or 1.
+The sandbox, which must be full, holds what it can; of what must leave it a reviewer model on server.py lets a call pass and stops
+another. One job ends by itself, one by the user's key. Exit code 0 or 1.
 """
 
 import argparse
