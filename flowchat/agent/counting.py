@@ -1,4 +1,4 @@
-"""Whether the tokens a server reports of a request can be all that was sent: some count what no cache held, some cut it.
+"""What the tokens a server reports of a request tell: some count all that was sent, some what no cache held, some cut it.
 
 A count is taken for less than all only where no tokenizer could have made it. The best take about one token a word of any
 language that has words (five or six bytes of English, twelve of Hindi), and those that join words not half as many. Blanks,
@@ -54,6 +54,14 @@ def judged(usage: Usage, seen: Projection, facts: SessionFacts, model: str) -> C
     if doubted is None or doubted.usage is None:
         return "part"
     return "cut" if _exceeds(_behind(doubted.sent_bytes, edges, messages), room - doubted.usage.input) else "part"
+
+
+def least_tokens(seen: Projection, model: str) -> int:
+    """What the request that `seen` gives takes at least, whatever its server may drop of earlier reasoning; 0: nothing was
+    counted of it."""
+    whole = seen.timeline(model).surest
+    dropped = sum(map(_reasoning_bytes, seen.sight().messages)) // WORDS_PER_TOKEN
+    return whole.tokens + (seen.end() - whole.position) // SPARSE_BYTES - dropped if whole.position else 0
 
 
 def cut_notice(seen: Projection, transcript: Transcript, model: ModelFacts) -> Sequence[Noticed]:

@@ -10,10 +10,10 @@ from flowchat.agent.counting import cut_notice
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
 from flowchat.agent.prune import pruned_anyway
-from flowchat.agent.room import THRASH, make_room
+from flowchat.agent.room import fold_in_run, make_room, thrashed
 from flowchat.agent.step import StepInFlight, failed
 from flowchat.agent.strikes import Breaker
-from flowchat.agent.tokens import fixed_tokens
+from flowchat.agent.tokens import tokens_of
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow
 from flowchat.transcript.entries import AssistantSaid, Finish, Noticed, Record, RunEnded, Thinking, UserSaid
@@ -100,26 +100,22 @@ async def answer(
     agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, breaker: Breaker, emit: Emit
 ) -> AssistantSaid | RunEnded:
     """One step's answer, after making room where the request would be too long."""
-    sight = look(agent, transcript)
+    agent.projection.follow(transcript.branch(), transcript.facts, agent.model.facts.provider)
     context = measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection)
     emit(context)
-    weighed, usable = context.tokens, context.usable
-    if fixed_tokens(sight.system, sight.tools) * 2 > usable:
-        return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, usable))
-    hard = agent.limits.hard_at(usable)
-    if hard is not None and weighed > hard and not breaker.open:
-        ended = await make_room(agent, transcript, flight, breaker, emit, "hard", must=weighed > usable)
-        if ended is not None:
-            return ended
-        sight = look(agent, transcript)
-    said = await ask(agent, transcript, inbox, flight, sight, emit)
+    if tokens_of(agent.projection.fixed) * 2 > context.usable:
+        return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, context.usable))
+    ended = await make_room(agent, transcript, flight, breaker, emit, context)
+    if ended is not None:
+        return ended
+    said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
     if isinstance(said, ContextOverflow) and not breaker.open:
-        ended = await make_room(agent, transcript, flight, breaker, emit, "overflow", must=True)
+        ended = await fold_in_run(agent, transcript, flight, breaker, emit, "overflow", must=True)
         if ended is not None:
             return ended
         said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
         if isinstance(said, ContextOverflow):
-            return failed(flight, flight.step, "thrash", THRASH)
+            return thrashed(agent, transcript, flight, flight.step)
     if isinstance(said, ModelError):
         return failed(flight, flight.step, said.code, str(said))
     return await settled(transcript, said)

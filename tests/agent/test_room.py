@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+import pytest
+
+from flowchat.agent.agent import Limits
 from flowchat.model.model import ContextOverflow, ModelFacts, Refused
 from flowchat.model.scripted import Step, fails, says
-from flowchat.transcript.entries import AssistantSaid, Noticed, RunEnded, Usage, text_of
+from flowchat.transcript.entries import AssistantSaid, Compacted, ItemRef, Noticed, RunEnded, Usage, text_of
 from flowchat.transcript.events import AttemptWithdrawn
 from tests.desk import Desk, Sitting
 
@@ -16,8 +19,18 @@ TOO_LONG = (
 )
 
 
-async def opened(desk: Desk, *script: Step, summaries: Iterable[Step] = ()) -> Sitting:
-    sitting = desk.open(*script, others={"compact": summaries, "title": []}, facts=SMALL)
+NEVER = Limits(soft=100, hard=100)
+STOPPED = (
+    "and small has a window of 20,000; compaction is off after 3 failures in a row: /compact tries it again, /context leaves"
+    " things out, /model chooses a larger window"
+)
+
+
+async def opened(
+    desk: Desk, *script: Step, summaries: Iterable[Step] = (), facts: ModelFacts = SMALL, limits: Limits | None = None
+) -> Sitting:
+    others = {"compact": summaries, "title": []}
+    sitting = desk.open(*script, others=others, facts=facts, limits=limits or Limits())
     await sitting.session.rename("x")
     return sitting
 
@@ -111,3 +124,89 @@ async def test_words_in_front_of_an_overflow_are_withdrawn_and_the_next_request_
     assert request.endswith("u2")
     assert [text_of(said.parts)[-4:] for said in sitting.branch(AssistantSaid)] == ["ord ", "a2"]
     assert [withdrawn.reason for withdrawn in sitting.ear.entries(AttemptWithdrawn)] == ["too long"]
+
+
+# --- what is known beforehand to be refused ----------------------------------------------------------------------------
+async def said_after(
+    desk: Desk, counted: int, answer: Step, *, summaries: Iterable[Step] = (), facts: ModelFacts = SMALL
+) -> Sitting:
+    """A run that took `counted` tokens, 0: nobody counted a long answer, and a message of 60,000 bytes behind it."""
+    heavy = says("a1", usage=Usage(input=counted, output=1)) if counted else says("word " * 12_000)
+    sitting = await opened(desk, heavy, answer, says("a2"), summaries=summaries, facts=facts, limits=NEVER)
+    for text in ("u1", "u2 " + "word " * 12_000):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    return sitting
+
+
+def triggers(sitting: Sitting) -> list[str]:
+    return [checkpoint.trigger for checkpoint in sitting.ear.entries(Compacted)]
+
+
+async def test_a_request_that_would_be_refused_by_the_models_own_counts_is_folded_instead_of_sent(desk: Desk) -> None:
+    sitting = await said_after(desk, 15_000, says("a2"), summaries=[says(SUMMARY)])
+    assert (len(sitting.model.asked()), triggers(sitting)) == (2, ["overflow"])
+    assert ends(sitting) == [("completed", None, None)] * 2
+    assert "read things" in sitting.requests()[-1][0]
+
+
+@pytest.mark.parametrize(
+    ("counted", "facts"),
+    [
+        (0, SMALL),
+        (15_000, ModelFacts("small", "scripted", 20_000, "assumed", max_output=2_000)),
+        (20_001, SMALL),
+        (12_000, SMALL),
+    ],
+    ids=["never counted", "assumed window", "took more before", "perhaps not over it"],
+)
+async def test_where_a_limit_is_off_the_answer_decides_on_a_request_that_may_be_too_long(
+    desk: Desk, counted: int, facts: ModelFacts
+) -> None:
+    overflow = fails(ContextOverflow("too long"))
+    sitting = await said_after(desk, counted, overflow, summaries=[says(SUMMARY)], facts=facts)
+    assert (len(sitting.model.asked()), triggers(sitting)) == (3, ["overflow"])
+    assert ends(sitting) == [("completed", None, None)] * 2
+
+
+async def test_after_three_failures_a_request_that_would_be_refused_ends_the_run_with_what_to_do(desk: Desk) -> None:
+    heavy = [says("a", usage=Usage(input=17_000, output=1)) for _ in range(4)]
+    failing = [fails(Refused("no summary today"))] * 3
+    sitting = await opened(desk, *heavy, summaries=failing, limits=Limits(soft=100))
+    for number in range(4):
+        await sitting.session.send(f"u{number}")
+        await sitting.session.idle()
+    await sitting.session.send("word " * 5_000)
+    await sitting.session.idle()
+    (*_, (outcome, code, message)) = ends(sitting)
+    assert (outcome, code, (message or "").partition("tokens, ")[2]) == ("failed", "context_overflow", STOPPED)
+    assert len(sitting.model.asked()) == 4
+
+
+async def test_after_three_failures_what_is_old_and_large_makes_room_for_a_request_that_would_be_refused(desk: Desk) -> None:
+    (desk.folder / "long.txt").write_text("a line of a long file\n" * 700)
+    reads = says("", calls=[("read_file", {"path": "long.txt"})] * 3)
+    heavy = [says("a", usage=Usage(input=17_000, output=1)) for _ in range(4)]
+    failing = [fails(Refused("no summary today"))] * 3
+    sitting = await opened(desk, reads, *heavy, says("a5"), summaries=failing, limits=Limits(soft=100))
+    for text in ("u0", "u1", "u2", "u3", "u4 " + "word " * 5_000):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert "the output was left out to save room" in sitting.session.request_text()
+    assert ends(sitting) == [("completed", None, None)] * 5
+
+
+async def test_where_pinned_items_fill_the_window_they_are_named(desk: Desk) -> None:
+    sitting = await opened(desk, says("word " * 14_000), summaries=[says(SUMMARY)])
+    await sitting.session.send("u1")
+    await sitting.session.idle()
+    answer = next(record.seq for record in sitting.session.transcript.branch() if record.type == "assistant_said")
+    await sitting.session.context.set([ItemRef(answer)], "pinned")
+    await sitting.session.send("u2")
+    await sitting.session.idle()
+    (*_, (_, code, message)) = ends(sitting)
+    assert (code, message) == (
+        "thrash",
+        "the request is still too long after a compaction: pinned items take 17,509 tokens; unpin in /context, start over with"
+        " /new, or choose a larger window with /model",
+    )
