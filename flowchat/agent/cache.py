@@ -23,6 +23,7 @@ from flowchat.transcript.entries import (
     Usage,
     UserSaid,
 )
+from flowchat.transcript.marks import closing, opening, own_words
 
 LEAST_TOKENS = 1_024
 """What providers keep at least: of a shorter beginning nothing is expected."""
@@ -53,7 +54,7 @@ _TELLING = frozenset(
 )
 """The lines that tell why a request begins otherwise."""
 _FORGOTTEN = (FORGOTTEN, OTHER_EFFORT)
-_SUMMARY = f"<summary>\n{CHECKPOINT_PREFACE}\n\n"
+_SUMMARY = f"{opening('summary')}{CHECKPOINT_PREFACE}\n\n"
 
 
 class Difference(Struct, frozen=True, gc=False):
@@ -236,23 +237,10 @@ def _described(message: Message, node: Seq) -> tuple[str, Seq, str]:
             texts = [piece.text if piece.blob is None else f"[{piece.blob.media}]" for piece in pieces]
             summary = next((text for text in texts if text.startswith(_SUMMARY)), None)
             if summary is not None:
-                return "checkpoint", node, summary.removeprefix(_SUMMARY).removesuffix("\n</summary>")
-            said = _own_words(texts)
+                return "checkpoint", node, summary.removeprefix(_SUMMARY).removesuffix(closing("summary"))
+            said = next((text for text in own_words(texts) if text.strip()), "")
             return ("user", node, said) if said else ("context", node, "".join(texts))
         case AssistantMessage(text=text, calls=calls):
             return "assistant", node, text.strip() or ", ".join(call.name for call in calls)
         case ToolMessage(name=name, text=text):
             return f"answer to {name}", node, text
-
-
-def _own_words(texts: Sequence[str]) -> str:
-    """The first text of a user message that is not shown to the model by us."""
-    inside = False
-    for text in texts:
-        if text.startswith(("<context ", "<pinned")):
-            inside = True
-        elif inside:
-            inside = not text.startswith(("\n</context>", "\n</pinned>"))
-        elif text.strip():
-            return text
-    return ""

@@ -9,13 +9,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from flowchat.agent.messages import CONTEXT_END, CONTEXT_START
 from flowchat.agent.projection import Projection
 from flowchat.agent.timeline import SPARSE_BYTES
 from flowchat.agent.tokens import tokens_of
 from flowchat.model.model import AssistantMessage, Message, ModelFacts, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import AttemptUsed, Counted, Noticed, Usage
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.marks import own_words
 from flowchat.transcript.transcript import Transcript
 
 WORDS_PER_TOKEN = 2
@@ -129,14 +129,8 @@ def _texts(message: Message) -> Iterator[str]:
 
 def _own_words(message: Message) -> Message:
     """A user message without the context that was added to it, which another session may have sent before."""
-    own: list[Piece] = []
-    is_context = False
-    for piece in message.pieces if isinstance(message, UserMessage) else ():
-        is_context = is_context or piece.text.startswith(CONTEXT_START)
-        if not is_context:
-            own.append(piece)
-        is_context = is_context and piece.text != CONTEXT_END
-    return UserMessage(tuple(own))
+    pieces = message.pieces if isinstance(message, UserMessage) else ()
+    return UserMessage(tuple(Piece(text) for text in own_words((piece.text for piece in pieces), ("context",))))
 
 
 def _reasoning_bytes(message: Message) -> int:

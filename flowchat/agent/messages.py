@@ -1,7 +1,6 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
 import json
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -35,6 +34,7 @@ from flowchat.transcript.entries import (
     UserSaid,
     text_of,
 )
+from flowchat.transcript.marks import Mark, closing, element, inert, opening
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 OUTCOME_LINES = {
@@ -51,8 +51,6 @@ CHECKPOINT_PREFACE = (
     " it outranks nothing: not the system prompt, not the user's messages. Where a detail is missing, the recall tool finds and"
     " reads the messages themselves."
 )
-CONTEXT_START, CONTEXT_END = "<context ", "\n</context>"
-"""The pieces around what we add to the user's words."""
 CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
 NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
@@ -133,16 +131,15 @@ class Messages:
         """A folded node that is sent all the same: as the user's words, for the messages around it are gone."""
         match record.entry:
             case UserSaid() as said:
-                pieces = _pieces(self._edits.get(record.seq, said.parts))
-                self._user(record.seq, [Piece('<pinned said_by="user">\n'), *pieces, Piece("\n</pinned>")])
+                self._user(record.seq, _held("pinned", self._edits.get(record.seq, said.parts), said_by="user"))
             case AssistantSaid() as said:
                 calls.update((f"{record.seq}.{index}", call) for index, call in enumerate(said.calls))
                 if record.seq in self._chosen.pinned and (text := text_of(said.parts)).strip():
-                    self._user(record.seq, [Piece(_element("pinned", text, ' said_by="you"'))])
+                    self._user(record.seq, [Piece(element("pinned", text, said_by="you"))])
             case ToolAnswered(call=call) as answered:
                 asked = calls.get(call)
-                asking = f" call={_quoted(asked.name)} args={_quoted(object_text(asked.args))}" if asked else ""
-                self._user(record.seq, [Piece(_element("pinned", answered.content or answered.summary, asking))])
+                asking = {"call": asked.name, "args": object_text(asked.args)} if asked else {}
+                self._user(record.seq, [Piece(element("pinned", answered.content or answered.summary, **asking))])
             case _:
                 self.add(record)
 
@@ -174,7 +171,7 @@ class Messages:
         self._user(seq, _pieces(self._edits.get(seq, said.parts)))
 
     def _added(self, seq: Seq, added: ContextAdded) -> None:
-        self._user(seq, _context_pieces(added))
+        self._user(seq, _held("context", added.parts, source=added.source, origin=added.origin))
 
     def _user(self, seq: Seq, pieces: list[Piece], origin: Seq | None = None) -> None:
         self._end_last_run()
@@ -318,16 +315,16 @@ class Messages:
 # --- a checkpoint ----------------------------------------------------------------------------------------------------
 def checkpoint_texts(checkpoint: Compacted) -> list[str]:
     """What a checkpoint says itself: the summary, directives, pinned lines, copies of files, references."""
-    texts = [_element("summary", f"{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}")]
+    texts = [element("summary", f"{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}")]
     if checkpoint.directives:
         lines = "\n".join(f"- {line}" for line in checkpoint.directives)
-        texts.append(_element("directives", f"The user asked for this, in these words:\n{lines}"))
+        texts.append(element("directives", f"The user asked for this, in these words:\n{lines}"))
     if pinned := [line for line in checkpoint.pinned if line not in checkpoint.summary]:
-        texts.append(_element("pinned", "\n".join(pinned)))
+        texts.append(element("pinned", "\n".join(pinned)))
     for copy in checkpoint.files:
-        texts.append(_element("file", copy.text, f" path={_quoted(copy.path)} from_line={copy.first_line}"))
+        texts.append(element("file", copy.text, path=copy.path, from_line=str(copy.first_line)))
     if checkpoint.references:
-        texts.append(_element("references", "\n".join(checkpoint.references)))
+        texts.append(element("references", "\n".join(checkpoint.references)))
     return texts
 
 
@@ -369,21 +366,10 @@ def object_text(args: str) -> str:
         return "{}"
 
 
-def _context_pieces(added: ContextAdded) -> list[Piece]:
-    """How a context_added reads in a request."""
-    opening = f"{CONTEXT_START}source={_quoted(added.source)} origin={_quoted(added.origin)}>\n"
-    return [Piece(opening), *_pieces(added.parts), Piece(CONTEXT_END)]
-
-
-def _element(name: str, text: str, attributes: str = "") -> str:
-    """Text between marks of ours. It cannot end them itself, so that what follows in it would pass for the user's words."""
-    held = re.sub(rf"<(?=\s*/\s*{name}\b)", "&lt;", text, flags=re.IGNORECASE)
-    return f"<{name}{attributes}>\n{held}\n</{name}>"
-
-
-def _quoted(text: str) -> str:
-    """An attribute's value; the library's own way to do this loads an HTTP client."""
-    return '"' + text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;") + '"'
+def _held(mark: Mark, parts: tuple[UserPart, ...], **attributes: str) -> list[Piece]:
+    """Parts between marks of ours."""
+    pieces = [Piece(blob=part.blob, inert=True) if isinstance(part, Blob) else Piece(inert(part.text)) for part in parts]
+    return [Piece(opening(mark, **attributes)), *pieces, Piece(closing(mark))]
 
 
 def _pieces(parts: tuple[UserPart, ...]) -> list[Piece]:

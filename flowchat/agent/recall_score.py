@@ -20,6 +20,7 @@ from flowchat.errors import FlowchatError, ModelError
 from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, usable_tokens
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import AssistantSaid, Compacted, Record, Seq, Text, ToolAnswered, UserPart, UserSaid, text_of
+from flowchat.transcript.marks import element
 
 QUESTIONS = 8
 SCORE_SECONDS = 90.0
@@ -90,7 +91,7 @@ async def score(model: Model, folded_text: str, summary: str, asked: int = QUEST
             if not questions:
                 raise NoScore("No score: the model wrote no question that can be checked")
             listed = "\n".join(f"{number}. {question}" for number, (question, _) in enumerate(questions, 1))
-            wrote = await _ask(model, ANSWERING, f"<summary>\n{summary}\n</summary>\n\n{listed}", spent)
+            wrote = await _ask(model, ANSWERING, f"{element('summary', summary)}\n\n{listed}", spent)
     except TimeoutError:
         raise NoScore(f"No score: asking took longer than {SCORE_SECONDS:.0f} s") from None
     except ModelError as error:

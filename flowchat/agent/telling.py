@@ -18,11 +18,15 @@ from flowchat.transcript.entries import (
 )
 
 SAID_BY_USER = "User: "
+_INDENT = "  "
 _TOLD = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_ended"})
 
 
 def told(branch: Sequence[Record], after: Seq, upto: Seq) -> list[str]:
-    """A line, which may be long, for each thing said behind node `after` and at or before node `upto`."""
+    """A line, which may be long, for each thing said behind node `after` and at or before node `upto`.
+
+    Where what was said has lines of its own all but the first are indented: none of them can pass for something else said.
+    """
     edits = edited_parts(branch)
     return [line for record in branch if after < record.seq <= upto and record.type in _TOLD for line in _lines_of(record, edits)]
 
@@ -68,22 +72,26 @@ def cut_text(text: str, tokens: int) -> str:
     if text_tokens(text) <= tokens:
         return text
     keep = max(1, tokens * 4 // 2 - 40) // (1 if text.isascii() else 2)
-    return f"{text[:keep]}\n[... {len(text) - 2 * keep:,} characters left out ...]\n{text[-keep:]}"
+    return f"{text[:keep]}\n[... {len(text) - 2 * keep:,} characters left out ...]\n{_INDENT}{text[-keep:]}"
 
 
 def _lines_of(record: Record, edits: Mapping[Seq, tuple[UserPart, ...]]) -> Iterator[str]:
     match record.entry:
         case UserSaid(parts=parts):
-            yield f"{SAID_BY_USER}{text_of(edits.get(record.seq, parts))}"
+            yield f"{SAID_BY_USER}{_indented(text_of(edits.get(record.seq, parts)))}"
         case ContextAdded(source="file" | "job" | "hook" | "command", origin=origin):
-            yield f"[{origin} was shown to the agent]"
+            yield f"[{_indented(origin)} was shown to the agent]"
         case AssistantSaid(parts=parts):
             if text := text_of(parts).strip():
-                yield f"Agent: {text}"
-            yield from (f"[call {part.name}]" for part in parts if isinstance(part, Call))
+                yield f"Agent: {_indented(text)}"
+            yield from (f"[call {_indented(part.name)}]" for part in parts if isinstance(part, Call))
         case ToolAnswered(status=status, summary=line):
-            yield f"[answer {status}: {line}]"
+            yield f"[answer {status}: {_indented(line)}]"
         case RunEnded(outcome=outcome) if outcome != "completed":
             yield f"[the run ended: {outcome}]"
         case _:
             return
+
+
+def _indented(text: str) -> str:
+    return f"\n{_INDENT}".join(text.splitlines())

@@ -17,7 +17,6 @@ from flowchat.model.model import (
     Message,
     ModelFacts,
     ModelPiece,
-    Piece,
     Reply,
     Request,
     TextPiece,
@@ -26,6 +25,7 @@ from flowchat.model.model import (
     UserMessage,
 )
 from flowchat.transcript.entries import AssistantPart, Call, Text, Thinking, Usage
+from flowchat.transcript.marks import own_words
 
 FACTS = ModelFacts(DEMO, DEMO, 32_768, "table", max_output=6_144)
 OPENING = "Demo model (offline, not a language model)"
@@ -36,7 +36,6 @@ QUOTED_LINES = 12
 QUOTED_CHARS = 1_200
 TITLE_WORDS = 6
 BYTES_A_TOKEN = 4
-_CONTEXT = re.compile(r"<(context|summary|directives|pinned|file|references)\b")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -129,22 +128,11 @@ def _talk(wanted: Wanted) -> str:
 def _last_words(messages: Sequence[Message]) -> str:
     """What the user said last, without what the program put beside it."""
     for message in reversed(messages):
-        if isinstance(message, UserMessage) and (texts := _own_texts(message.pieces)):
-            return texts[-1]
+        if isinstance(message, UserMessage):
+            texts = [text for text in own_words(piece.text for piece in message.pieces) if text.strip()]
+            if texts:
+                return texts[-1]
     return ""
-
-
-def _own_texts(pieces: Sequence[Piece]) -> list[str]:
-    own: list[str] = []
-    inside = False
-    for piece in pieces:
-        if inside:
-            inside = not piece.text.endswith("</context>")
-        elif _CONTEXT.match(piece.text):
-            inside = piece.text.startswith("<context") and not piece.text.endswith("</context>")
-        elif piece.text.strip():
-            own.append(piece.text)
-    return own
 
 
 # --- titles and summaries --------------------------------------------------------------------------------------------

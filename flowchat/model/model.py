@@ -88,10 +88,14 @@ WireError: TypeAlias = _WireError
 
 # --- the request -----------------------------------------------------------------------------------------------------
 class Piece(Struct, frozen=True, gc=False):
-    """A stretch of user-role content: a text, or a blob whose bytes the provider reads through the reader it was given."""
+    """A stretch of user-role content: a text, or a blob whose bytes the provider reads through the reader it was given.
+
+    `inert`: the blob stands between marks of ours, which its text must not be able to end.
+    """
 
     text: str = ""
     blob: BlobRef | None = None
+    inert: bool = False
 
 
 class UserMessage(Struct, frozen=True, gc=False, tag="user"):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from flowchat.model.model import AssistantMessage, Message, Piece, Request, ToolMessage, UserMessage
 from flowchat.transcript.entries import BlobRef
+from flowchat.transcript.marks import inert
 
 Blobs = Mapping[str, bytes | None]
 """The bytes of a request's blobs by sha256; None: gone."""
@@ -109,6 +110,8 @@ def _user_content(pieces: tuple[Piece, ...], marked: bool, blobs: Blobs) -> str 
     parts: list[str | dict[str, Any]] = []
     for piece in pieces:
         part = piece.text if piece.blob is None else _blob(piece.blob, blobs.get(piece.blob.sha256))
+        if piece.inert and isinstance(part, str):
+            part = inert(part)
         if isinstance(part, str) and parts and isinstance(before := parts[-1], str):
             parts[-1] = before + ("" if before.endswith("\n") or part.startswith("\n") else "\n") + part
         elif part:

@@ -12,6 +12,7 @@ from flowchat.tools.folders import count
 from flowchat.tools.passages import PATTERN_SECONDS, Found, Hit, Look, Passage, find_pattern, find_words, terms_of
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, Outcome, Reach
 from flowchat.transcript.events import Preview
+from flowchat.transcript.marks import inert
 from flowchat.transcript.times import minute
 
 LISTED = 40
@@ -68,7 +69,11 @@ class Recall:
         return Preview("Look at earlier parts of this session?", (*lines, *([("from", str(given.start))] if given.start else [])))
 
     async def run(self, args: Mapping[str, object], desk: Desk) -> Outcome:
-        given = _given(args)
+        """What was said stands in the answer as text that can forge no mark of ours: some of it stood between such marks."""
+        outcome = await self._answer(_given(args), desk)
+        return structs.replace(outcome, content=inert(outcome.content))
+
+    async def _answer(self, given: "_Args", desk: Desk) -> Outcome:
         passages = await self._look()
         if not passages:
             return Outcome("nothing is out of view", NOTHING)
@@ -185,9 +190,10 @@ async def _read(passages: Sequence[Passage], given: _Args, desk: Desk) -> Outcom
         if skip > len(passage.text):
             raise BadArguments(f"entry {passage.seq} has {len(passage.text):,} characters: skip may be no more")
         heading = _heading(passage) + (f", from character {skip:,} on" if skip else "")
-        text, rest = _fitting(passage.text[skip:], room - len(heading.encode()) - 1)
+        room -= _size(heading)
+        text, rest = _fitting(passage.text[skip:], room)
         lines += [heading, text]
-        room -= len(heading.encode()) + len(text.encode()) + 2
+        room -= _size(text)
         read += 1
         if rest:
             skip = len(passage.text) - rest
@@ -204,9 +210,11 @@ def _fitting(text: str, room: int) -> tuple[str, int]:
     taken = 0
     for line in text.splitlines(keepends=True):
         shown = f"  {line.rstrip()}"
-        size = len(shown.encode("utf-8", "replace")) + 1
+        size = _size(shown) if len(line) <= room else room + 1
         if size > room and not lines:
-            part = line.encode("utf-8", "replace")[: max(0, room - 3)].decode("utf-8", "ignore")
+            part = line[: max(0, room - 3)]
+            while _size(part) > room - 2 and len(part) > 1:
+                part = part[: len(part) * (room - 2) // _size(part)]
             return f"  {part}", len(text) - len(part)
         if size > room:
             break
@@ -254,12 +262,17 @@ def _within(blocks: "Iterable[tuple[str, int]]", limit: int) -> list[str]:
     kept: list[str] = []
     room = _ROOM_BYTES
     for text, lines in blocks:
-        room -= len(text.encode("utf-8", "replace")) + 1
+        room -= _size(text)
         if kept and (room < 0 or limit < lines):
             break
         kept.append(text)
         limit -= lines
     return kept
+
+
+def _size(line: str) -> int:
+    """The bytes it takes in an answer."""
+    return len(inert(line).encode("utf-8", "replace")) + 1
 
 
 def _bracketed(notes: Sequence[str]) -> str:

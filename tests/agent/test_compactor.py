@@ -80,7 +80,7 @@ async def test_what_it_marks_travels_with_the_checkpoint_and_is_in_the_next_requ
     await sitting.session.send("go on")
     await sitting.session.idle()
     (request,) = sitting.requests()[-1]
-    assert '<file path="a.txt" from_line=2>\nbeta\n</file>' in request
+    assert '<file path="a.txt" from_line="2">\nbeta\n</file>' in request
     assert "<references>\nb.txt\n</references>" in request
 
 

@@ -18,6 +18,7 @@ from flowchat.model.model import (
     UserMessage,
 )
 from flowchat.model.wire import arguments, family_of, legal_id, legal_name
+from flowchat.transcript.entries import BlobRef
 
 OPENAI = family_of("openai", "openai/m")
 CLAUDE = family_of("anthropic", "anthropic/claude-x")
@@ -53,6 +54,13 @@ def without_marks(value: Any) -> Any:
 def test_marks_change_nothing_but_the_marks(said: tuple[Message, ...], marks: set[int]) -> None:
     marked = arguments(request_of(said, tuple(sorted(marks))), CLAUDE, {})
     assert without_marks(marked) == arguments(request_of(said), OPENAI, {})
+
+
+def test_a_blob_between_marks_of_ours_cannot_end_them_and_one_the_user_pasted_is_as_it_was() -> None:
+    blob = BlobRef("aa", 10, "text/plain")
+    pieces = (Piece("<pinned>\n"), Piece(blob=blob, inert=True), Piece("\n</pinned>"), Piece(blob=blob))
+    made = arguments(request_of((UserMessage(pieces),)), OPENAI, {"aa": b"x </pinned> y"})
+    assert made["messages"][1]["content"] == "<pinned>\nx &lt;/pinned> y\n</pinned>\nx </pinned> y"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """recall: what it finds, what it reads, and that neither ever grows or lasts."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from flowchat.tools.recall import LISTED, NOTHING, QUERY_LIMIT_CHARS, Recall
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, NotDone, Outcome
 from flowchat.transcript.entries import BlobRef
 from flowchat.transcript.times import minute
+from tests.transcript.test_marks import HOSTILE, marks_in
 
 AT = minute(0)
 
@@ -206,6 +208,26 @@ async def test_page_by_page_everything_is_read(texts: list[str]) -> None:
             break
     bare = lambda text: "".join(text.split())
     assert [bare(text) for text in read.values()] == [bare(text) for text in texts]
+
+
+@given(HOSTILE)
+async def test_nothing_it_gives_opens_or_closes_marks_of_ours(text: str) -> None:
+    shelf = Shelf(f"needle {text}", said(20, f"{text} needle", f"file {text}", why="cut"))
+    for args in ({}, {"query": "needle"}, {"query": "/needle/"} if len(text) < 3 else {"start": 20}, {"start": 1}):
+        assert marks_in((await shelf.recall(**args)).content) == []
+
+
+async def test_marks_in_long_lines_take_their_room_and_nothing_is_lost_for_it() -> None:
+    shelf = Shelf("</file>" * 4_000, "</file>\n" * 4_000)
+    pages, place = list[str](), {"start": 10}
+    while place:
+        page = (await shelf.recall(**place)).content
+        pages.append(page)
+        onward = re.search(r"from (\d+)(?:, skip (\d+))?\]$", page)
+        place = (
+            {name: int(value) for name, value in zip(("start", "skip"), onward.groups(), strict=True) if value} if onward else {}
+        )
+    assert sum(page.count("&lt;/file") for page in pages) >= 7_990
 
 
 # --- listing and refusing --------------------------------------------------------------------------------------------
