@@ -86,10 +86,16 @@ class Activity:
         self._inner: asyncio.Task[RunEnded] | asyncio.Task[Proposal] | None = None
         self._thing: asyncio.Future[None] | None = None
         self._stop: Stop | None = None
+        self._owed: frozenset[str] = frozenset()
+        """What of the queue goes on by itself, though nothing has followed what it waited for."""
 
     @property
     def busy(self) -> bool:
         return self.state.state not in ("idle", "closed")
+
+    def is_owed(self, item: QueueItem) -> bool:
+        """Whether a queued message goes on by itself as soon as it may."""
+        return item.client_id in self._owed
 
     # --- orders ------------------------------------------------------------------------------------------------------
     async def begin(self, start: Start) -> None:
@@ -112,17 +118,25 @@ class Activity:
             self.interrupt(Stop())
         await asyncio.shield(start.done)
 
-    def fold(self, draw: "Draw", then: "Callable[[Proposal], Awaitable[Made]]") -> "asyncio.Future[Made]":
+    def fold(
+        self, draw: "Draw", then: "Callable[[Proposal], Awaitable[Made]]", goes_on: Callable[[], bool] = lambda: True
+    ) -> "asyncio.Future[Made]":
         """Begin a compaction outside a run; only while idle. The future has what `then` makes of what is drawn, or its error.
 
-        Drawing can be stopped, what follows cannot: a checkpoint that is being written is done.
+        Drawing can be stopped, what follows cannot: a checkpoint that is being written is done. Where nothing `goes_on` when that
+        is made, what was queued meanwhile waits for `follow`.
         """
         assert not self.busy
         self._to("compacting")
         self._thing = asyncio.get_running_loop().create_future()
         done: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
-        self._work = asyncio.create_task(self._fold_then_go(draw, then, done))
+        self._work = asyncio.create_task(self._fold_then_go(draw, then, done, goes_on))
         return done
+
+    async def follow(self) -> None:
+        """Begin with what was queued and is owed its turn; nothing where something is under way, which it then follows."""
+        if self.state.state == "idle" and (start := self._following("completed", self.is_owed)) is not None:
+            await self.begin(start)
 
     def interrupt(self, stop: Stop) -> "asyncio.Future[None]":
         """End what is under way, keeping what came of it; done when it has ended. Raises NotRunning while idle."""
@@ -176,7 +190,7 @@ class Activity:
     # --- the one task ------------------------------------------------------------------------------------------------
     def _write(self, start: Start, agent: Agent) -> "tuple[Record, asyncio.Future[None]]":
         """Give a run's first entries their place, in one write; gives its run_started, and when it is durable."""
-        self._thing = asyncio.get_running_loop().create_future()
+        self._thing, self._owed = asyncio.get_running_loop().create_future(), frozenset()
         after = start.after()
         opened = RunStarted(start.trigger, agent.model.facts.name)
         records, done = self._transcript.submit(*start.before(), opened, *after)
@@ -268,24 +282,29 @@ class Activity:
         stop, self._stop = self._stop, None
         self._end_thing()
         after, self.next = self.next, None
+        facts = self._transcript.facts
+        waiting = [item for item in facts.queue if among(item)]
         if stop is not None and stop.rest:
             if after is not None:
                 _fail(after.done, Busy("superseded by a later command; send it again"))
+            self._owed |= {item.client_id for item in waiting if outcome == "completed"}
             return None
         if after is not None:
             return after
-        facts = self._transcript.facts
-        waiting = [item for item in facts.queue if among(item)]
         if outcome != "completed" or facts.held or self._transcript.unsaved is not None or not waiting:
             return None
         return Start(lambda: [said_of(waiting[0])], "queue")
 
     # --- compaction --------------------------------------------------------------------------------------------------
     async def _fold_then_go(
-        self, draw: "Draw", then: "Callable[[Proposal], Awaitable[Made]]", done: "asyncio.Future[Made]"
+        self,
+        draw: "Draw",
+        then: "Callable[[Proposal], Awaitable[Made]]",
+        done: "asyncio.Future[Made]",
+        goes_on: Callable[[], bool],
     ) -> None:
         """A compaction the user asked for; of the queue only what came meanwhile goes on by itself."""
-        before = {item.client_id for item in self._transcript.facts.queue}
+        before = {item.client_id for item in self._transcript.facts.queue} - self._owed
         try:
             made = await then(await self.draw(draw))
         except FlowchatError as error:
@@ -299,7 +318,9 @@ class Activity:
             _fail(done, CompactionFailed(f"flowchat itself failed ({type(error).__name__}); nothing was changed"))
         else:
             done.set_result(made)
-        start = self._following("completed", lambda item: item.client_id not in before)
+        self._owed = frozenset(item.client_id for item in self._transcript.facts.queue) - before
+        is_looked_at = done.exception() is None and not goes_on()
+        start = self._following("completed", lambda item: not is_looked_at and self.is_owed(item))
         if start is not None:
             self._to("running", "preparing")
         await self._go(start, None, None)

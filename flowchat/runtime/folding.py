@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeGuard
 
@@ -17,12 +18,15 @@ from flowchat.agent.recall_score import Score, folded_text, score
 from flowchat.errors import Busy, NotFound
 from flowchat.model.model import Reply, usable_tokens
 from flowchat.runtime.activity import Activity
+from flowchat.runtime.joining import Automatic
 from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, Record, Seq, UserSaid, text_of
-from flowchat.transcript.events import Toast
+from flowchat.transcript.events import AnyDelta, Toast
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 JOINED = "A compaction is under way already; this one joins it."
+JOINED_WITHOUT = "A compaction is under way already; this one joins it, and your instructions are not in it."
+REPLACED = "The compaction under way is stopped; yours, with what you ask of it, takes its place."
 
 
 class Folding:
@@ -40,13 +44,57 @@ class Folding:
         self._may_write, self._tell = may_write, tell
         self._drawing: asyncio.Future[Proposal] | None = None
         self._compacting: asyncio.Future[Record] | None = None
+        self._automatic = Automatic()
+        self._previews = 0
+
+    def hear(self, delta: AnyDelta) -> None:
+        """What a run or a compaction says in passing."""
+        self._automatic.hear(delta)
+
+    async def join(self, instructions: str = "") -> Record | None:
+        """The checkpoint of a compaction that goes on by itself; None: none goes on, or it was stopped, as it knows nothing of
+        `instructions`. Raises CompactionFailed where it fails, Busy where it is a run's, which goes on without those.
+        """
+        self._may_write()
+        if not self._automatic.goes_on:
+            return None
+        if not instructions:
+            self._tell(Toast("info", JOINED))
+            try:
+                await self._automatic.ended()
+            except CompactionFailed:
+                self._may_write()  # it may have been closed, which stopped it
+                raise
+            return self._transcript.record(self._transcript.facts.checkpoints[-1][0])
+        if self._activity.state.state != "compacting":
+            raise Busy("the run under way is being compacted, without your instructions; /compact when it has ended")
+        self._tell(Toast("info", REPLACED))
+        await self._activity.come_to_rest()
+        return None
+
+    @asynccontextmanager
+    async def preview(self, instructions: str = "") -> "AsyncGenerator[Proposal]":
+        """As `propose`, for as long as the proposal is looked at: what is queued meanwhile goes on when that ends."""
+        self._previews += 1
+        try:
+            yield await self.propose(instructions)
+        finally:
+            self._previews -= 1
+        if not self._previews:
+            self._may_write()
+            await self._activity.follow()
+
+    @property
+    def owed(self) -> int:
+        """How many messages go on when what is looked at is closed."""
+        return 0 if self._transcript.facts.held else sum(map(self._activity.is_owed, self._transcript.facts.queue))
 
     async def propose(self, instructions: str = "") -> Proposal:
         """What a compaction would write, drawn up in state `compacting`; nothing is written but what asking took.
 
         One that is asked for while another is drawn up joins that. Raises CompactionFailed.
         """
-        if self._joins(self._drawing):
+        if self._joins(self._drawing, instructions):
             return await asyncio.shield(self._drawing)
         await self._ready()
 
@@ -55,7 +103,9 @@ class Folding:
                 await self._transcript.append(*proposal.spent)
             return proposal
 
-        self._drawing = self._activity.fold(lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), kept)
+        self._drawing = self._activity.fold(
+            lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), kept, lambda: not self._previews
+        )
         return await asyncio.shield(self._drawing)
 
     async def accept(self, proposal: Proposal, summary: str | None = None, pinned: tuple[str, ...] = ()) -> Record:
@@ -74,8 +124,10 @@ class Folding:
 
     async def compact(self, instructions: str = "") -> Record:
         """Fold the older part of the conversation now. Raises CompactionFailed."""
-        if self._joins(self._compacting):
+        if self._joins(self._compacting, instructions):
             return await asyncio.shield(self._compacting)
+        if (joined := await self.join(instructions)) is not None:
+            return joined
         await self._ready()
         self._compacting = self._activity.fold(
             lambda agent: draft(agent, self._transcript, self._tell, "user", instructions), self._written
@@ -147,7 +199,7 @@ class Folding:
         if self._activity.breaker.open or self._activity.next is not None:
             return
         try:
-            await self._written(await self._activity.draw(lambda agent: draft(agent, self._transcript, self._tell, "soft")))
+            await self._written(await self._activity.draw(lambda agent: draft(agent, self._transcript, self._say, "soft")))
         except NothingToCompact:
             return
         except CompactionFailed as error:
@@ -166,12 +218,12 @@ class Folding:
         self._activity.breaker_changed()
 
     # --- inside ------------------------------------------------------------------------------------------------------
-    def _joins(self, under_way: "asyncio.Future[Any] | None") -> TypeGuard["asyncio.Future[Any]"]:
+    def _joins(self, under_way: "asyncio.Future[Any] | None", instructions: str) -> TypeGuard["asyncio.Future[Any]"]:
         """Whether a compaction by hand goes on that another may join; the user is told."""
         self._may_write()
         if under_way is None or under_way.done():
             return False
-        self._tell(Toast("info", JOINED))
+        self._tell(Toast("info", JOINED_WITHOUT if instructions else JOINED))
         return True
 
     async def _ready(self, command: str = "/compact") -> None:
@@ -185,13 +237,17 @@ class Folding:
         if self._transcript.unsaved is not None:
             raise self._transcript.unsaved
 
+    def _say(self, delta: AnyDelta) -> None:
+        self.hear(delta)
+        self._tell(delta)
+
     async def _tell_failed(self, why: str) -> None:
         more = self._activity.breaker.failed()
         await self._transcript.append(Noticed("warning", "compaction", f"Compaction failed; nothing was changed: {why}{more}"))
 
     async def _written(self, proposal: Proposal) -> Record:
         """Its checkpoint, in one piece with what drawing it took. Raises CompactionFailed."""
-        record = await fold(self._transcript, proposal, self._tell)
+        record = await fold(self._transcript, proposal, self._say)
         self._compacted()
         return record
 

@@ -263,11 +263,13 @@ class Session:
     async def set_model(self, name: str) -> None:
         """From the next run on. A compaction under way is cancelled."""
         self._may_write()
-        if self.state.state == "compacting":
+        if is_compacting := self.state.state == "compacting":
             await self._activity.come_to_rest()
         await self._manner.set_model(name)
         self.folding.other_model()
         self.tell_context()
+        if is_compacting:
+            await self._activity.follow()
 
     async def set_mode(self, mode: Mode) -> None:
         """For calls not yet judged; it holds at once, even while the log cannot be written."""
@@ -314,6 +316,7 @@ class Session:
     def _emit(self, delta: AnyDelta) -> None:
         """What the run says in passing is heard by watchers, and what is streamed drafted."""
         self._keeping.drafting.take(delta)
+        self.folding.hear(delta)
         self._hearing.emit(delta)
         self._boundary.settle()
 

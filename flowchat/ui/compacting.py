@@ -26,12 +26,13 @@ async def compact(stage: "Stage", session: "Session", argument: str) -> None:
         case "redo":
             await session.folding.redo()
             stage.say("The messages are folded again; /compact undo takes it back")
+        case _ if await session.folding.join(argument) is not None:
+            stage.say("The compaction that was under way has folded it; /compact undo takes it back")
         case _ if stage.workspace.settings.compact.preview:
-            proposal = await session.folding.propose(argument)
-            if not await stage.app.push_screen_wait(
-                FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)
-            ):
-                stage.say("Nothing was folded")
+            async with session.folding.preview(argument) as proposal:
+                screen = FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)
+                if not await stage.app.push_screen_wait(screen):
+                    stage.say("Nothing was folded")
         case _:
             await session.compact(argument)
 
@@ -72,4 +73,4 @@ def _acts(stage: "Stage", session: "Session", proposal: Proposal) -> Acts:
         else:
             composer.take_paste(event)
 
-    return Acts(accept, score, edit_outside, lambda: composer.last_typed, pass_on)
+    return Acts(accept, score, edit_outside, lambda: session.folding.owed, lambda: composer.last_typed, pass_on)

@@ -29,12 +29,14 @@ FILES_SHOWN = 3
 class Acts(Struct, frozen=True):
     """What the screen asks of the session. `summary` None: as it was proposed. Each raises FlowchatError.
 
-    `typed`: when a key was last typed below; `pass_on` gives one to what is being written there.
+    `queued`: how many messages wait for the page to be closed. `typed`: when a key was last typed below; `pass_on` gives one to
+    what is being written there.
     """
 
     accept: Callable[[str | None, tuple[str, ...]], Awaitable[None]]
     score: Callable[[str, tuple[str, ...]], Awaitable[Score]]
     edit_outside: Callable[[str], Awaitable[str]]
+    queued: Callable[[], int]
     typed: Callable[[], float]
     pass_on: Callable[[events.Key | events.Paste], None]
 
@@ -204,7 +206,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
         weight: Piece = (f"{size(proposal.tokens_before)} -> {size(after)} tokens", palette.text)
         space = max(2, width - 2 - pieces_width([title, weight]))
         lines: list[list[Piece]] = [[title, (" " * space, palette.text), weight]]
-        told: list[tuple[str, Role]] = [(text, "dim") for text in (self._kept(),) if text]
+        told: list[tuple[str, Role]] = [(text, "dim") for text in (self._kept(), self._queued()) if text]
         told += [piece for piece in (self._recall(), self._said) if piece[0]]
         for text, role in told:
             lines += [[("  ", palette.text), (part, palette.role(role))] for part in wrapped(text, max(8, width - 4))]
@@ -222,6 +224,10 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
         )
         parts = [many(count, noun) for count, noun in counted if count]
         return f"kept word for word: {', '.join(parts)}" if parts else ""
+
+    def _queued(self) -> str:
+        count = self._does.queued()
+        return f"{many(count, 'queued message')} {'waits' if count == 1 else 'wait'} until this page is closed" if count else ""
 
     def _recall(self) -> tuple[str, Role]:
         if self._asking is not None:

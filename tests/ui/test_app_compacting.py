@@ -12,7 +12,7 @@ from flowchat.config import Compact, Settings
 from flowchat.model.scripted import Step, says, waits
 from flowchat.runtime.session import Session
 from flowchat.transcript.clean import HIDDEN_MARK, SEQUENCE_MARK
-from flowchat.transcript.entries import Compacted
+from flowchat.transcript.entries import Compacted, Usage
 from flowchat.ui.composer import Composer
 from flowchat.ui.edge import Edge
 from flowchat.ui.fold_screen import FoldScreen
@@ -56,6 +56,10 @@ async def strike(stage: Stage, pilot: Pilot[Any], *keys: str) -> None:
 
 def rows(stage: Stage) -> list[str]:
     return [text for text, _ in pane_rows(stage.app) if text]
+
+
+def shown(stage: Stage) -> str:
+    return "\n".join("".join(part.text for part in strip) for strip in stage.app.screen._compositor.render_strips())
 
 
 def folded(session: Session) -> list[Compacted]:
@@ -153,16 +157,13 @@ async def test_with_nothing_to_undo_or_redo_it_is_said_and_the_command_is_kept(c
 
 
 async def test_a_summary_accepted_while_a_run_goes_on_is_refused_and_kept_until_it_has_ended(tmp_path: Path) -> None:
-    held, answer = waits("", SUMMARY), waits("I am at it.")
-    stage = stage_at(tmp_path, held, runs=2)
+    answer = waits("I am at it.")
+    stage = stage_at(tmp_path, SUMMARY, runs=2)
     stage.model.then(answer)
     async with stage.app.run_test(size=(80, 24)) as pilot:
         session = await talked(stage, pilot)
-        await stage.enter(pilot, "/compact")
-        await held.reached.wait()
+        await opened(stage, pilot)
         await session.send("said meanwhile")
-        held.gate.set()
-        await until(stage.app, pilot, lambda: isinstance(stage.app.screen, FoldScreen))
         await answer.reached.wait()
         await pilot.pause()
         await strike(stage, pilot, "enter")
@@ -173,6 +174,43 @@ async def test_a_summary_accepted_while_a_run_goes_on_is_refused_and_kept_until_
         await until(stage.app, pilot, lambda: bool(folded(session)) and stage.app.screen is stage.app.chat)
         await pilot.pause()
         assert rows(stage)[2:] == ["▎ said meanwhile", "  I am at it."]
+        await stage.app.close_session()
+
+
+async def test_what_is_sent_while_a_summary_is_drawn_up_waits_until_it_was_looked_at_and_the_page_says_so(tmp_path: Path) -> None:
+    held = waits("", SUMMARY)
+    stage = stage_at(tmp_path, held)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await talked(stage, pilot)
+        await stage.enter(pilot, "/compact")
+        await held.reached.wait()
+        await stage.enter(pilot, "third")
+        await until(stage.app, pilot, lambda: bool(session.queue))
+        held.gate.set()
+        await until(stage.app, pilot, lambda: isinstance(stage.app.screen, FoldScreen))
+        await until(stage.app, pilot, lambda: "1 queued message waits until this page is closed" in shown(stage))
+        assert (session.state.state, len(session.user_messages())) == ("idle", 2)
+        await strike(stage, pilot, "enter")
+        await until(stage.app, pilot, lambda: stage.app.screen is stage.app.chat and "  answer 2" in rows(stage))
+        assert rows(stage)[1:] == [LINE, "▎ third", "  answer 2"]
+        await stage.app.close_session()
+
+
+async def test_compact_while_it_folds_by_itself_joins_that_and_shows_no_page(tmp_path: Path) -> None:
+    held = waits("", SUMMARY)
+    stage = stage_at(tmp_path, held, runs=1)
+    facts = stage.model.facts
+    stage.model.then(says("answer 1", usage=Usage(facts.window * 3 // 4, output=1)))
+    async with stage.app.run_test(size=(100, 24)) as pilot:
+        session = await stage.begin(pilot)
+        await stage.say(pilot, "first")
+        await stage.enter(pilot, "second")
+        await held.reached.wait()
+        await stage.enter(pilot, "/compact")
+        await until(stage.app, pilot, lambda: "this one joins it" in stage.drawn(Edge))
+        held.gate.set()
+        await until(stage.app, pilot, lambda: "/compact undo takes it back" in stage.drawn(Edge))
+        assert ([made.trigger for made in folded(session)], stage.app.screen is stage.app.chat) == (["soft"], True)
         await stage.app.close_session()
 
 

@@ -42,8 +42,9 @@ class Room(App[None]):
         self.gate = asyncio.Event()
         self.gate.set()
         self.typed = float("-inf")
+        self.queued = 0
         self._scores = iter(scores)
-        acts = Acts(self._accept, self._score, self._edit, lambda: self.typed, self._pass)
+        acts = Acts(self._accept, self._score, self._edit, lambda: self.queued, lambda: self.typed, self._pass)
         self.page = FoldScreen(DARK, proposal, acts, keymap)
 
     def on_mount(self) -> None:
@@ -103,6 +104,17 @@ async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_a
             "─" * 100,
             "  Enter fold   e edit   p pin the line   s recall score   Esc cancel",
         ]
+
+
+async def test_it_says_what_waits_for_it_to_be_closed() -> None:
+    room = Room()
+    room.queued = 2
+    async with room.run_test(size=(100, 20)) as pilot:
+        await pilot.pause()
+        assert room.rows[2] == "  2 queued messages wait until this page is closed"
+        room.queued = 1
+        await strike(pilot, "down")
+        assert room.rows[2] == "  1 queued message waits until this page is closed"
 
 
 async def test_the_tokens_stand_whole_at_the_end_of_the_heading_where_there_is_just_room() -> None:

@@ -1,0 +1,43 @@
+"""The compaction that began by itself, after a run or inside one: who asks for one meanwhile waits for what comes of it."""
+
+import asyncio
+
+from flowchat.agent.proposal import CompactionFailed
+from flowchat.transcript.events import AnyDelta, CompactionDelta, StateDelta
+
+
+class Automatic:
+    """Hears what a session says in passing, and knows from that whether one goes on."""
+
+    def __init__(self) -> None:
+        self._end: asyncio.Future[None] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self._end is not None and not self._end.done()
+
+    async def ended(self) -> None:
+        """Until its checkpoint is written. Raises CompactionFailed where it came to nothing."""
+        if self._end is not None:
+            await asyncio.shield(self._end)
+
+    def hear(self, delta: AnyDelta) -> None:
+        if isinstance(delta, CompactionDelta):
+            self._hear(delta)
+        elif isinstance(delta, StateDelta) and "compacting" not in (delta.state, delta.phase):
+            self._fail("the compaction came to nothing; nothing was changed")  # where nothing else was said of it
+
+    def _hear(self, delta: CompactionDelta) -> None:
+        if delta.trigger == "user":
+            return
+        if delta.phase == "started":
+            self._end = asyncio.get_running_loop().create_future()
+        elif delta.phase == "done" and self._end is not None and not self._end.done():
+            self._end.set_result(None)
+        elif delta.phase in ("failed", "cancelled"):
+            self._fail(delta.reason or "the compaction was stopped; nothing was changed")
+
+    def _fail(self, why: str) -> None:
+        if self._end is not None and not self._end.done():
+            self._end.set_exception(CompactionFailed(why))
+            self._end.exception()  # nobody may be waiting
