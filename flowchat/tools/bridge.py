@@ -1,71 +1,37 @@
-"""Runs within a sandbox, a program of its own: starts a command beside a port whose connections it hands to flowchat.
+"""Runs within a sandbox, a program of its own: opens a port there, hands it to flowchat and becomes the command.
 
-python -c SCRIPT DESCRIPTOR -- PROGRAM ARGUMENTS. The descriptor is a connected AF_UNIX socket: one byte and one descriptor for
-each connection. It ends with the command and as the command did; it holds nothing of what the command may not have.
+python -c SCRIPT DESCRIPTOR PROGRAM ARGUMENTS. The descriptor is a connected AF_UNIX socket; the port goes over it. Both are gone
+when the command begins: nothing of ours is beside it that it could take over. What is imported is part of every Python.
 """
 
-import os
-import signal
-import socket
+import posix
 import sys
-import threading
+from _socket import AF_INET, SCM_RIGHTS, SOL_SOCKET, socket
 
 BACKLOG = 128
-PROXIES: tuple[str, ...] = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""They are meant for the command, which is asked to end by itself."""
+ENVIRONMENT_LIMIT_BYTES = 2 * 1024 * 1024
 
 
-def main(descriptor: int, argv: list[str]) -> int:
-    """The exit status of the command, or 128 and the number of the signal that ended it."""
-    flowchat = socket.socket(fileno=descriptor)
-    flowchat.set_inheritable(False)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    group = os.getpgrp()
-    os.setpgid(0, 0)  # what the command sends to its whole group is not for us
-    pid = os.fork()
-    if pid == 0:
-        _become(argv, group, listener.getsockname()[1])
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(null, number)  # whoever waits for these to close waits for the command
-    threading.Thread(target=_hand_over, args=(listener, flowchat), daemon=True).start()
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return status if status >= 0 else 128 - status
-
-
-def _become(argv: list[str], group: int, port: int) -> None:
-    """The command, in the group it would have been in without us."""
+def main(descriptor: int, *argv: str) -> None:
+    """Never comes back."""
+    listener, flowchat = socket(AF_INET), socket(fileno=descriptor)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(BACKLOG)
+    flowchat.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, listener.fileno().to_bytes(4, sys.byteorder))])
+    flowchat.close()
+    proxy = {f"{scheme}_PROXY": f"http://127.0.0.1:{listener.getsockname()[1]}" for scheme in ("HTTP", "HTTPS", "ALL")}
+    proxy["NO_PROXY"] = "localhost,127.0.0.1"
+    ours = {name.encode(): value.encode() for key, value in proxy.items() for name in (key, key.lower())}
+    given = posix.read(posix.open("/proc/self/environ", posix.O_RDONLY | posix.O_CLOEXEC), ENVIRONMENT_LIMIT_BYTES)
+    theirs = dict(one.split(b"=", 1) for one in given.split(b"\0") if b"=" in one)  # Python has a locale of its own in its own
+    signals = __import__("_signal")  # `signal` takes as long as all the rest
+    for number in (signals.SIGPIPE, signals.SIGXFSZ):  # ignored by every Python
+        signals.signal(number, signals.SIG_DFL)
     try:
-        os.setpgid(0, group)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by every Python
-            signal.signal(number, signal.SIG_DFL)
-        proxy: dict[str, str] = dict.fromkeys(PROXIES, f"http://127.0.0.1:{port}")
-        proxy["NO_PROXY"] = "localhost,127.0.0.1"
-        both = {**proxy, **{name.lower(): value for name, value in proxy.items()}}
-        os.execve(argv[0], argv, {**os.environ, **both})
+        posix.execve(argv[0], argv, {**theirs, **ours})
     except OSError as error:
-        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
-    finally:
-        os._exit(127)
-
-
-def _hand_over(listener: socket.socket, flowchat: socket.socket) -> None:
-    """Until flowchat takes no more."""
-    with listener, flowchat:
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except ConnectionError:
-                continue
-            with connection:
-                try:
-                    socket.send_fds(flowchat, [b"\0"], [connection.fileno()])
-                except OSError:
-                    return
+        sys.exit(f"{argv[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":
-    os._exit(main(int(sys.argv[1]), sys.argv[3:]))
+    main(int(sys.argv[1]), *sys.argv[2:])

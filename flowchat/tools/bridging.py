@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,8 +15,10 @@ from flowchat.tools.outward import Outward
 from flowchat.tools.proxy import HEAD_LIMIT_BYTES, serve
 from flowchat.tools.spawn import Spawn
 
-CONNECTIONS_LIMIT = 64
-"""At a time; more wait until one has ended."""
+CONNECTIONS_LIMIT = 32
+"""At a time; more wait until one has ended. Each takes two descriptors, and we may have no more than 1,024 for all commands."""
+AGAIN_SECONDS = 0.2
+"""After a connection that could not be taken."""
 REFUSED_LIMIT = 16
 """Hosts that were refused, as far as they are remembered."""
 INTERPRETERS = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3", "/bin/python3")
@@ -39,12 +41,9 @@ class Bridge:
     """Answers what comes over the bridge of one command."""
 
     def __init__(self, program: str, outward: Outward, ours: socket.socket, theirs: int) -> None:
-        self._program, self._outward, self._ours, self._theirs = program, outward, ours, theirs
-        self._serving: set[asyncio.Task[None]] = set()
+        self._program, self._outward, self._theirs = program, outward, theirs
         self._refused: dict[str, None] = {}
-        self._reads = False
-        self._loop = asyncio.get_running_loop()
-        self._read(True)
+        self._answering = asyncio.create_task(self._answer(ours))
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -53,7 +52,7 @@ class Bridge:
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The words of the command, with the bridge before them."""
-        return [self._program, "-I", "-S", "-B", "-c", SCRIPT, str(self._theirs), "--", *argv]
+        return [self._program, "-I", "-S", "-B", "-c", SCRIPT, str(self._theirs), *argv]
 
     def spawn(self, spawn: Spawn) -> Spawn:
         """How to start it, the other end of the bridge given with it."""
@@ -62,54 +61,32 @@ class Bridge:
 
     async def close(self) -> None:
         """End every connection there is."""
-        self._read(False)
-        self._ours.close()
         if self._theirs >= 0:
             os.close(self._theirs)
-        for task in self._serving:
-            task.cancel()
-        if self._serving:
-            await asyncio.wait(set(self._serving))
+        self._answering.cancel()
+        await asyncio.wait({self._answering})
+        if not self._answering.cancelled():
+            self._answering.result()
 
-    def _read(self, on: bool) -> None:
-        if on != self._reads:
-            self._reads = on
-            if on:
-                self._loop.add_reader(self._ours, self._take)
-            else:
-                self._loop.remove_reader(self._ours)
-
-    def _take(self) -> None:
-        """One connection: what comes is a command's to choose, so it is looked at before it is used."""
-        try:
-            word, extra, _, _ = self._ours.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC)
-        except (BlockingIOError, InterruptedError):
+    async def _answer(self, ours: socket.socket) -> None:
+        """Every connection to the port that the sandbox hands over: taken here, so that nobody in there holds our end of it."""
+        with ours:
+            listener = await _handed_over(ours)
+        if listener is None:
             return
-        except OSError:
-            word, extra = b"", []
-        if not word:
-            self._read(False)
-        for _, _, data in extra:
-            for (descriptor,) in _DESCRIPTOR.iter_unpack(data[: len(data) - len(data) % _DESCRIPTOR.size]):
-                if (connection := _stream(descriptor)) is not None:
-                    task = self._loop.create_task(self._serve(connection))
-                    self._serving.add(task)
-                    task.add_done_callback(self._served)
-        if len(self._serving) >= CONNECTIONS_LIMIT:
-            self._read(False)
+        free = asyncio.Semaphore(CONNECTIONS_LIMIT)
+        with listener:
+            async with asyncio.TaskGroup() as serving:
+                while True:
+                    await free.acquire()
+                    connection = await _connection(listener)
+                    task = serving.create_task(self._serve(connection))
+                    task.add_done_callback(lambda _, connection=connection: (connection.close(), free.release()))
 
     async def _serve(self, connection: socket.socket) -> None:
-        try:
+        with suppress(OSError):
             client = await asyncio.open_connection(sock=connection, limit=HEAD_LIMIT_BYTES)
-        except OSError:
-            connection.close()
-            return
-        await serve(client, self._outward, self._refuse)
-
-    def _served(self, task: "asyncio.Task[None]") -> None:
-        self._serving.discard(task)
-        if self._ours.fileno() >= 0:
-            self._read(True)
+            await serve(client, self._outward, self._refuse)
 
     def _refuse(self, host: str) -> None:
         if len(self._refused) < REFUSED_LIMIT:
@@ -128,15 +105,46 @@ async def bridged(program: str, outward: Outward) -> AsyncGenerator[Bridge, None
         await bridge.close()
 
 
-def _stream(descriptor: int) -> socket.socket | None:
-    """A connection over TCP; anything else is closed."""
+async def _handed_over(ours: socket.socket) -> socket.socket | None:
+    """The port that waits for connections within the sandbox; None where no such thing comes."""
+    await _readable(ours)
+    with suppress(OSError):
+        _, extra, _, _ = ours.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC)
+        for _, _, data in extra:
+            (descriptor,) = _DESCRIPTOR.unpack(data)
+            return _listener(descriptor)
+    return None
+
+
+def _listener(descriptor: int) -> socket.socket | None:
+    """One of TCP; anything else is closed."""
     try:
         found = socket.socket(fileno=descriptor)
     except OSError:
         os.close(descriptor)
         return None
-    if found.family != socket.AF_INET or found.type != socket.SOCK_STREAM:
+    kind = found.family, found.type, found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if kind != (socket.AF_INET, socket.SOCK_STREAM, 1):
         found.close()
         return None
     found.setblocking(False)
     return found
+
+
+async def _readable(what: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(what, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(what)
+
+
+async def _connection(listener: socket.socket) -> socket.socket:
+    """The next one."""
+    while True:
+        try:
+            return (await asyncio.get_running_loop().sock_accept(listener))[0]
+        except OSError:  # it has gone again, or we have too much open
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -6,16 +6,15 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from flowchat.tools.domains import Domains
+from flowchat.tools.lookups import Address, Lookups
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address, IPv6Network
     from urllib.parse import SplitResult
 
-Address: TypeAlias = tuple[str, int]
-"""A numeric address and a port."""
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 RESOLVE_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
@@ -51,21 +50,13 @@ def is_public(address: str) -> bool:
     return plain and all(_is_global(one) for one in within if one is not None)
 
 
-async def resolve(host: str, port: int) -> Sequence[Address]:
-    """The addresses of a host as this machine finds them. Raises OSError."""
-    import socket
-
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found))
-
-
 class Outward(Struct, frozen=True):
     """Where commands may go from their sandbox, and how. `domains` are asked for anew with each connection; `environ` may name
     the proxy through which this machine reaches the Internet. `resolve` and `is_open` say where names lead and may lead."""
 
     domains: Callable[[], Domains]
     environ: Mapping[str, str] = os.environ
-    resolve: Callable[[str, int], Awaitable[Sequence[Address]]] = resolve
+    resolve: Callable[[str, int], Awaitable[Sequence[Address]]] = field(default_factory=lambda: Lookups().resolve)
     is_open: Callable[[str], bool] = is_public
 
 

@@ -18,7 +18,7 @@ LINGER_SECONDS, LINGER_LIMIT_BYTES = 2.0, 1024 * 1024
 PORTS = (443, 80)
 _REQUEST = re.compile(r"([A-Z]{1,20}) ([\x21-\x7e]+) (HTTP/1\.[01])")
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_AUTHORITY = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_AUTHORITY = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 _NOT_FORWARDED = {
     *("host", "connection", "proxy-connection", "keep-alive", "upgrade", "te", "trailer"),
@@ -106,7 +106,7 @@ def _split(authority: str, otherwise: int | None) -> tuple[str, int]:
     found = _AUTHORITY.fullmatch(authority)
     if found is None or (found[2] is None and otherwise is None):
         raise Unreached(400, "this names no host and port")
-    return found[1].lower().removesuffix("."), int(found[2]) if found[2] is not None else otherwise or 0
+    return found[1].lower().rstrip("."), int(found[2]) if found[2] is not None else otherwise or 0
 
 
 def _body_bytes(fields: Sequence[tuple[str, str]]) -> int:

@@ -1,15 +1,15 @@
 """Commands in the real sandbox that reach the domains that are allowed, and nothing else."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import shutil
 import socket
-import ssl
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,21 +17,18 @@ from msgspec.structs import replace
 
 from flowchat.tools.bridging import CONNECTIONS_LIMIT, bridged
 from flowchat.tools.confining import told_of
-from flowchat.tools.domains import domains_of
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.outward import Outward
 from flowchat.tools.process import settled
-from flowchat.tools.rules import Rule, parse_rule
+from flowchat.tools.rules import parse_rule
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Beyond, Desk, Outcome, Walled
 from flowchat.transcript.entries import BlobRef
 from tests.sandboxes import need_a_sandbox
+from tests.tools.origins import ALLOWED, BIG_BYTES, origin, outward
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
-BIG_BYTES = 48 * 1024 * 1024
 MEMORY_BYTES = 24 * 1024 * 1024
-ALLOWED = [parse_rule("web_fetch(domain:files.test)"), parse_rule("web_fetch(domain:*.deep.test)")]
 NOT_NAMED = Walled("network", "other.test is off in the sandbox; web_fetch(domain:other.test) would allow it for good")
 
 
@@ -46,67 +43,11 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture
 async def confinement(base: Path) -> AsyncIterator[Confinement]:
-    made = Confinement({**os.environ, "HOME": str(base / "person")})
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}  # Python would add one
+    made = Confinement({**bare, "HOME": str(base / "person")})
     await need_a_sandbox(made, "full")
     yield made
     await made.close()
-
-
-class Origin:
-    """An HTTP server on loopback. It says what it was asked and by which name; `/big` is long, `/never` never ends."""
-
-    def __init__(self) -> None:
-        self.hosts: list[str] = []
-        self.open = 0
-        self.arrived = asyncio.Event()
-        self.port = 0
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.hosts.append(head.partition("Host: ")[2].partition("\r\n")[0])
-            path = head.split()[1]
-            self.arrived.set()
-            if path == "/never":
-                await reader.read()
-                return
-            length = int(head.partition("Content-Length: ")[2].partition("\r\n")[0] or 0)
-            text = f"{head.split()[0]} {path}".encode() + (b" " + await reader.readexactly(length) if length else b"")
-            size = BIG_BYTES if path == "/big" else len(text)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-            for _ in range(size // 65536 if path == "/big" else 0):
-                writer.write(bytes(65536))
-                await writer.drain()
-            writer.write(b"" if path == "/big" else text)
-            await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
-
-
-@asynccontextmanager
-async def origin(tls: bool = False) -> AsyncGenerator[Origin]:
-    made, context = Origin(), None
-    if tls:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(RECORDINGS / "tls-cert.pem", RECORDINGS / "tls-key.pem")
-    server = await asyncio.start_server(made.answer, "127.0.0.1", 0, ssl=context)
-    made.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield made
-
-
-def outward(made: Origin, rules: Sequence[Rule] = ALLOWED, leads: str = "127.0.0.1", is_open: bool = True) -> Outward:
-    """Names lead to the origin, whatever they are."""
-
-    async def found(host: str, port: int) -> Sequence[tuple[str, int]]:
-        return [(leads, made.port)]
-
-    domains = domains_of(rules)
-    return Outward(lambda: domains, {}, found, lambda address: True) if is_open else Outward(lambda: domains, {}, found)
 
 
 async def kept(content: bytes, media: str) -> BlobRef:
@@ -262,23 +203,43 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
     assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
 
 
-async def test_what_comes_over_the_bridge_and_is_no_connection_is_let_go(base: Path) -> None:
-    """A command could get hold of the bridge's own end: it is served by the same rules, and no more at a time."""
+@contextmanager
+def port(family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, listens: bool = True) -> Iterator[socket.socket]:
+    with socket.socket(family, kind) as made:
+        if family == socket.AF_INET:
+            made.bind(("127.0.0.1", 0))
+        if listens:
+            made.listen(128)
+        yield made
+
+
+async def test_what_comes_over_the_bridge_and_is_no_port_is_let_go(base: Path) -> None:
+    async with origin() as made:
+        with (
+            open("/dev/null") as file,
+            port(kind=socket.SOCK_DGRAM, listens=False) as datagrams,
+            port(listens=False) as deaf,
+            port(socket.AF_UNIX, listens=False) as unix,
+            port() as fit,
+        ):
+            before = len(os.listdir("/proc/self/fd"))
+            for sent in ([], [file], [datagrams], [deaf], [unix], [file, fit]):
+                async with bridged("python", outward(made)) as bridge:
+                    with socket.socket(fileno=os.dup(int(bridge.argv([])[6]))) as theirs:
+                        socket.send_fds(theirs, [b"\0"], [one.fileno() for one in sent])
+                        with contextlib.suppress(OSError):
+                            while True:  # until our end is closed: no more is taken
+                                theirs.send(b"more", socket.MSG_DONTWAIT)
+                                await asyncio.sleep(0)
+            assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_one_connection_too_many_waits_for_its_turn(base: Path) -> None:
     async with origin() as made, bridged("python", outward(made)) as bridge:
-        theirs = socket.socket(fileno=os.dup(int(bridge.argv([])[6])))
         before = len(os.listdir("/proc/self/fd"))
-        with open("/dev/null") as file, socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.socket() as unconnected:
-            for sent in ([file], [datagrams], [unconnected], [file, file, datagrams]):
-                socket.send_fds(theirs, [b"\0"], [one.fileno() for one in sent])
-            theirs.send(b"no descriptor")
-        pairs: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        waiting: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-        server = await asyncio.start_server(lambda reader, writer: waiting.put_nowait((reader, writer)), "127.0.0.1", 0)
-        address = server.sockets[0].getsockname()
-        for _ in range(CONNECTIONS_LIMIT + 1):
-            with socket.create_connection(address) as client:
-                socket.send_fds(theirs, [b"\0"], [client.fileno()])
-            pairs.append(await waiting.get())
+        with port() as listener, socket.socket(fileno=os.dup(int(bridge.argv([])[6]))) as theirs:
+            socket.send_fds(theirs, [b"\0"], [listener.fileno()])
+            pairs = [await asyncio.open_connection(*listener.getsockname()) for _ in range(CONNECTIONS_LIMIT + 1)]
         names = ["files.test"] * CONNECTIONS_LIMIT + ["last.deep.test"]
         for name, (_, writer) in reversed(list(zip(names, pairs, strict=True))):  # the last one asks first, and has to wait
             writer.write(f"GET http://{name}/q HTTP/1.1\r\n\r\n".encode())
@@ -289,11 +250,25 @@ async def test_what_comes_over_the_bridge_and_is_no_connection_is_let_go(base: P
             writer.close()
         assert made.hosts[0] == "files.test"
         assert len(made.hosts) == CONNECTIONS_LIMIT + 1
-        theirs.close()
-        server.close()
         async with asyncio.timeout(10):
-            while len(os.listdir("/proc/self/fd")) > before:
+            while len(os.listdir("/proc/self/fd")) > before + 1:  # the port itself
                 await asyncio.sleep(0)
+
+
+async def test_nothing_of_the_bridge_is_left_beside_the_command(base: Path, confinement: Confinement) -> None:
+    """Whoever held our end could make us wait: descriptors are shared with what they are set to."""
+    looks = (
+        "ls -l /proc/[0-9]*/fd | grep -c socket",
+        "ps -e -o comm=",
+        "env | grep -vi 'proxy\\|^FLOWCHAT_CALL=' | sort",
+        "grep -E '^(Sig|Cap|No|Sec|FDS|Thr|Uid|Gro)' /proc/self/status",
+        "ulimit -a | grep -v processes; umask; pwd; trap -p; set -o",
+    )
+    async with origin() as made:
+        plain = await shell(confinement, base, None, "; ".join(looks))
+        with_bridge = await shell(confinement, base, outward(made), "; ".join(looks))
+    assert with_bridge == plain
+    assert plain.content.startswith("0\n")
 
 
 async def test_the_machines_own_proxy_is_asked_where_it_has_one(base: Path, confinement: Confinement) -> None:
