@@ -4,7 +4,7 @@ Every byte of the request belongs to one row, so the rows add up to what the met
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import groupby
 from typing import Literal, TypeAlias
 
@@ -115,6 +115,27 @@ def cached_end(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts,
     return 0
 
 
+def difference(
+    branch: Sequence[Record], before: Projection, after: Projection, items: Container[ItemRef], model: str
+) -> tuple[int, int]:
+    """How many tokens more these items take in the request that `after` gives than in that of `before`, and the position in the
+    latter up to which the two are one. What stands in both is weighed by the model's counts of the request that has more."""
+    spans = [_spans_of(branch, projection, items) for projection in (before, after)]
+    timelines = [projection.timeline(model) for projection in (before, after)]
+    known = max((0, 1), key=lambda which: timelines[which].end)
+    tokens_at, end = timelines[known].tokens_at, (before, after)[known].end()
+    more = 0
+    for ref in spans[0].keys() | spans[1].keys():
+        found = spans[known].get(ref, [])
+        tokens = sum(tokens_at(stop) - tokens_at(start) for start, stop in found)
+        length, other = (sum(stop - start for start, stop in of.get(ref, ())) for of in (spans[known], spans[1 - known]))
+        instead = -(-tokens * other // length) if length else tokens_at(end + other) - tokens_at(end)
+        more += tokens - instead if known else instead - tokens
+    asked, then = before.sight().messages, after.sight().messages
+    pairs = enumerate(zip(asked, then, strict=False))
+    return more, before.edges()[next((place for place, (one, two) in pairs if one != two), min(len(asked), len(then)))]
+
+
 def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
     """All that an item of the conversation says; of a call what it was asked and what it answered, pruned or not."""
     place = place_of(branch, row.node)
@@ -129,6 +150,13 @@ def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
             if row.kind == "checkpoint" and checkpoint is not None:
                 return "\n\n".join(checkpoint_texts(checkpoint[1]))
             return f"{row.title} {row.detail}".rstrip()
+
+
+def _spans_of(
+    branch: Sequence[Record], projection: Projection, items: Container[ItemRef]
+) -> dict[ItemRef, list[tuple[int, int]]]:
+    """The positions that these items take in a request."""
+    return {cell.row.ref: cell.spans for cell in _Reading(branch, projection).cells() if cell.row.ref in items and cell.row.ref}
 
 
 class _Reading:

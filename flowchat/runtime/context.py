@@ -7,7 +7,7 @@ import msgspec
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
-from flowchat.agent.itemise import Row, cached_end, content, itemise
+from flowchat.agent.itemise import Row, cached_end, content, difference, itemise
 from flowchat.agent.items import NOTHING, Change, Chosen, Effect, Taken, chosen_on, items_in_force, named, refusal, states_before
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import checkpoint_line, prompt_of
@@ -138,14 +138,16 @@ class Context:
 
     def _effect(self, lines: Sequence[ItemsSet]) -> Effect:
         agent, branch, facts = self._agent(), self._transcript.branch(), self._transcript.facts
-        model, at = agent.model.facts, self._transcript.last_seq + 1
+        model, at, seen, then = agent.model.facts, self._transcript.last_seq + 1, agent.projection, Projection()
         after = replace(facts, items=[*facts.items, *((at + place, line) for place, line in enumerate(lines))])
-        tokens_before, cached_before = _weighed(branch, facts, agent, agent.projection)
-        tokens_after, cached_after = _weighed(branch, after, agent, Projection())
-        lost = max(0, cached_before - cached_after)
+        seen.follow(branch, facts, model.provider)
+        then.follow(branch, after, model.provider)
+        more, same_up_to = difference(branch, seen, then, {item for line in lines for item in line.items}, model.name)
+        tokens_at, cached = seen.timeline(model.name).tokens_at, cached_end(branch, facts, model, seen)
+        before, lost = tokens_at(seen.end()), tokens_at(cached) - tokens_at(min(cached, same_up_to))
         prices = model.input_price, model.cached_price
         cost = None if None in prices else lost * ((prices[0] or 0.0) - (prices[1] or 0.0))
-        return Effect(tokens_before, tokens_after, lost, cost)
+        return Effect(before, max(0, before + more), lost, cost)
 
     def _last(self) -> tuple[Seq, ItemsSet] | None:
         """The last line that can be taken back; what came with a checkpoint goes with that."""
@@ -170,11 +172,3 @@ class Context:
     def _told(self) -> None:
         if used := self.used:
             self._tell(used)
-
-
-def _weighed(branch: Sequence[Record], facts: SessionFacts, agent: Agent, projection: Projection) -> tuple[int, int]:
-    """The tokens of the next request, and how many of them the provider's cache holds."""
-    model = agent.model.facts
-    projection.follow(branch, facts, model.provider)
-    timeline = projection.timeline(model.name)
-    return timeline.tokens_at(projection.end()), timeline.tokens_at(cached_end(branch, facts, model, projection))
