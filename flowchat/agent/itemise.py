@@ -156,7 +156,8 @@ def _spans_of(
     branch: Sequence[Record], projection: Projection, items: Container[ItemRef]
 ) -> dict[ItemRef, list[tuple[int, int]]]:
     """The positions that these items take in a request."""
-    return {cell.row.ref: cell.spans for cell in _Reading(branch, projection).cells() if cell.row.ref in items and cell.row.ref}
+    cells = ((cell.row.ref, cell.spans) for cell in _Reading(branch, projection).cells())
+    return {ref: spans for ref, spans in cells if ref is not None and ref in items}
 
 
 class _Reading:
