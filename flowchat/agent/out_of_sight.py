@@ -44,10 +44,10 @@ async def look(transcript: Transcript) -> Sequence[Passage]:
 
 
 def out_of_sight(branch: Sequence[Record], checkpoint: Line | None, chosen: Chosen) -> list[Passage]:
-    """What was said on a branch and is folded by its checkpoint, pruned, excluded or cut, in the order of the branch.
+    """What was said on a branch and is folded by its checkpoint, pruned or cut, in the order of the branch.
 
-    What the model never heard (notices, the user's own commands) is not in it, nor reasoning; nor what recall gave: it stands
-    in the entries it came from.
+    What the user excluded is not in it: the model is to do without. Nor is what the model never heard (notices, the user's own
+    commands), nor reasoning; nor what recall gave: it stands in the entries it came from.
     """
     sorting = _Sorting(branch, checkpoint, chosen)
     found = (sorting.passage(record) for record in branch if record.type in _SAID)
@@ -100,7 +100,7 @@ class _Sorting:
                 if record.seq <= self._upto:
                     self._folded.add(call_id)
                 reason = self._why_call(call_id, record.seq)
-                if reason in ("excluded", "folded") and part.name != Recall.schema.name:
+                if reason == "folded" and part.name != Recall.schema.name:
                     texts.append(_call(part))
                     because = because or reason
             elif why and isinstance(part, Text) and part.text.strip():
@@ -108,6 +108,8 @@ class _Sorting:
         return Passage(record.seq, record.at_ms, "assistant", "\n".join(texts), because) if texts and because else None
 
     def _answer(self, record: Record, answered: ToolAnswered) -> Passage | None:
+        if answered.call in self._chosen.calls_out:
+            return None
         kept = (answered.blob,) if answered.blob is not None and _is_text(answered.blob) else ()
         why = self._why_call(answered.call, record.seq) or ("cut" if kept else None)
         tool = self._tools.get(answered.call, "a call")
@@ -118,14 +120,12 @@ class _Sorting:
 
     def _why(self, seq: Seq) -> Why | None:
         """Why a message, or an answer's words, are not shown whole."""
-        if seq in self._chosen.out:
-            return "excluded"
-        return "folded" if seq <= self._upto and seq not in self._whole else None
+        return "folded" if seq <= self._upto and seq not in self._whole and seq not in self._chosen.out else None
 
     def _why_call(self, call: CallId, seq: Seq) -> Why | None:
         """Why a call, or its answer, is not shown whole; `seq`: the node it stands in."""
         if call in self._chosen.calls_out:
-            return "excluded"
+            return None
         if call in self._folded:
             return None if call in self._chosen.calls_pinned and seq <= self._upto else "folded"
         return "pruned" if call in self._chosen.pruned else None

@@ -3,13 +3,25 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, structs
 
 from flowchat.tools.arguments import fill, integer, schema, string
 from flowchat.tools.folders import count
-from flowchat.tools.passages import PATTERN_SECONDS, Found, Hit, Look, Passage, find_pattern, find_words, terms_of
+from flowchat.tools.passages import (
+    PATTERN_SECONDS,
+    TERMS_LIMIT,
+    Found,
+    Hit,
+    Line,
+    Look,
+    Passage,
+    find_pattern,
+    find_words,
+    terms_of,
+)
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, Outcome, Reach
 from flowchat.transcript.events import Preview
 from flowchat.transcript.marks import inert
@@ -17,10 +29,6 @@ from flowchat.transcript.times import minute
 
 LISTED = 40
 """Messages that are listed, and lines that are found, unless the call says otherwise."""
-LINES_OF_AN_ENTRY = 6
-"""Of the lines found in one entry so many are shown, the rest counted."""
-LINE_CHARS = 300
-"""Of a line that was found."""
 BEGINNING_CHARS = 100
 """Of a message that is listed."""
 QUERY_LIMIT_CHARS = 1_000
@@ -29,8 +37,8 @@ KEPT_LIMIT_BYTES = 64 * 1024 * 1024
 _ROOM_BYTES = INLINE_LIMIT_BYTES - 768
 _SHORT_CHARS = 2_000
 """In a longer text a found line says where it stands."""
-_PATTERN = re.compile(r"/(.+)/(i?)", re.DOTALL)
-_WHY = {"folded": "", "pruned": ", pruned", "excluded": ", excluded by the user", "cut": ", shown in part"}
+_PATTERN = re.compile(r"/(.+)/(i|g|gi|ig)?", re.DOTALL)
+_WHY = {"folded": "", "pruned": ", pruned", "cut": ", shown in part"}
 NOTHING = "[nothing is out of view: all that was said in this session stands in the conversation above]"
 
 
@@ -103,31 +111,35 @@ def _given(args: Mapping[str, object]) -> _Args:
 # --- finding ---------------------------------------------------------------------------------------------------------
 async def _find(passages: Sequence[Passage], given: _Args, desk: Desk, pattern_seconds: float) -> Outcome:
     """The newest lines that fit; with `from` the first ones from there on."""
-    whole, unread = await _with_kept(passages, desk)
+    searched, unread = _within_limit(passages)
+    whole = partial(_whole, desk=desk)
+    terms = terms_of(given.query)
     if pattern := _PATTERN.fullmatch(given.query):
-        found = await find_pattern(whole if given.start else whole[::-1], pattern[1], bool(pattern[2]), pattern_seconds)
+        newest_first = searched if given.start else searched[::-1]
+        found = await find_pattern(newest_first, pattern[1], "i" in (pattern[2] or ""), whole, pattern_seconds)
+        terms = ()
     else:
-        found = await asyncio.to_thread(find_words, whole, terms_of(given.query))
-    notes = (
-        [f"{count(unread, 'long output was', 'long outputs were')} not searched: read_file reads blob:<sha256>"] if unread else []
-    )
+        found = await find_words(searched, terms[:TERMS_LIMIT], whole)
+    notes = [f"only the first {TERMS_LIMIT} of the {len(terms)} words were looked for"] if len(terms) > TERMS_LIMIT else []
+    if unread:
+        notes.append(f"{count(unread, 'long output was', 'long outputs were')} not searched: read_file reads blob:<sha256>")
     if not found.hits:
         looked = f"{count(len(passages), 'entry', 'entries')} out of view{f' from {given.start} on' if given.start else ''}"
         notes = [f"no line of {looked} {'was found' if found.partial else 'holds that'}; other words may find it", *notes]
         return Outcome("nothing found", _bracketed(notes))
-    return await asyncio.to_thread(_shown, found, given, notes)
+    return _shown(found, given, notes)
 
 
-async def _with_kept(passages: Sequence[Passage], desk: Desk) -> tuple[list[Passage], int]:
-    """The passages with the whole of what was kept beside the session, and how many were left out of that."""
-    whole, unread, room = list(passages), 0, KEPT_LIMIT_BYTES
-    for index in range(len(whole) - 1, -1, -1):
-        room -= whole[index].kept_bytes
-        if room >= 0:
-            whole[index] = await _whole(whole[index], desk)
-        elif whole[index].kept:
-            unread += 1
-    return whole, unread
+def _within_limit(passages: Sequence[Passage]) -> tuple[list[Passage], int]:
+    """What is searched of the passages: the whole of what was kept of the newest; and of how many others only a part."""
+    searched, unread, room = list(passages), 0, KEPT_LIMIT_BYTES
+    for index in range(len(searched) - 1, -1, -1):
+        if searched[index].kept:
+            room -= searched[index].kept_bytes
+            if room < 0:
+                searched[index] = structs.replace(searched[index], kept=())
+                unread += 1
+    return searched, unread
 
 
 async def _whole(passage: Passage, desk: Desk) -> Passage:
@@ -135,7 +147,7 @@ async def _whole(passage: Passage, desk: Desk) -> Passage:
     if not passage.kept:
         return passage
     contents = [await desk.blob(blob.sha256) for blob in passage.kept]
-    texts = [content.decode("utf-8", "replace") for content in contents if content is not None]
+    texts = [await asyncio.to_thread(content.decode, "utf-8", "replace") for content in contents if content is not None]
     if passage.in_part:
         return structs.replace(passage, text=texts[0]) if texts else passage
     return structs.replace(passage, text="\n\n".join(filter(None, [passage.text, *texts])))
@@ -160,18 +172,14 @@ def _shown(found: Found, given: _Args, notes: Sequence[str]) -> Outcome:
 
 def _block(hit: Hit) -> tuple[str, int]:
     """What is shown of a hit, and how many lines that are."""
-    lines = [_excerpt(hit.passage, *line) for line in hit.lines[:LINES_OF_AN_ENTRY]]
-    more = len(hit.lines) - len(lines)
+    more = hit.count - len(hit.lines)
     rest = [f"  [{count(more, 'more line', 'more lines')} in it]"] if more else []
-    return "\n".join([_heading(hit.passage), *lines, *rest]), len(lines)
+    return "\n".join([_heading(hit.passage), *map(_line, hit.lines), *rest]), len(hit.lines)
 
 
-def _excerpt(passage: Passage, start: int, place: int, line: str) -> str:
-    """A line of an entry around the place of the find; in a long entry with how much of it comes before."""
-    begin = max(0, min(place - LINE_CHARS // 3, len(line) - LINE_CHARS))
-    text = ("…" if begin else "") + line[begin : begin + LINE_CHARS] + ("…" if begin + LINE_CHARS < len(line) else "")
-    where = f"(skip {start + begin}) " if start + begin > _SHORT_CHARS else ""
-    return f"  {where}{text.strip()}"
+def _line(line: Line) -> str:
+    """A line that was found; in a long entry with how much of it comes before."""
+    return f"  {f'(skip {line.start}) ' if line.start > _SHORT_CHARS else ''}{line.text.strip()}"
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def told(row: Row, at_ms: int | None, now_ms: int) -> str:
     ago = f"{many(row.age_steps, 'answer')} ago" if row.age_steps else "since the last answer"
     when = "" if at_ms is None else f"; {moment(at_ms, now_ms)}"
     states = {
-        "excluded": "left out of requests; ",
+        "excluded": "left out of requests and recall; ",
         "pruned": "its output is cut to one line; ",
         "pinned": "kept through compactions; ",
         None: "",

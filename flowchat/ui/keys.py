@@ -144,7 +144,7 @@ PERMISSIONS: tuple[Key, ...] = (
 )
 
 CONTEXT: tuple[Key, ...] = (
-    Key("exclude", ("x", "delete"), "Leave the item out of requests; a call goes with its answer"),
+    Key("exclude", ("x", "delete"), "Leave the item out of requests and recall; a call goes with its answer"),
     Key("pin", ("p",), "Keep it through compactions"),
     Key("prune", ("u",), "Cut a call's output to one line"),
     Key("restore", ("r",), "Have it as it was"),

@@ -136,13 +136,9 @@ def put(grown: Grown, state: str, *refs: tuple[int, int | None]) -> Grown:
     ("state", "refs", "shown"),
     [
         ("pruned", [(6, None)], [(6, "answer to grep", "14 matches", "pruned")]),
-        ("excluded", [(2, None)], [(2, "user", "u1", "excluded")]),
-        ("excluded", [(4, 0)], [(4, "assistant", "I look.", "excluded")]),
-        (
-            "excluded",
-            [(4, 2)],
-            [(4, "assistant", "[call shell]", "excluded"), (8, "answer to shell", "ok", "excluded")],
-        ),
+        ("excluded", [(2, None)], []),
+        ("excluded", [(4, 0)], []),
+        ("excluded", [(4, 2)], []),
         ("pinned", [(2, None), (6, None)], []),
     ],
 )
@@ -154,12 +150,20 @@ def test_what_was_set_of_an_item_takes_it_out_of_sight_and_is_said(
     assert unseen(put(grown, "restored", *refs)) == []
 
 
-def test_of_what_is_folded_pinned_items_stay_in_sight_and_excluded_ones_are_marked() -> None:
+def test_what_the_user_excluded_is_out_of_reach_folded_or_cut_until_it_is_restored() -> None:
+    grown = Grown().user("the key is 4711").run().says("I try 4711.", "shell")
+    grown.add(ToolAnswered(f"{grown.said}.0", "ok", "s", "4711 fits", LOG)).says("Done.", step=2).ends()
+    refs = [(seq, None) for seq in (2, 4, 5)]
+    assert [passage.text for passage in unseen(put(grown, "excluded", *refs))] == []
+    assert [passage.text for passage in unseen(folded(grown))] == ["Done."]
+    assert "4711" in "".join(passage.text for passage in unseen(put(grown, "restored", *refs)))
+
+
+def test_of_what_is_folded_pinned_items_stay_in_sight_and_excluded_ones_are_nowhere() -> None:
     grown = folded(put(put(worked(), "pinned", (2, None), (4, 0), (6, None)), "excluded", (9, None)))
     assert [(passage.seq, passage.text, passage.why) for passage in unseen(grown)] == [
         (4, "[call shell]", "folded"),
         (8, "ok", "folded"),
-        (9, "Done.", "excluded"),
         (11, "u2", "folded"),
         (13, "a2", "folded"),
     ]
@@ -185,17 +189,25 @@ def set_aside(grown: Grown, draw: Draw) -> None:
 
 @given(st.data())
 @settings(deadline=None, max_examples=150)
-def test_whatever_happened_what_was_said_on_the_branch_is_in_the_request_or_out_of_sight(data: st.DataObject) -> None:
+def test_whatever_happened_what_was_said_on_the_branch_is_in_the_request_or_out_of_sight_or_excluded(data: st.DataObject) -> None:
     grown = worked().user("u3").run().says("", "read_file").answers(0, "a line\n" * 20 + "the end").says("a3").ends()
     for _ in range(data.draw(st.integers(1, 15))):
         data.draw(st.sampled_from([*HAPPENINGS, *[set_aside] * len(HAPPENINGS)]))(grown, data.draw)
     sent = "\n".join(texts(project(grown.branch(), grown.facts, "p").messages))
     passages = unseen(grown)
     reachable = sent + "\n".join(passage.text for passage in passages)
-    edits = edited_parts(grown.branch())
+    branch, at = grown.branch(), {passage.seq: passage.text for passage in passages}
+    line, edits = line_in_force(branch, grown.facts, edits_of(branch)), edited_parts(branch)
+    chosen = chosen_on(branch, items_in_force(grown.facts, line_of(line)))
     answered = set[str]()
-    for record in grown.branch():
+    for record in branch:
         match record.entry:
+            case UserSaid() | ContextAdded() if record.seq in chosen.out:
+                assert record.seq not in at
+            case AssistantSaid(parts=parts) if record.seq in chosen.out:
+                assert not text_of(parts) or text_of(parts) not in at.get(record.seq, "")
+            case ToolAnswered(call=call) if call in chosen.calls_out:
+                assert record.seq not in at
             case UserSaid(parts=parts):
                 assert text_of(edits.get(record.seq, parts)) in reachable
             case ContextAdded(parts=parts) | AssistantSaid(parts=parts):

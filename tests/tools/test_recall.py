@@ -1,16 +1,19 @@
 """recall: what it finds, what it reads, and that neither ever grows or lasts."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowchat.tools.passages import PIECE_CHARS, Passage
+from flowchat.tools.arguments import parse
+from flowchat.tools.passages import LINES_OF_AN_ENTRY, PIECE_CHARS, SLAB_CHARS, TERMS_LIMIT, Passage
 from flowchat.tools.recall import LISTED, NOTHING, QUERY_LIMIT_CHARS, Recall
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, NotDone, Outcome
 from flowchat.transcript.entries import BlobRef
@@ -163,9 +166,65 @@ async def test_a_pattern_that_fits_nearly_everything_is_searched_until_there_is_
     assert lines[-3] == f"[50000] user, {AT}"
 
 
-async def test_what_is_no_pattern_is_said_back() -> None:
-    with pytest.raises(BadArguments, match=r"/\(/ is not a valid pattern: .*"):
-        await Shelf("(").recall(query="/(/")
+@pytest.mark.parametrize("pattern", ["(", "a{1,99999999999}"])
+async def test_what_is_no_pattern_is_said_back(pattern: str) -> None:
+    with pytest.raises(BadArguments, match=f"^{re.escape(f'/{pattern}/ is not a valid pattern: ')}"):
+        await Shelf("(").recall(query=f"/{pattern}/")
+
+
+async def test_what_a_pattern_finds_far_on_in_a_line_is_shown_there() -> None:
+    [shown] = [line for line in await Shelf("x" * 1_500 + " needle " + "y" * 400).lines(query="/needle/") if "x" in line]
+    assert "needle" in shown
+
+
+@pytest.mark.parametrize(("flags", "found"), [("", "nothing found"), ("g", "nothing found"), ("gi", "1 line in 1 entry")])
+async def test_the_letters_behind_a_pattern_that_other_programs_take_are_taken(flags: str, found: str) -> None:
+    assert (await Shelf("NEEDLE").recall(query=f"/needle/{flags}")).summary == found
+
+
+async def test_of_many_words_the_first_are_looked_for_and_that_is_said() -> None:
+    words = [f"w{number:02}" for number in range(TERMS_LIMIT + 8)]
+    lines = await Shelf("w00 w01", " ".join(["w02", *words[TERMS_LIMIT:]])).lines(query=" ".join(words))
+    assert lines[0] == f"[1 line in 1 entry out of view, with 2 of the {TERMS_LIMIT} words, none with more]"
+    assert lines[1:3] == [f"[10] user, {AT}", "  w00 w01"]
+    assert f"; only the first {TERMS_LIMIT} of the {TERMS_LIMIT + 8} words were looked for]" in lines[-1]
+
+
+async def test_words_are_found_all_through_a_long_text_and_no_more_of_it_is_held_than_is_shown() -> None:
+    shelf, line = Shelf(), "filler of no interest\n"
+    text = f"needle one\n{line * 20_000}needle two\n{line * 20_000}needle three" + "".join(f"\nneedle {n}" for n in range(100))
+    assert len(text) > 3 * SLAB_CHARS
+    shelf.passages = [said(5, "needle ... needle", "answer to shell", why="cut", kept=(shelf.keep(text),), in_part=True)]
+    lines = await shelf.lines(query="needle")
+    assert lines[0] == "[103 lines in 1 entry out of view, with the word]"
+    assert lines[2:5] == [
+        "  needle one",
+        f"  (skip {text.index('needle two')}) needle two",
+        f"  (skip {text.index('needle th')}) needle three",
+    ]
+    assert lines[8] == f"  [{103 - LINES_OF_AN_ENTRY} more lines in it]"
+    assert (await shelf.lines(query="/^needle t/"))[2:4] == lines[3:5]
+    assert (await shelf.recall(query="needle interest")).content.split("\n")[0].endswith("in one entry, not on one line]")
+
+
+async def test_a_search_that_is_cancelled_looks_no_further() -> None:
+    looked, begun, go_on = list[str](), Event(), Event()
+
+    class Slow(str):
+        def casefold(self) -> str:
+            looked.append(self)
+            begun.set()
+            go_on.wait()
+            return str.casefold(self)
+
+    search = asyncio.create_task(Shelf(Slow("one"), Slow("two")).recall(query="two"))
+    await asyncio.to_thread(begun.wait)
+    search.cancel()
+    await asyncio.wait({search}, timeout=0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await search
+    assert looked == ["one"]
 
 
 async def test_patterns_find_the_right_line_whatever_ends_lines_and_however_long_they_are() -> None:
@@ -177,10 +236,10 @@ async def test_patterns_find_the_right_line_whatever_ends_lines_and_however_long
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 async def test_entries_are_read_in_order_from_the_first_at_or_after_the_number() -> None:
-    shelf = Shelf("one", "two\nlines", said(30, "three", "assistant", why="excluded"))
+    shelf = Shelf("one", "two\nlines", said(30, "three", "assistant", why="pruned"))
     assert await shelf.lines(start=11) == [
         f"[20] user, {AT}", "  two", "  lines",
-        f"[30] assistant, {AT}, excluded by the user", "  three",
+        f"[30] assistant, {AT}, pruned", "  three",
         "[what follows is in the conversation above, or nothing does]",
     ]  # fmt: skip
     assert (await shelf.lines(start=1, limit=1))[-1] == "[more: from 20]"
@@ -256,6 +315,24 @@ async def test_a_long_list_shows_the_newest_and_counts_the_rest() -> None:
 
 async def test_where_nothing_is_out_of_view_it_says_so() -> None:
     assert (await Shelf().recall(query="x")).content == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        (1, f"[10] user, {AT}"),
+        (11, f"[20] user, {AT}"),
+        (21, "[nothing from 21 on is out of view; entries 10 to 20 hold what is]"),
+    ],
+)
+async def test_a_number_that_is_no_entry_out_of_view_means_the_next_one_that_is(start: int, first: str) -> None:
+    assert (await Shelf("one", "two").lines(start=start, limit=10**30))[0] == first
+
+
+@pytest.mark.parametrize("name", ["from", "skip", "limit"])
+def test_no_number_is_less_than_nothing(name: str) -> None:
+    with pytest.raises(BadArguments, match=f"^recall: `{name}` must be at least 0, not -3$"):
+        parse(Recall.schema, f'{{"{name}": -3}}')
 
 
 @pytest.mark.parametrize(

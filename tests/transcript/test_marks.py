@@ -30,8 +30,8 @@ def marks_in(text: str) -> list[str]:
         for char in unicodedata.normalize("NFKD", text).translate(str.maketrans("\u0441\u043e", "co")).casefold()
         if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Mn", "Me")
     )
-    names = "|".join(MARKS)
-    return re.findall(rf"<\s*/\s*(?:{names})(?![\w.:-])|<(?:{names})(?![\w.:-])|<\s*(?:{names})(?=\s*(?:[>/]|[\w-]+\s*=))", plain)
+    name = rf"(?:{'|'.join(MARKS)})(?![\w.:-])"
+    return re.findall(rf"<\s*/\s*{name}|<{name}|<\s*{name}(?=\s*(?:[>/]|[\w-]+\s*=))", plain)
 
 
 @given(HOSTILE)
