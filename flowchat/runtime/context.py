@@ -11,6 +11,7 @@ from flowchat.agent.itemise import Row, cached_end, content, difference, itemise
 from flowchat.agent.items import NOTHING, Change, Chosen, Effect, Taken, chosen_on, items_in_force, named, refusal, states_before
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import checkpoint_line, prompt_of
+from flowchat.agent.reading import place_of
 from flowchat.errors import Busy, CommandRefused
 from flowchat.runtime.activity import Activity
 from flowchat.runtime.beginning import Beginning
@@ -34,8 +35,6 @@ class Context:
     ) -> None:
         self._transcript, self._beginning, self._activity = transcript, beginning, activity
         self._agent, self._may_write, self._tell = agent, may_write, tell
-        self._gone: set[Seq] = set()
-        """Lines that were taken back, and those that did so."""
 
     # --- looking -----------------------------------------------------------------------------------------------------
     @property
@@ -112,9 +111,7 @@ class Context:
         found = self._last()
         if found is None:
             return None
-        lines = self._inverse(*found)
-        record = await self._transcript.append_or_withdraw(*lines)
-        self._gone.update((found[0], *range(record.seq - len(lines) + 1, record.seq + 1)))
+        record = await self._transcript.append_or_withdraw(*self._inverse(*found))
         self._told()
         return record
 
@@ -150,15 +147,15 @@ class Context:
         return Effect(before, max(0, before + more), lost, cost)
 
     def _last(self) -> tuple[Seq, ItemsSet] | None:
-        """The last line that can be taken back; what came with a checkpoint goes with that."""
-        return next(
-            (
-                (seq, line)
-                for seq, line in reversed(self._transcript.facts.items)
-                if seq not in self._gone and line.with_checkpoint is None
-            ),
-            None,
-        )
+        """The last line about this branch that can be taken back and was not; what came with a checkpoint goes with that."""
+        branch, lines = self._transcript.branch(), self._transcript.facts.items
+        undone = {line.undoes for _, line in lines}
+        for seq, line in reversed(lines):
+            if seq in undone or line.undoes is not None or line.with_checkpoint is not None:
+                continue
+            if any(place_of(branch, item.node) >= 0 for item in line.items):
+                return seq, line
+        return None
 
     def _inverse(self, seq: Seq, line: ItemsSet) -> list[ItemsSet]:
         """The lines that set of each item what was set before."""
@@ -167,7 +164,7 @@ class Context:
         by_state: dict[Change, list[ItemRef]] = {}
         for item in line.items:
             by_state.setdefault(before.get(item, "restored"), []).append(item)
-        return [ItemsSet(tuple(items), state) for state, items in by_state.items()]
+        return [ItemsSet(tuple(items), state, undoes=seq) for state, items in by_state.items()]
 
     def _told(self) -> None:
         if used := self.used:

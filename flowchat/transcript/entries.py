@@ -6,6 +6,7 @@ adds the place in the log. Nodes form the conversation's tree, facts stand besid
 """
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 import msgspec
@@ -280,6 +281,8 @@ class ItemsSet(Fact, frozen=True):
     items: tuple[ItemRef, ...]
     state: Literal["pruned", "pinned", "excluded", "restored"]
     with_checkpoint: Seq | None = msgspec.field(default=None, name="with")
+    undoes: Seq | None = None
+    """The line it takes back."""
 
 
 class LabelSet(Fact, frozen=True):
@@ -382,3 +385,9 @@ def type_name(entry: Entry) -> str:
 def sound_entry(entry: AnyEntry) -> AnyEntry:
     """The entry with all its text sound."""
     return msgspec.convert(sound_value(msgspec.to_builtins(entry)), AnyEntry)
+
+
+def moved_up(entry: AnyEntry, moved: Mapping[Seq, Seq]) -> AnyEntry:
+    """The entry where lines written together with it stand elsewhere now: only items_set names one of those."""
+    line = moved.get(entry.with_checkpoint or 0) if isinstance(entry, ItemsSet) else None
+    return msgspec.structs.replace(entry, with_checkpoint=line) if line is not None else entry

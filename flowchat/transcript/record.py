@@ -37,6 +37,10 @@ class Record:
             self._entry = self._read(self)
         return self._entry
 
+    @entry.setter
+    def entry(self, entry: "AnyEntry") -> None:
+        self._entry = entry
+
     @property
     def is_node(self) -> bool:
         return self.parent is not None

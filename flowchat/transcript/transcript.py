@@ -24,6 +24,7 @@ from flowchat.transcript.entries import (
     Record,
     Seq,
     encode_fields,
+    moved_up,
     sound_entry,
     type_name,
 )
@@ -307,13 +308,17 @@ class Transcript:
         self._hear(batch)
 
     def _withdraw(self, batch: "_Batch", error: StorageFailed) -> None:
-        """Take a batch back; facts that were placed after it and not yet heard move up."""
+        """Take a batch back; facts placed after it and not yet heard move up, and with them what they say of each other."""
         gone = {record.seq for record in batch.records}
         behind = [record for record in self._records if record.seq > max(gone)]
         del self._records[min(gone) - 1 :]
         self._replay()
+        moved: dict[Seq, Seq] = {}
         for record in behind:
-            record.seq = len(self._records) + 1
+            record.seq, old = len(self._records) + 1, record.seq
+            moved[old] = record.seq
+            if record.type == "items_set":
+                record.entry = moved_up(record.entry, moved)
             if record.is_node:
                 record.parent = self._head
             self._take(record, follow=True)

@@ -135,6 +135,40 @@ async def test_what_an_earlier_opening_set_can_be_taken_back_too(desk: Desk) -> 
     assert taken.state == "excluded"
 
 
+async def test_what_was_taken_back_in_an_earlier_opening_is_not_taken_back_again(desk: Desk) -> None:
+    sitting = await talked(desk)
+    call, answer = ref(sitting, "call"), ref(sitting, "answer")
+    for state in ("pruned", "excluded"):
+        await sitting.session.context.set((call,), state)
+    await sitting.session.context.set((answer,), "pinned")
+    for _ in range(2):
+        await sitting.session.context.undo()
+    again = desk.seat(sitting.model, sitting.session.transcript).session.context
+    taken = again.last()
+    assert taken is not None
+    assert (taken.items, taken.state) == ((call,), "pruned")
+    await again.undo()
+    assert again.last() is None
+    assert [row.state for row in again.rows()] == [None] * len(again.rows())
+
+
+async def test_what_was_put_back_by_hand_can_be_taken_back(desk: Desk) -> None:
+    sitting = await talked(desk)
+    call = ref(sitting, "call")
+    for state in ("excluded", "restored"):
+        await sitting.session.context.set((call,), state)
+    await sitting.session.context.undo()
+    assert "big.txt" not in sitting.session.request_text()
+
+
+async def test_a_change_on_another_branch_is_none_to_take_back_here(desk: Desk) -> None:
+    sitting = await talked(desk, says("Otherwise."))
+    await sitting.session.context.set((ref(sitting, "call"),), "pruned")
+    await sitting.session.edit(sitting.session.user_messages()[0].seq, "How short is it?", "resend")
+    await sitting.session.idle()
+    assert sitting.session.context.last() is None
+
+
 async def test_a_message_with_calls_means_its_words_and_its_calls(desk: Desk) -> None:
     sitting = await talked(desk)
     record = await sitting.session.context.set((ItemRef(ref(sitting, "answer").node),), "excluded")

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from flowchat.errors import StorageFailed
 from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.transcript.entries import (
+    Compacted,
     Damaged,
     Entry,
     HeadMoved,
+    ItemRef,
+    ItemsSet,
     Node,
     Noticed,
     QueueItem,
@@ -121,6 +124,27 @@ async def test_an_entry_that_is_withdrawn_frees_its_place_and_what_is_behind_mov
         {"seq": 5, "type": "user_said", "parent": 4, "client_id": "sent", "parts": [{"kind": "text", "text": "sent"}]},
     ]
     assert table.heard == [1, 2, 3, 4, 5]
+
+
+async def test_what_is_set_with_a_checkpoint_names_it_where_it_stands_when_it_has_moved_up() -> None:
+    table = Table()
+    await table.begin(user("before"))
+    table.log.full = True
+    sent = asyncio.ensure_future(table.book.append_or_withdraw(user("sent")))
+    await asyncio.sleep(0)
+    made = Compacted(2, "## Done", 10, 5, "soft", "summary")
+    items = ItemsSet((ItemRef(2),), "pruned", table.book.last_seq + 1)
+    behind = asyncio.ensure_future(table.book.append(made, items))
+    await asyncio.sleep(0)
+    await table.log.settle()
+    with pytest.raises(StorageFailed):
+        await sent
+    await behind
+    assert [(line, entry) for line, entry in table.book.facts.checkpoints] == [(3, made)]
+    assert [(line, entry.with_checkpoint) for line, entry in table.book.facts.items] == [(4, 3)]
+    table.log.full = False
+    await table.now(table.book.save_again())
+    assert [(line["type"], line.get("with")) for line in written(table.log.lines)[2:]] == [("compacted", None), ("items_set", 3)]
 
 
 async def test_what_cannot_be_written_is_kept_heard_once_and_written_in_front_of_what_follows() -> None:
