@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 
 from flowchat.agent.kept_files import KeptFiles, Reading
 from flowchat.agent.messages import object_text, wire_id
+from flowchat.agent.shortening import TOO_LONG, shortened
 from flowchat.agent.summary import (
     INPUT_TOKENS,
     SECTIONS,
@@ -94,17 +95,21 @@ async def work(model: Model, given: Assignment, offered: Sequence[str], reading:
     task = task_text(so_far, recent, given.instructions)
     if offered:
         task += "\n\nFiles touched last, the newest first:\n" + "\n".join(f"- {path}" for path in offered)
-    worker = _Worker(model, task, bool(offered), reading, KeptFiles(reading, budget), take)
+    worker = _Worker(model, task, bool(offered), reading, KeptFiles(reading, budget), given.output, take)
     summary = await worker.run()
-    return Drawn(cut_text(summary, given.output), await worker.kept.copies(), worker.kept.references)
+    return Drawn(shortened(summary, given.output), await worker.kept.copies(), worker.kept.references)
 
 
 class _Worker:
     """One worker's conversation. What it is sent, over all its requests, stays within its budget."""
 
-    def __init__(self, model: Model, task: str, offered: bool, reading: Reading, kept: KeptFiles, take: Take) -> None:
+    def __init__(
+        self, model: Model, task: str, offered: bool, reading: Reading, kept: KeptFiles, most_tokens: int, take: Take
+    ) -> None:
+        """A summary of more than `most_tokens` is asked for once more."""
         self.kept = kept
         self._model, self._reading, self._take = model, reading, take
+        self._most_tokens, self._is_told = most_tokens, False
         self._messages: list[Message] = [UserMessage((Piece(task),))]
         self._to_mark = offered
         self._summary = ""
@@ -121,8 +126,11 @@ class _Worker:
             calls, said = [part for part in reply.parts if isinstance(part, Call)], said_in(reply)
             if calls:
                 await self._answer(said, calls, step)
-            elif not self._summary and _is_summary(said):
-                return said
+            elif _is_summary(said) and (self._is_told or not self._summary):
+                self._summary = said
+                if not self._is_too_long(said):
+                    break
+                self._say(said, TOO_LONG.format(tokens=self._most_tokens))
             elif not self._summary:
                 if nudged:
                     raise SummaryMissing
@@ -177,6 +185,11 @@ class _Worker:
             answer = cut_text(await self._outcome(call), max(_LEAST_ANSWER_TOKENS, left // 2))
             self._messages.append(ToolMessage(name.id, name.name, answer))
 
+    def _is_too_long(self, summary: str) -> bool:
+        """Whether it should be written again; that is said once."""
+        told, self._is_told = self._is_told, text_tokens(summary) > self._most_tokens
+        return self._is_told and not told
+
     async def _outcome(self, call: Call) -> str:
         """What a call came to, or why it came to nothing."""
         try:
@@ -198,6 +211,8 @@ class _Worker:
                 if not text:
                     raise BadArguments("the summary is empty: write the five sections")
                 self._summary = text
+                if self._is_too_long(text):
+                    raise BadArguments(TOO_LONG.format(tokens=self._most_tokens))
                 return f"kept: {text_tokens(text):,} tokens; answer without calling a tool when all is done"
             case _:
                 raise BadArguments(f"there is no tool {call.name[:60]}: {', '.join(tool.name for tool in TOOLS)}")

@@ -17,7 +17,7 @@ from msgspec import Struct
 from flowchat.agent.prompt import edited_parts
 from flowchat.agent.tokens import text_tokens
 from flowchat.errors import FlowchatError, ModelError
-from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, usable_tokens
+from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, WireError, usable_tokens
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import AssistantSaid, Compacted, Record, Seq, Text, ToolAnswered, UserPart, UserSaid, text_of
 from flowchat.transcript.marks import element
@@ -77,8 +77,10 @@ class Score(Struct, frozen=True):
     answers: tuple[Answered, ...]
 
 
-async def score(model: Model, folded_text: str, summary: str, asked: int = QUESTIONS, spent: list[Reply] | None = None) -> Score:
-    """Ask `asked` questions at most. What the model replied is added to `spent`, also where it comes to nothing.
+async def score(
+    model: Model, folded_text: str, summary: str, asked: int = QUESTIONS, spent: "list[Reply | WireError] | None" = None
+) -> Score:
+    """Ask `asked` questions at most. What each call came to is added to `spent`, also where all comes to nothing.
 
     Raises NoScore: the model failed, took too long, or wrote nothing that can be checked.
     """
@@ -106,14 +108,18 @@ async def score(model: Model, folded_text: str, summary: str, asked: int = QUEST
     return Score(len(answers), sum(answer.right for answer in answers), answers)
 
 
-async def _ask(model: Model, system: str, text: str, spent: list[Reply]) -> str:
+async def _ask(model: Model, system: str, text: str, spent: "list[Reply | WireError]") -> str:
     """What the model wrote; empty where it was cut off."""
     request = Request("compact", system, (), (UserMessage((Piece(text),)),), (), ANSWER_TOKENS)
-    async with aclosing(model.stream(request)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, Reply):
-                spent.append(piece)
-                return "".join(part.text for part in piece.parts if isinstance(part, Text)) if piece.finish == "stop" else ""
+    try:
+        async with aclosing(model.stream(request)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    spent.append(piece)
+                    return "".join(part.text for part in piece.parts if isinstance(part, Text)) if piece.finish == "stop" else ""
+    except WireError as error:
+        spent.append(error)
+        raise
     return ""
 
 

@@ -8,7 +8,8 @@ from msgspec import Struct, structs
 
 from flowchat.agent.directives import DIRECTIVES_HEADING
 from flowchat.agent.proposal import CompactionFailed
-from flowchat.agent.telling import cut_text, passages
+from flowchat.agent.shortening import CUT_OFF, TOO_LONG, shortened
+from flowchat.agent.telling import passages
 from flowchat.agent.tokens import text_tokens
 from flowchat.model.model import Model, Piece, Refused, Reply, Request, UserMessage, usable_tokens
 from flowchat.transcript.entries import FileCopy, Text
@@ -77,7 +78,7 @@ async def summarise(model: Model, given: Assignment, take: Take) -> str:
     room -= text_tokens(given.instructions) + 64
     for passage in passages(given.lines, max(256, room - max(given.output, text_tokens(summary)))):
         summary = await _one_pass(model, task_text(summary, passage, given.instructions), given.output, take)
-    return cut_text(summary, given.output)
+    return shortened(summary, given.output)
 
 
 def task_text(so_far: str, passage: str, instructions: str) -> str:
@@ -114,12 +115,17 @@ async def _whole(model: Model, request: Request) -> Reply:
 
 
 async def _one_pass(model: Model, task: str, output: int, take: Take) -> str:
-    pieces = [Piece(task)]
+    """What it wrote, whole if it can be had: asked again where that was nothing, or more than there is room for."""
+    pieces, found = [Piece(task)], ""
     for _ in range(CALLS_A_PASS):
         message = UserMessage(tuple(pieces))
         reply = await reply_to(model, Request("compact", SUMMARISER, (), (message,), (), output, temperature=0.0))
         take(reply)
-        if text := said_in(reply):
+        text, is_cut = said_in(reply), reply.finish == "length"
+        if text and not is_cut and text_tokens(text) <= output:
             return text
-        pieces.append(Piece(NUDGE))
-    raise SummaryMissing
+        found = (f"{text}\n\n{CUT_OFF}" if is_cut else text) if text else found
+        pieces.append(Piece(TOO_LONG.format(tokens=output) if text else NUDGE))
+    if not found:
+        raise SummaryMissing
+    return found

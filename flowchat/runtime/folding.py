@@ -16,7 +16,7 @@ from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line, edited_p
 from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal, edited_by_user
 from flowchat.agent.recall_score import Score, folded_text, score
 from flowchat.errors import Busy, NotFound
-from flowchat.model.model import Reply, usable_tokens
+from flowchat.model.model import Reply, WireError, usable_tokens
 from flowchat.runtime.activity import Activity
 from flowchat.runtime.joining import Automatic
 from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, Record, Seq, UserSaid, text_of
@@ -145,14 +145,15 @@ class Folding:
         sent = without(branch, chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts))))
         made = edited_by_user(proposal, summary, pinned)
         told = with_directives(made.summary, (*made.directives, *made.pinned))
-        name, window, spent = agent.compact_model.facts.name, agent.model.facts.window, list[Reply]()
+        name, window, spent = agent.compact_model.facts.name, agent.model.facts.window, list[Reply | WireError]()
         try:
             return await score(agent.compact_model, folded_text(sent, before, proposal.upto), told, spent=spent)
         finally:
-            attempts = enumerate(spent, len(proposal.spent) + 1)
+            codes = [call.code if isinstance(call, WireError) else None for call in spent]
+            attempts = enumerate(zip(spent, codes, strict=True), len(proposal.spent) + 1)
             keep_known(
                 self._transcript,
-                [AttemptUsed(0, 0, number, "compact", name, said.usage, said.cost, window) for number, said in attempts],
+                [AttemptUsed(0, 0, number, "compact", name, it.usage, it.cost, window, code) for number, (it, code) in attempts],
             )
 
     async def undo(self) -> Record:

@@ -56,6 +56,17 @@ async def test_what_a_score_that_failed_took_is_written_down_too(desk: Desk) -> 
     assert spent(made) == [(1, 100), (2, 50)]
 
 
+async def test_what_a_call_of_a_score_took_that_failed_is_written_down_with_its_error(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY, ASKS, fails(Overloaded("busy").having_used(Usage(30, 0, 1), 0.5)))
+    proposal = await made.session.folding.propose()
+    with pytest.raises(NoScore, match="busy"):
+        await made.session.folding.score(proposal, proposal.summary)
+    assert spent(made) == [(1, 100), (2, 50), (3, 30)]
+    last = made.session.transcript.records()[-1].entry
+    assert isinstance(last, AttemptUsed)
+    assert (last.purpose, last.cost, last.error) == ("compact", 0.5, "overloaded")
+
+
 async def test_what_is_asked_is_answered_from_the_users_words_and_what_travels_with_them(desk: Desk) -> None:
     made = await sitting(desk, SUMMARY, ASKS, KNOWS)
     proposal = await made.session.folding.propose()
