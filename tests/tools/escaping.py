@@ -1,6 +1,7 @@
 """Tries to get out of a sandbox, case by case: python -m tests.tools.escaping TIER [UID]; prints JSON of what got out."""
 
 import asyncio
+import ipaddress  # noqa: F401  looked into by a user who may not be able to read it
 import json
 import os
 import pkgutil
@@ -11,22 +12,34 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import flowchat.tools
+from flowchat.tools.bridging import bridged, interpreter
+from flowchat.tools.domains import domains_of
+from flowchat.tools.outward import Outward, is_public
 from flowchat.tools.process import run
+from flowchat.tools.rules import parse_rule
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.tool import Unprotectable
 
 CASES = json.loads((Path(__file__).parent / "cases" / "sandbox.json").read_text())
 PLANTED = "PLANTED-SECRET"
+OPEN = "127.0.0.9"
+"""The address that counts as one in the Internet."""
 KINDS: dict[str, dict[str, Any]] = {
     "full": {"landlock": False},
     "full-without-user-namespaces": {"landlock": False, "namespaces": False},
     "partial": {"places": ()},
+    "full-with-a-domain": {"landlock": False},
+    "bridge": {"landlock": False},
 }
+"""The last two with a bridge to allowed domains: all there is, and only what aims at the bridge."""
+BRIDGED = ("full-with-a-domain", "bridge")
 GIT = (
     "git",
     "-c",
@@ -139,6 +152,17 @@ class Place:
         named |= {"APP_PID": self.app.pid, "ABSTRACT": f"flowchat-test-{os.getpid()}"}
         return "; ".join(f"export {name}='{value}'" for name, value in named.items())
 
+    def outward(self, here: tuple[str, int]) -> Outward:
+        """All names of `.test` are allowed; by its name each leads outside (`here`), inside, or to the one and the other."""
+        there, turns = ("127.0.0.1", self.port), count()
+
+        async def resolve(host: str, port: int) -> list[tuple[str, int]]:
+            named = {"inside": [there], "both": [there, here], "turning": [(here, there)[next(turns) % 2]]}
+            return {**named, "meta": [("169.254.169.254", 80)]}.get(host.partition(".")[0], [here])
+
+        domains = domains_of([parse_rule("web_fetch(domain:*.test)")])
+        return Outward(lambda: domains, {}, resolve, lambda address: address == OPEN or is_public(address))
+
     def close(self) -> None:
         self.app.kill()
         self.app.wait()
@@ -183,15 +207,20 @@ def escaped(place: Place, check: str, status: int | None, printed: str, before: 
             raise AssertionError(f"no check is called {check!r}")
 
 
-async def attempt(place: Place, confinement: Confinement, case: dict[str, str]) -> bool | str:
-    """Whether it got out, or why it was not run."""
+async def attempt(place: Place, confinement: Confinement, case: dict[str, str], outward: Outward | None = None) -> bool | str:
+    """Whether it got out, or why it was not run; `outward`: what it reaches over a bridge."""
     place.fresh()
     name = case["check"].partition(":")[2]
     before = {name: (place.work / name).read_bytes() if (place.work / name).is_file() else None}
     try:
         argv = ["/bin/bash", "--noprofile", "--norc", "-c", f"{place.variables()}; {case['command']}"]
-        async with confinement.around(argv, place.work) as (spawn, _):
-            ended = await run(spawn, place.work, 20)
+        async with AsyncExitStack() as stack:
+            bridge = None
+            if outward is not None and (program := interpreter(confinement.hidden)) is not None:
+                bridge = await stack.enter_async_context(bridged(program, outward))
+                argv = bridge.argv(argv)
+            spawn, _ = await stack.enter_async_context(confinement.around(argv, place.work))
+            ended = await run(bridge.spawn(spawn) if bridge is not None else spawn, place.work, 20)
         await confinement.settled()
     except Unprotectable as error:
         return str(error)
@@ -202,6 +231,8 @@ async def attempt(place: Place, confinement: Confinement, case: dict[str, str]) 
 def cases_for(kind: str) -> list[dict[str, str]]:
     """All of them in the full sandbox; where the workspace is guarded the same way, or not at all, those that aim beyond it."""
     every = [*CASES["cases"], *CASES["own"]]
+    if kind in BRIDGED:
+        return [*(every if kind == "full-with-a-domain" else ()), *CASES["bridge"]]
     beyond = [case for case in every if case["check"].partition(":")[0] not in ("made", "kept", "new")]
     return every if kind == "full" else beyond
 
@@ -218,16 +249,27 @@ async def try_all(place: Place, kind: str) -> dict[str, Any]:
         "escaped": [],
         "refused": {},
     }
-    for case in cases_for(kind) if sandbox.tier != "none" else ():
-        result = await attempt(place, confinement, case)
-        control = case["name"].startswith("CONTROL")
-        found["tried"] += 1
-        if isinstance(result, str):
-            found["refused"][case["id"]] = result
-        elif result != control:
-            found["escaped"].append(case["id"])
+    async with await asyncio.start_server(greet, OPEN, 0) as origin:
+        outward = place.outward(origin.sockets[0].getsockname()) if kind in BRIDGED else None
+        for case in cases_for(kind) if sandbox.tier != "none" else ():
+            result = await attempt(place, confinement, case, outward)
+            control = case["name"].startswith("CONTROL")
+            found["tried"] += 1
+            if isinstance(result, str):
+                found["refused"][case["id"]] = result
+            elif result != control:
+                found["escaped"].append(case["id"])
     await confinement.close()
     return found
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What is in the Internet: it answers once."""
+    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    writer.write_eof()
+    with suppress(OSError):
+        await reader.read()
+    writer.close()
 
 
 def main() -> None:

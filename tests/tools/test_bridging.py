@@ -203,6 +203,19 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
     assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
 
 
+async def test_what_a_command_leaves_running_has_no_way_out_any_more(base: Path, confinement: Confinement) -> None:
+    left = python(
+        'import socket, os; s = socket.create_connection(("127.0.0.1", int(os.environ["HTTP_PROXY"].rpartition(":")[2])));'
+        ' s.sendall(b"GET http://files.test/never HTTP/1.1\\r\\n\\r\\n"); print("left", flush=True); s.recv(1)'
+    )
+    async with origin() as made:
+        async with asyncio.timeout(10):
+            got = await shell(confinement, base, outward(made), f"mkfifo said; setsid {left} > said & head -n 1 said")
+            assert "left running and ended: python3" in got.content
+            while made.open:
+                await asyncio.sleep(0)
+
+
 @contextmanager
 def port(family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, listens: bool = True) -> Iterator[socket.socket]:
     with socket.socket(family, kind) as made:

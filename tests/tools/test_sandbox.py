@@ -73,6 +73,7 @@ def is_honest(found: dict[str, Any]) -> bool:
     [
         ("full", os.geteuid()),
         *([("full", SOMEBODY), ("full-without-user-namespaces", 0)] if IS_ROOT else []),
+        ("bridge", SOMEBODY if IS_ROOT else os.geteuid()),
     ],
 )
 def test_nothing_gets_out_of_the_full_sandbox(kind: str, user: int) -> None:
