@@ -62,8 +62,8 @@ _FIXED, _FOLDED = (-1, 0), (0, 0)
 class Row(Struct, frozen=True, gc=False):
     """One item. `ref`: how it is named where something is set of it; None: nothing can be.
 
-    `node`: where it stands in the log, 0: nowhere. `detail`: a call's raw arguments, the names of the tools. `age_steps`: answers
-    since. What is left out is a row of no tokens.
+    `node`: where it stands in the log, 0: nowhere. `detail`: a call's raw arguments, the names of the tools, the path of
+    instructions that are still to be sent. `age_steps`: answers since. What is left out is a row of no tokens.
     """
 
     kind: Kind

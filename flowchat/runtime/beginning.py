@@ -6,10 +6,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from flowchat.agent.prompt import prompt_of
-from flowchat.agent.tokens import fixed_tokens
+from flowchat.agent.tokens import MESSAGE_TOKENS, fixed_tokens, text_tokens
 from flowchat.runtime.activity import Start
 from flowchat.runtime.titles import first_words
 from flowchat.transcript.entries import (
+    ContextAdded,
     Entry,
     Mode,
     Noticed,
@@ -25,6 +26,11 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.transcript import Transcript
 
 
+def weight_of(added: ContextAdded) -> int:
+    """Tokens by estimate of what is added to a request."""
+    return MESSAGE_TOKENS + text_tokens(text_of(added.parts))
+
+
 class Beginning(Struct):
     """A session before its first message, and what its prompt would be today."""
 
@@ -37,13 +43,14 @@ class Beginning(Struct):
     tools: Callable[[], tuple[ToolSchema, ...]]
     title: str = ""
     notices: tuple[Noticed, ...] = ()
-    instructions_tokens: int = 0
+    instructions: tuple[ContextAdded, ...] = ()
+    """What the first run will read of instruction files, as they are now."""
     _prompt_checked: bool = False
 
     @property
     def tokens(self) -> int:
         """What system prompt, tools and instructions weigh, by estimate: what would be sent beside the first message."""
-        return fixed_tokens(self.system, self.tools()) + self.instructions_tokens
+        return fixed_tokens(self.system, self.tools()) + sum(map(weight_of, self.instructions))
 
     def start(
         self, transcript: Transcript, before: Callable[[], Sequence[Entry]], trigger: Trigger, said: UserSaid | None

@@ -14,8 +14,8 @@ from flowchat.agent.prompt import checkpoint_line, prompt_of
 from flowchat.agent.reading import place_of
 from flowchat.errors import Busy, CommandRefused
 from flowchat.runtime.activity import Activity
-from flowchat.runtime.beginning import Beginning
-from flowchat.transcript.entries import ItemRef, ItemsSet, Record, Seq, SessionStarted
+from flowchat.runtime.beginning import Beginning, weight_of
+from flowchat.transcript.entries import ItemRef, ItemsSet, Record, Seq, SessionStarted, text_of
 from flowchat.transcript.events import ContextUsed
 from flowchat.transcript.facts import SessionFacts
 from flowchat.transcript.transcript import Transcript
@@ -66,9 +66,9 @@ class Context:
             start.sid, str(start.workspace), start.app_version, start.model, start.mode, start.system, start.tools()
         )  # fmt: skip
         rows = itemise([Record(1, 0, 0, "session_started", opened)], SessionFacts(), agent.model.facts, Projection())
-        if start.instructions_tokens:
-            why = "instructions that hold in this folder, read with your first message"
-            rows.append(Row("instructions", "instructions", start.instructions_tokens, "folder", why, 0))
+        why = "instructions that hold in this folder, read with your first message"
+        for added in start.instructions:
+            rows.append(Row("instructions", added.origin, weight_of(added), "folder", why, 0, detail=added.origin))
         return [msgspec.structs.replace(row, node=0) for row in rows]
 
     def effect(self, refs: Sequence[ItemRef], state: Change) -> Effect:
@@ -90,6 +90,8 @@ class Context:
         if row.kind == "tools":
             tools = prompt_of(branch)[1] if branch else self._beginning.tools()
             return msgspec.json.format(msgspec.json.encode(tools), indent=2).decode()
+        if row.kind == "instructions" and not branch:
+            return next((text_of(added.parts) for added in self._beginning.instructions if added.origin == row.detail), "")
         agent.projection.follow(branch, facts, agent.model.facts.provider)
         return content(branch, agent.projection.checkpoint, row)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from flowchat.agent.clock import Clock
 from flowchat.agent.reading import Known, Told
 from flowchat.agent.system import MODE_TEXTS
-from flowchat.agent.tokens import MESSAGE_TOKENS, text_tokens
 from flowchat.tools import files
 from flowchat.tools.protected import INSTRUCTION_NAMES
 from flowchat.tools.tool import NotDone
@@ -74,10 +73,10 @@ class Surroundings:
     def _environment(self, now_ms: int) -> str:
         return environment_text(self._workspace, now_ms, self._trusted(), self._more)
 
-    async def weight(self) -> int:
-        """What the instructions would add to the first request, in tokens by estimate."""
+    async def instructions(self) -> tuple[ContextAdded, ...]:
+        """What the first request will say of the folder's instructions, a file each."""
         found = await asyncio.to_thread(self._instructions, {})
-        return sum(MESSAGE_TOKENS + text_tokens(text_of(new.parts)) for new in found if isinstance(new, ContextAdded))
+        return tuple(new for new in found if isinstance(new, ContextAdded))
 
     # --- instructions ------------------------------------------------------------------------------------------------
     def _instructions(self, told: Told) -> list[ContextAdded | Noticed]:

@@ -138,8 +138,8 @@ class Workspace:
             opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
         notices = [Noticed("warning", "settings", sentence) for sentence in self.notices]
         transcript = Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms)
-        weight = await Surroundings(self.path, self.folders and self.folders.config, self._clock).weight()
-        return self._session(opened, transcript, name, begun, notices, weight=weight)
+        told = await Surroundings(self.path, self.folders and self.folders.config, self._clock).instructions()
+        return self._session(opened, transcript, name, begun, notices, instructions=told)
 
     async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:
         """An earlier one, by id, its beginning, or title; what a crash left open is closed. Raises NotFound, StorageFailed."""
@@ -233,7 +233,7 @@ class Workspace:
         mode: Mode,
         notices: Sequence[Noticed],
         where: Path | None = None,
-        weight: int = 0,
+        instructions: tuple[ContextAdded, ...] = (),
     ) -> Session:
         path = where or self.path
         blobs = AskedBlobs(opened.blobs.get)
@@ -275,7 +275,7 @@ class Workspace:
             )  # fmt: skip
 
         beginning = Beginning(
-            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, tools.schemas, "", tuple(notices), weight
+            opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, tools.schemas, "", tuple(notices), instructions
         )  # fmt: skip
         shelf: Shelf = opened.shelf
         session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs)

@@ -15,6 +15,7 @@ from flowchat.tools.registry import standard_tools
 from flowchat.transcript.entries import AttemptUsed, Noticed, ToolStarted, Usage
 from flowchat.transcript.events import ContextUsed
 from tests.desk import Desk
+from tests.staging import folders_at, project_folder
 
 FIXED = fixed_tokens("You are a test.", standard_tools().schemas())
 WORDS = "Where is the rounding done?"
@@ -53,6 +54,22 @@ async def test_a_new_session_weighs_its_instructions_before_anything_is_said(tmp
     before = await weighs()
     (place / "AGENTS.md").write_text("Be brief. <!-- not a word of this -->\n" * 100)
     assert await weighs() == before + MESSAGE_TOKENS + text_tokens(("Be brief. \n" * 100).strip())
+
+
+async def test_before_anything_is_said_the_map_names_each_file_of_instructions_and_shows_it(tmp_path: Path) -> None:
+    place, folders = project_folder(tmp_path), folders_at(tmp_path)
+    (place / ".git").mkdir()
+    (place / "AGENTS.md").write_text("Be brief.")
+    folders.config.mkdir(parents=True)
+    (folders.config / "AGENTS.md").write_text("Be kind. <!-- hidden -->")
+    workspace = Workspace(place, Settings(), folders, environ={})
+    context = (await workspace.new(model="demo")).context
+    rows = [row for row in context.rows() if row.kind == "instructions"]
+    assert [row.title for row in rows] == [str(folders.config / "AGENTS.md"), str(place / "AGENTS.md")]
+    assert [context.text(row) for row in rows] == ["Be kind.", "Be brief."]
+    assert context.used is not None
+    assert sum(row.tokens for row in context.rows()) == context.used.tokens
+    await workspace.close()
 
 
 # --- what a server counts --------------------------------------------------------------------------------------------
