@@ -206,11 +206,11 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
 async def test_what_a_command_leaves_running_has_no_way_out_any_more(base: Path, confinement: Confinement) -> None:
     tunnel = python(
         'import os, socket; s = socket.create_connection(("127.0.0.1", int(os.environ["HTTP_PROXY"].rpartition(":")[2])));'
-        ' s.sendall(b"CONNECT files.test:443 HTTP/1.1\\r\\n\\r\\n"); print(s.recv(12).decode(), flush=True); s.recv(99); s.recv(1)'
+        ' s.sendall(b"CONNECT files.test:443 HTTP/1.1\\r\\n\\r\\n"); print(s.recv(99), flush=True); s.recv(1)'
     )
     async with origin() as made, asyncio.timeout(10):
         got = await shell(confinement, base, outward(made), f"mkfifo said; setsid {tunnel} > said & head -n 1 said")
-        assert got.content.startswith("HTTP/1.1 200")
+        assert "HTTP/1.1 200" in got.content
         while made.open or not made.came:
             await asyncio.sleep(0)
 
