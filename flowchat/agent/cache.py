@@ -9,6 +9,7 @@ from flowchat.agent.messages import CHECKPOINT_PREFACE
 from flowchat.agent.prefix import Match, Prefixes, key
 from flowchat.agent.prompt import Sight
 from flowchat.agent.requests import Sent, sent
+from flowchat.agent.tokens import tokens_of
 from flowchat.model.model import AssistantMessage, Message, ModelFacts, ToolMessage, UserMessage
 from flowchat.transcript.entries import (
     AttemptUsed,
@@ -106,7 +107,8 @@ class Segment(Struct, frozen=True, gc=False):
     """A part of a request: `what` it is, the node it begins at (0: none), how it begins, its tokens.
 
     `fate`: it stands where it stood in the request before (kept), was sent in that and stands behind something new (again), or
-    is new. `cached`: whether the provider's cache held it.
+    is new. `cached`: whether the provider's cache held it; untold where no tokens were told of the request, and then they are
+    estimated.
     """
 
     what: str
@@ -114,7 +116,7 @@ class Segment(Struct, frozen=True, gc=False):
     beginning: str
     tokens: int
     fate: Fate
-    cached: Literal["all", "part", "none"]
+    cached: Literal["all", "part", "none", "untold"]
 
 
 def diagnose(records: Sequence[Record]) -> list[Asked]:
@@ -224,8 +226,8 @@ def _segments(match: Match) -> list[Segment]:
     found: list[Segment] = []
     begin = 0
     for number, (what, node, beginning, fate) in enumerate(parts):
-        end = match.tokens_upto(number)
-        held = "all" if end <= cached else "part" if begin < cached else "none"
+        end = match.tokens_upto(number) if used.usage else tokens_of(match.now.ends[number])
+        held = "untold" if used.usage is None else "all" if end <= cached else "part" if begin < cached else "none"
         found.append(Segment(what, node, beginning[:BEGINNING_CHARS], end - begin, fate, held))
         begin = end
     return found

@@ -119,7 +119,9 @@ async def draft(
     """
     branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
     found = plan(branch, facts, model, trigger != "soft", agent.projection)
-    if whole and branch:
+    if whole:
+        if not any(record.type in ("user_said", "assistant_said") for record in branch):
+            raise NothingToCompact("nothing to hand off: nothing was said in this session yet")
         found = Plan(branch[-1].seq, tuple(unanswered(branch)), weigh(branch, facts, model, agent.projection).tokens)
     if found is None:
         raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")

@@ -96,12 +96,18 @@ class Context:
         return content(branch, agent.projection.checkpoint, row)
 
     # --- changing ----------------------------------------------------------------------------------------------------
+    def may_change(self) -> None:
+        """Raises ReadOnly, and Busy while a run goes on."""
+        self._may_write()
+        if self._activity.busy:
+            raise Busy("a run is under way; change the context when it has ended")
+
     async def set(self, refs: Sequence[ItemRef], state: Change) -> Record:
         """Leave items out, cut them to their summary, keep them through compactions, or have them as they were.
 
         Raises CommandRefused where that cannot be, saying why.
         """
-        self._may_change()
+        self.may_change()
         line = ItemsSet(self._named(refs, state), state)
         record = await self._transcript.append_or_withdraw(line)
         self._told()
@@ -109,7 +115,7 @@ class Context:
 
     async def undo(self) -> Record | None:
         """Take the last change back, the one before it when asked again; None: nothing is left to take back."""
-        self._may_change()
+        self.may_change()
         found = self._last()
         if found is None:
             return None
@@ -118,11 +124,6 @@ class Context:
         return record
 
     # --- inside ------------------------------------------------------------------------------------------------------
-    def _may_change(self) -> None:
-        self._may_write()
-        if self._activity.busy:
-            raise Busy("a run is under way; change the context when it has ended")
-
     def _named(self, refs: Sequence[ItemRef], state: Change) -> tuple[ItemRef, ...]:
         """Every item these mean, each named as it is in the log. Raises CommandRefused."""
         branch, facts = self._transcript.branch(), self._transcript.facts

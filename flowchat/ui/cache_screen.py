@@ -165,8 +165,12 @@ def totals(found: Found) -> list[str]:
     """What all the requests took, and what was lost."""
     asked = listed(found)
     read, cached = sum(one.cached + one.uncached for one in asked), sum(one.cached for one in asked)
-    share = f"{100 * cached // max(1, read)} %"
-    lines = [f"{share} cached: {size(cached)} of {size(read)}, {many(len(asked), 'request')}"]
+    untold, requests = sum(one.usage is None and one.error is None for one in asked), many(len(asked), "request")
+    lines = [f"{100 * cached // max(1, read)} % cached: {size(cached)} of {size(read)}, {requests}"]
+    if untold and not read:
+        lines = [f"{requests}; no tokens were told of any of them"]
+    elif untold:
+        lines.append(f"no tokens were told of {many(untold, 'request')}")
     broken = [one for one in asked if one.again]
     if broken:
         known = [dollars for one in broken if (dollars := found.dollars(one)) is not None]
@@ -195,8 +199,9 @@ def part_lines(asked: Asked, parts: Sequence[Segment], palette: Palette, width: 
         word, style = _held(part, palette)
         node = f"node {part.node}" if part.node else ""
         shown = f"{one_line(part.what)}  {node}".rstrip()
+        tokens = f"{'~' if part.cached == 'untold' else ''}{size(part.tokens)}"
         head: list[Piece] = [
-            (f"  {size(part.tokens):>{_TOKEN_CELLS}}  ", palette.text),
+            (f"  {tokens:>{_TOKEN_CELLS}}  ", palette.text),
             (word.ljust(_WORD_CELLS), style),
             (cut(shown, max(1, width - _TOKEN_CELLS - _WORD_CELLS - 6)), palette.text),
         ]
@@ -208,6 +213,8 @@ def part_lines(asked: Asked, parts: Sequence[Segment], palette: Palette, width: 
 
 
 def _held(part: Segment, palette: Palette) -> tuple[str, Style]:
+    if part.cached == "untold":
+        return {"kept": "as before", "again": "sent again", "new": "new"}[part.fate], palette.dim
     if part.cached != "none":
         return ("cached", palette.good) if part.cached == "all" else ("partly cached", palette.good)
     words = {"kept": ("not cached", palette.warn), "again": ("read again", palette.warn), "new": ("new", palette.dim)}

@@ -40,15 +40,17 @@ async def compact(stage: "Stage", session: "Session", argument: str) -> None:
 async def hand_off(stage: "Stage", session: "Session", instructions: str) -> None:
     """A new session, a summary of this one unsent in its composer. Raises CommandRefused, CompactionFailed."""
     text = await session.folding.hand_off(instructions)
-    title = session.title
+    title, is_kept = session.title, stage.visit.saved
     await stage.visit.begin_anew()
     new = await stage.visit.current()
     if title:
         await new.rename(title if title.endswith(CONTINUED) else f"{title}{CONTINUED}")
-    stage.panes.composer.append(f"A summary of session {session.sid}, to go on from:\n\n{clean(text)}\n\n")
+    of = f"session {session.sid}" if is_kept else "an earlier session"
+    stage.panes.composer.append(f"A summary of {of}, to go on from:\n\n{clean(text)}\n\n")
     await stage.greet()
     sends = stage.keymap.hint("chat", "sends the summary", "submit")
-    stage.say(f"A new session; {sends}. The old one: /resume {session.sid}")
+    old = f"The old one: /resume {session.sid}" if is_kept else "The old one is gone, as it was not kept"
+    stage.say(f"A new session; {sends}. {old}")
 
 
 def _acts(stage: "Stage", session: "Session", proposal: Proposal) -> Acts:

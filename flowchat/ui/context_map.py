@@ -46,7 +46,7 @@ _CHANGES: dict[str, Change] = {"exclude": "excluded", "pin": "pinned", "prune": 
 class Access(Struct, frozen=True):
     """How the map reaches the session. `at_ms` is when a node was said; `text` is all of an item.
 
-    `effect`, `set` and `undo` raise FlowchatError where it cannot be.
+    `may_change`, `effect`, `set` and `undo` raise FlowchatError where it cannot be.
     """
 
     look: Callable[[], Map]
@@ -56,6 +56,7 @@ class Access(Struct, frozen=True):
     undo: Callable[[], Awaitable[object]]
     text: Callable[[Row], str]
     at_ms: Callable[[int], int | None]
+    may_change: Callable[[], None]
     watch: Callable[[Callable[[], None]], Callable[[], None]]
     """Calls what it is given after each entry of the log; gives the way to stop."""
 
@@ -129,6 +130,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
             return
         ref = row.ref
         try:
+            self._access.may_change()
             effect = self._access.effect(ref, change)
         except FlowchatError as error:
             self._said = (_sentence(error), True)
@@ -136,6 +138,11 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
             self._asked = question(change, row, effect, self._palette), lambda: self._access.set(ref, change)
 
     def _ask_undo(self) -> None:
+        try:
+            self._access.may_change()
+        except FlowchatError as error:
+            self._said = (_sentence(error), True)
+            return
         taken = self._access.last()
         if taken is None:
             self._said = ("There is no change to take back", False)

@@ -294,11 +294,11 @@ def _state_words(reading: Reading, palette: Palette, now: float) -> list[_Word]:
 
 
 def _bar(reading: Reading, palette: Palette) -> str:
-    """Ten ticks; the last one before the soft limit has another shape."""
+    """Ten ticks; the last one before the lower limit, as a rule the soft one, has another shape."""
     glyphs = palette.glyphs
     filled = min(TICKS, ((reading.percent or 0) + TICKS // 2) // TICKS)
-    soft = reading.percents.soft
-    mark = soft * TICKS // 100 - 1 if soft < 100 else -1
+    limit = min(reading.percents.soft, reading.percents.hard)
+    mark = limit * TICKS // 100 - 1 if limit < 100 else -1
     full, empty = glyphs.bar_full, glyphs.bar_empty
     mark_full, mark_empty = glyphs.bar_mark_full, glyphs.bar_mark_empty
     return "".join(

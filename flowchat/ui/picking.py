@@ -110,6 +110,7 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
         context.undo,
         context.text,
         at_ms,
+        context.may_change,
         lambda happened: session.watch(lambda heard: happened() if isinstance(heard.event, Record) else None),
     )
     stage.app.push_screen(ContextMap(stage.palette, access, _now_ms(), stage.keymap))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowchat.agent.budget import weigh
 from flowchat.agent.cache import (
     FIRST,
     FORGOTTEN,
@@ -22,7 +23,7 @@ from flowchat.model.scripted import Says, fails, says
 from flowchat.runtime.session import Session
 from flowchat.transcript.entries import AttemptUsed, Forked, ForkPoint, ItemRef, ItemsSet, PromptSet, Usage
 from tests.agent.caching import CachingModel
-from tests.agent.test_projection import HAPPENINGS
+from tests.agent.test_projection import HAPPENINGS, MODEL
 from tests.desk import Desk, Sitting
 from tests.growing import READ, Grown
 
@@ -227,6 +228,14 @@ async def test_the_parts_of_a_request_add_up_to_it_and_say_what_the_cache_held(d
     assert [part.beginning for part in parts if part.what == "user"] == ["one", "two"]
     assert [part.node for part in parts if part.what == "answer to read_file"] == [talk.node("tool_answered")]
     assert segments(talk.session.transcript.records(), 1) == []
+
+
+def test_the_parts_of_a_request_whose_tokens_nobody_told_are_estimated_and_held_by_no_cache() -> None:
+    grown = talked(("m", 0))
+    grown.user("more").run().add(AttemptUsed(grown.started, 1, 1, "run", "m", None))
+    parts = segments(grown.records, grown.last)
+    assert {part.cached for part in parts} == {"untold"}
+    assert sum(part.tokens for part in parts) == weigh(grown.branch(), grown.facts, MODEL).tokens
 
 
 def test_retries_of_an_overloaded_provider_send_the_same() -> None:

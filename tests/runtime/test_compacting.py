@@ -46,6 +46,8 @@ async def test_an_empty_session_has_nothing_to_compact_and_no_call_is_made(desk:
     sitting = desk.open()
     with pytest.raises(NothingToCompact, match="nothing to compact"):
         await sitting.session.compact()
+    with pytest.raises(NothingToCompact, match="nothing to hand off: nothing was said in this session yet"):
+        await sitting.session.folding.hand_off()
     assert sitting.model.requests == []
     assert sitting.session.state.state == "idle"
 

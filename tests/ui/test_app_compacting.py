@@ -17,7 +17,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.edge import Edge
 from flowchat.ui.fold_screen import FoldScreen
 from flowchat.ui.meter import Meter
-from tests.staging import pane_rows, session_of, until
+from tests.staging import app_on, pane_rows, session_of, until
 from tests.ui.test_app_commands import Stage
 
 SUMMARY = says("## Done\n- port 8431\n- the rest")
@@ -228,6 +228,18 @@ async def test_a_handed_off_session_begins_with_the_summary_unsent_and_says_wher
         assert (new.title, new.transcript.head, folded(old)) == ("Ports, continued", 0, [])
         await pilot.press(*"Go on.", "enter")
         await until(stage.app, pilot, lambda: "answer 2" in "".join(rows(stage)))
+        await stage.app.close_session()
+
+
+async def test_a_session_that_is_not_kept_is_not_said_to_be_there_when_it_was_handed_off(tmp_path: Path) -> None:
+    stage = stage_at(tmp_path, SUMMARY)
+    stage.app = app_on(stage.workspace, saved=False)
+    async with stage.app.run_test(size=(120, 24)) as pilot:
+        old = await talked(stage, pilot)
+        await stage.enter(pilot, "/handoff")
+        await until(stage.app, pilot, lambda: session_of(stage.app) is not old and stage.composer.text != "")
+        assert stage.composer.text.startswith("A summary of an earlier session, to go on from:")
+        await until(stage.app, pilot, lambda: "The old one is gone, as it was not kept" in stage.drawn(Edge))
         await stage.app.close_session()
 
 

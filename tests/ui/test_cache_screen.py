@@ -85,6 +85,9 @@ def test_the_sums_tell_the_hit_rate_and_the_price_as_far_as_it_is_known() -> Non
     assert totals(ALL) == ["32 % cached: 22k of 67k, 6 requests", "20k read again in 2 requests, $0.02+ lost"]
     assert totals(Found([KEPT, UNTOLD], {}, {})) == ["90 % cached: 20k of 22k, 1 request"]
     assert totals(Found([FORGOT], {}, {}))[1] == "12k read again in 1 request"
+    silent = Asked(40, 0, 3, 1, "run", "m", None)
+    assert totals(Found([KEPT, silent], {}, {})) == ["90 % cached: 20k of 22k, 2 requests", "no tokens were told of 1 request"]
+    assert totals(Found([silent, silent], {}, {})) == ["2 requests; no tokens were told of any of them"]
     assert totals(Found([KEPT] * (ROWS_LIMIT + 3), {}, {}))[-1] == "3 earlier requests are in these sums and not below"
 
 
@@ -146,6 +149,15 @@ async def test_while_the_requests_are_gone_through_and_where_there_are_none_it_s
         await until(app, pilot, lambda: NONE in "".join(lines_of(app)))
         await pilot.press("enter", "escape")
         assert app.given == [None]
+
+
+def test_of_a_request_whose_tokens_nobody_told_the_parts_are_estimates_and_none_is_called_cached() -> None:
+    fates = ("kept", "new", "again")
+    lines = part_lines(KEPT, [Segment("user", 7, "ok", 1_200, fate, "untold") for fate in fates], DARK, 80)
+    shown = [" ".join("".join(text for text, _ in line).split()) for line in lines]
+    assert [line for line in shown if "user" in line] == [
+        "~1.2k as before user node 7 ok", "~1.2k new user node 7 ok", "~1.2k sent again user node 7 ok",
+    ]  # fmt: skip
 
 
 def test_very_many_parts_are_counted() -> None:

@@ -37,6 +37,7 @@ class Desk(App[None]):
         super().__init__()
         self.rows, self.fails = list(rows or (SYSTEM, SAID, CALL, ANSWER)), fails
         self.effect = effect or Effect(6_100, 700, 5_400, 0.0123)
+        self.forbids: FlowchatError | None = None
         self.done: list[tuple[ItemRef | None, Change | None]] = []
         self.watchers: list[Callable[[], None]] = []
 
@@ -49,6 +50,10 @@ class Desk(App[None]):
             if self.fails is not None:
                 raise self.fails
             return self.effect
+
+        def may_change() -> None:
+            if self.forbids is not None:
+                raise self.forbids
 
         async def put(ref: ItemRef | None, change: Change | None) -> None:
             if self.fails is not None:
@@ -69,7 +74,7 @@ class Desk(App[None]):
             return Taken(items, self.done[-1][1] or "restored", Effect(700, 6_100, 0, None)) if self.done else None
 
         undo, text = lambda: put(None, None), lambda row: f"all of {row.title}"
-        access = Access(look, effect, last, setting, undo, text, lambda node: MINUTE, self.watch_entries)
+        access = Access(look, effect, last, setting, undo, text, lambda node: MINUTE, may_change, self.watch_entries)
         self.push_screen(ContextMap(DARK, access, 2 * MINUTE))
 
     def watch_entries(self, happened: Callable[[], None]) -> Callable[[], None]:
@@ -124,6 +129,21 @@ async def test_what_a_change_does_is_shown_first_and_done_only_when_it_is_confir
         assert desk.done == [(ItemRef(6), "pruned")]
         assert "▸ read src/a.py 60 pruned" in shown(desk)
         assert "Done; the next request is made of this" in shown(desk)
+
+
+async def test_what_may_not_be_now_is_said_before_anything_is_asked() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "u", "y")
+        await settled(pilot)
+        done, desk.forbids = list(desk.done), Busy("a run is under way; change the context when it has ended")
+        for key in ("x", "z"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert "A run is under way; change the context when it has ended" in shown(desk)
+            await pilot.press("y")
+            await settled(pilot)
+        assert desk.done == done != []
 
 
 async def test_each_key_asks_for_its_change_and_undo_says_what_it_takes_back() -> None:

@@ -20,6 +20,16 @@ def test_at_rest_everything_is_there_when_there_is_room() -> None:
     assert line(IDLE, 120).rstrip() == f"{'  ▰▰▰▱▱▱▯▱▱▱   34 %   68k of 200k   sonnet-4-5   $0.42   default':111}F1 help"
 
 
+def test_the_bar_marks_the_lower_limit_whichever_that_is() -> None:
+    def bar(*limits: int) -> str:
+        return line(replace(IDLE, limits=Limits(*limits)), 120).split()[0]
+
+    assert {limits: bar(*limits).find("▯") for limits in ((50, 90), (95, 60), (95, 40_000), (100, 80), (100, 100))} == {
+        (50, 90): 4, (95, 60): 5, (95, 40_000): -1, (100, 80): 7, (100, 100): -1,
+    }  # fmt: skip
+    assert bar(95, 40_000) == "▰▮▰▱▱▱▱▱▱▱"
+
+
 def test_what_a_run_has_no_room_for_stands_aside_at_rest() -> None:
     assert line(IDLE, 80) == "  34 %  68k of 200k  sonnet-4-5  default            ▰▰▰▱▱▱▯▱▱▱  $0.42  F1 help  "
     assert line(WRITING, 80) == "  34 %  68k of 200k  sonnet-4-5  default  ◑ answering  6 s            Esc stop  "
