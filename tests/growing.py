@@ -16,6 +16,7 @@ from flowchat.transcript.entries import (
     RunStarted,
     SessionStarted,
     Text,
+    TodoItem,
     ToolAnswered,
     ToolSchema,
     ToolStarted,
@@ -24,6 +25,7 @@ from flowchat.transcript.entries import (
     type_name,
 )
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import in_one_line
 
 READ = ToolSchema("read_file", "Read a file.", {"type": "object"})
 
@@ -78,9 +80,14 @@ class Grown:
         self.said = self.last
         return self
 
-    def answers(self, index: int, content: str, status: str = "ok") -> "Grown":
+    def answers(self, index: int, content: str, status: str = "ok", todo: tuple[TodoItem, ...] | None = None) -> "Grown":
         call = f"{self.said}.{index}"
-        return self.add(ToolStarted(call), ToolAnswered(call, status, content[:60], content))
+        return self.add(ToolStarted(call), ToolAnswered(call, status, content[:60], content, todo=todo))
+
+    def plans(self, *items: str, step: int = 1) -> "Grown":
+        """A todo list of items as `todo_list` takes them, called for and answered."""
+        given = todo_list(*items)
+        return self.says("", "todo", step=step).answers(0, in_one_line(given), todo=given)
 
     def counted(self, read: int, written: int = 0, **fields: object) -> "Grown":
         """What the request of the last answer took, as its model counted."""
@@ -101,6 +108,12 @@ class Grown:
 
     def turn(self, question: str, answer: str) -> "Grown":
         return self.user(question).run().says(answer).ends()
+
+
+def todo_list(*items: str) -> tuple[TodoItem, ...]:
+    """Items as `done read it`, `now change it` or `next test it`."""
+    statuses = {"done": "done", "now": "in_progress", "next": "pending"}
+    return tuple(TodoItem(text, statuses[status]) for status, _, text in (item.partition(" ") for item in items))
 
 
 def texts(messages: Iterable[object]) -> list[str]:

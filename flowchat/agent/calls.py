@@ -136,7 +136,7 @@ class _Bench:
         duration_ms = round((self._agent.clock.seconds() - started) * 1000)
         content, blob = await bound(outcome, self._keep)
         return ToolAnswered(
-            call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms
+            call_id, outcome.status, _line(outcome.summary), content, blob, outcome.diff, outcome.files, duration_ms, outcome.todo
         )  # fmt: skip
 
     async def _refusal(self, call_id: CallId, call: Call, tool: Tool, args: Mapping[str, object], desk: Desk) -> str | None:

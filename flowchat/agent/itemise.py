@@ -13,8 +13,9 @@ from msgspec import Struct, structs
 from flowchat.agent.items import ItemState
 from flowchat.agent.messages import CHECKPOINT, Placed, call_of, checkpoint_texts
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import Line, edited_parts
+from flowchat.agent.prompt import edited_parts
 from flowchat.agent.reading import place_of
+from flowchat.agent.todo import carried
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
 from flowchat.model.model import AssistantMessage, ModelFacts, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import (
@@ -33,6 +34,7 @@ from flowchat.transcript.entries import (
     text_of,
 )
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import open_items
 
 TITLE_CHARS = 160
 Kind: TypeAlias = Literal["system", "tools", "checkpoint", "user", "answer", "call", "outcome"] | ContextSource
@@ -136,7 +138,7 @@ def difference(
     return more, before.edges()[next((place for place, (one, two) in pairs if one != two), min(len(asked), len(then)))]
 
 
-def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
+def content(branch: Sequence[Record], projection: Projection, row: Row) -> str:
     """All that an item of the conversation says; of a call what it was asked and what it answered, pruned or not."""
     place = place_of(branch, row.node)
     match branch[place].entry if place >= 0 else None:
@@ -147,8 +149,8 @@ def content(branch: Sequence[Record], checkpoint: Line | None, row: Row) -> str:
         case ToolAnswered() as answered:
             return f"{row.title} {row.detail}\n\n{answered.content or answered.summary}"
         case _:
-            if row.kind == "checkpoint" and checkpoint is not None:
-                return "\n\n".join(checkpoint_texts(checkpoint[1]))
+            if row.kind == "checkpoint" and (made := projection.checkpoint) is not None:
+                return "\n\n".join(checkpoint_texts(made[1], carried(branch, *made, projection.chosen.calls_out)))
             return f"{row.title} {row.detail}".rstrip()
 
 
@@ -299,6 +301,8 @@ class _Reading:
         line, checkpoint = self._projection.checkpoint
         folded = sum(record.type in ("user_said", "assistant_said") for record in self._branch if record.seq <= self._upto)
         why = f"stands for {folded:,} messages; {_COMPACTED[checkpoint.trigger]}"
+        if left := len(open_items(carried(self._branch, line, checkpoint, self._chosen.calls_out))):
+            why += f"; with {left:,} open {'item' if left == 1 else 'items'} of the todo list"
         return Row("checkpoint", "summary", 0, "flowchat", why, self._age(line), node=line)
 
     # --- places ------------------------------------------------------------------------------------------------------

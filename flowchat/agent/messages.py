@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
+from flowchat.agent.todo import open_text
 from flowchat.model.model import (
     AssistantCall,
     AssistantMessage,
@@ -35,6 +36,7 @@ from flowchat.transcript.entries import (
     text_of,
 )
 from flowchat.transcript.marks import Mark, closing, element, inert, opening
+from flowchat.transcript.todo import TodoList
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 OUTCOME_LINES = {
@@ -108,8 +110,8 @@ class Messages:
         elif (read := self._readers.get(type(entry))) is not None:
             read(self, seq, entry)
 
-    def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted) -> None:
-        """Stand in for the folded nodes: what is never folded, the summary, and what travels with it."""
+    def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted, todo: TodoList = ()) -> None:
+        """Stand in for the folded nodes: what is never folded, the summary, and what travels with it, `todo` too."""
         newest = {
             (record.entry.source, record.entry.origin): record
             for record in folded
@@ -122,7 +124,7 @@ class Messages:
         for _, record in sorted(never_folded.items()):
             self._add_pinned(record, calls)
         said = {record.seq: record for record in folded if record.seq in verbatim} if verbatim else {}
-        self._user(checkpoint.upto, [Piece(text) for text in checkpoint_texts(checkpoint)], CHECKPOINT)
+        self._user(checkpoint.upto, [Piece(text) for text in checkpoint_texts(checkpoint, todo)], CHECKPOINT)
         for seq in checkpoint.verbatim:
             if seq in said:
                 self.add(said[seq])
@@ -313,12 +315,14 @@ class Messages:
 
 
 # --- a checkpoint ----------------------------------------------------------------------------------------------------
-def checkpoint_texts(checkpoint: Compacted) -> list[str]:
-    """What a checkpoint says itself: the summary, directives, pinned lines, copies of files, references."""
+def checkpoint_texts(checkpoint: Compacted, todo: TodoList) -> list[str]:
+    """What a checkpoint says itself: summary, directives, what is open of `todo`, pinned lines, copies of files, references."""
     texts = [element("summary", f"{CHECKPOINT_PREFACE}\n\n{checkpoint.summary}")]
     if checkpoint.directives:
         lines = "\n".join(f"- {line}" for line in checkpoint.directives)
         texts.append(element("directives", f"The user asked for this, in these words:\n{lines}"))
+    if todo:
+        texts.append(element("todo", open_text(todo)))
     if pinned := [line for line in checkpoint.pinned if line not in checkpoint.summary]:
         texts.append(element("pinned", "\n".join(pinned)))
     for copy in checkpoint.files:

@@ -145,6 +145,8 @@ class Projection:
             return False
         if line_in_force(branch, facts, self._edits) != self.checkpoint:
             return False
+        if self.checkpoint is not None and new and new[0].seq < self.checkpoint[0]:
+            return False  # one of these may hold the todo list in the place of which it carries an older one
         if facts.items and facts.items[-1] is not self._items:
             if items_in_force(facts, line_of(self.checkpoint)) != self.states:
                 return False

@@ -12,6 +12,7 @@ from msgspec import Struct
 from flowchat.agent.items import NOTHING, Chosen, chosen_on, items_in_force
 from flowchat.agent.messages import Messages
 from flowchat.agent.reading import place_of
+from flowchat.agent.todo import carried
 from flowchat.model.model import Message
 from flowchat.transcript.entries import Compacted, Edited, PromptSet, Record, Seq, SessionStarted, ToolSchema, UserPart
 from flowchat.transcript.facts import SessionFacts
@@ -56,7 +57,7 @@ def begin(
     if checkpoint is None:
         return messages, 0
     cut = place_of(branch, checkpoint[1].upto) + 1
-    messages.add_checkpoint(branch[:cut], checkpoint[1])
+    messages.add_checkpoint(branch[:cut], checkpoint[1], carried(branch, *checkpoint, chosen.calls_out))
     return messages, cut
 
 

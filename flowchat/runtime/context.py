@@ -93,7 +93,7 @@ class Context:
         if row.kind == "instructions" and not branch:
             return next((text_of(added.parts) for added in self._beginning.instructions if added.origin == row.detail), "")
         agent.projection.follow(branch, facts, agent.model.facts.provider)
-        return content(branch, agent.projection.checkpoint, row)
+        return content(branch, agent.projection, row)
 
     # --- changing ----------------------------------------------------------------------------------------------------
     def may_change(self) -> None:

@@ -21,6 +21,7 @@ from flowchat.runtime.activity import Activity
 from flowchat.runtime.joining import Automatic
 from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import AnyDelta, Toast
+from flowchat.transcript.todo import newest, open_items
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -284,7 +285,7 @@ class Folding:
         self._tell(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
 
     def _handed(self, proposal: Proposal) -> str:
-        """Summary, directives and what waits for an answer, as text."""
+        """Summary, directives, what is open of the todo list and what waits for an answer, as text."""
         said, edits = [self._transcript.record(seq) for seq in proposal.verbatim], edited_parts(self._transcript.branch())
         waiting = [
             text_of(edits.get(record.seq, record.entry.parts))
@@ -292,6 +293,8 @@ class Folding:
             if record is not None and isinstance(record.entry, UserSaid)
         ]
         pieces = [with_directives(proposal.summary, proposal.directives)]
+        if left := open_items(newest(self._transcript.branch())):
+            pieces.append("## Todo\n" + "\n".join(f"- {item.text}" for item in left))
         if proposal.pinned:
             pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))
         if paths := dict.fromkeys([*(copy.path for copy in proposal.files), *proposal.references]):

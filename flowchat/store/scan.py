@@ -113,7 +113,8 @@ class _Scanner:
             self.newer = max(header.v, self.newer or 0)
         self._places.add(line.at)
         type_ = sys.intern(header.type)
-        self.records.append(Record(header.seq, header.t, header.parent, type_, None, self._read, line.length))
+        has_todo = header.todo is not None
+        self.records.append(Record(header.seq, header.t, header.parent, type_, None, self._read, line.length, has_todo))
 
     def finish(self) -> None:
         """Lines at the end that could not be read have no line after them to tell how many they were."""

@@ -52,7 +52,7 @@ def parse(schema: ToolSchema, raw: str) -> dict[str, object]:
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise BadArguments(f"{schema.name}: the arguments are not JSON ({error}); send one JSON object") from None
     if not isinstance(args, dict):
-        raise BadArguments(f"{schema.name}: the arguments must be one JSON object, not {_kind_of(args)}")
+        raise BadArguments(f"{schema.name}: the arguments must be one JSON object, not {kind_of(args)}")
     properties = cast("dict[str, Property]", schema.parameters.get("properties", {}))
     required = cast("list[str]", schema.parameters.get("required", []))
     given = {key: value for key, value in cast("dict[str, object]", args).items() if value is not None or key in required}
@@ -85,14 +85,14 @@ def _checked(tool: str, key: str, value: Any, wanted: Property) -> object:
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise BadArguments(f"{tool}: `{key}` must be {word}, not {_kind_of(value)}")
+        raise BadArguments(f"{tool}: `{key}` must be {word}, not {kind_of(value)}")
     least = wanted.get("minimum")
     if isinstance(value, int) and isinstance(least, int) and value < least:
         raise BadArguments(f"{tool}: `{key}` must be at least {least}, not {value}")
     return cast(object, value)
 
 
-def _kind_of(value: object) -> str:
+def kind_of(value: object) -> str:
     match value:
         case None:
             return "null"

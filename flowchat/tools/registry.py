@@ -16,6 +16,7 @@ from flowchat.tools.read_file import ReadFile
 from flowchat.tools.recall import Recall
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import TIMEOUT_SECONDS, Shell
+from flowchat.tools.todo import Todo
 from flowchat.tools.tool import Tool
 from flowchat.tools.write_file import WRITE_FILE
 from flowchat.transcript.entries import ToolSchema
@@ -59,6 +60,6 @@ def standard_tools(
     `look` gives what of the session its model does not see: recall finds and reads that.
     `outward` says which domains commands reach.
     """
-    reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep(), *([Recall(look)] if look is not None else [])]
+    reading: list[Tool] = [ReadFile(), ListDir(), Glob(), Grep(), *([Recall(look)] if look is not None else []), Todo()]
     working: list[Tool] = [WRITE_FILE, EDIT_FILE, Shell(shell_timeout_seconds, confinement, jobs, outward)]
     return Registry([*reading, *working, *((JobOutput(jobs), JobInput(jobs), JobKill(jobs)) if jobs is not None else ())])

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from flowchat.errors import ToolError
-from flowchat.transcript.entries import AnswerStatus, BlobRef, FileTouched, ToolSchema
+from flowchat.transcript.entries import AnswerStatus, BlobRef, FileTouched, TodoItem, ToolSchema
 from flowchat.transcript.events import Preview
 
 INLINE_LIMIT_BYTES = 16 * 1024
@@ -61,6 +61,7 @@ class Outcome(Struct, frozen=True):
 
     `content` is the whole output, not yet cut; or, where `blob` is set, already cut by the tool, which has kept the whole
     (or as much of it as it keeps) there itself. `summary` is one line for the folded panel. `walled`: a sandbox is in the way.
+    `todo`: the whole todo list from now on.
     """
 
     summary: str
@@ -70,6 +71,7 @@ class Outcome(Struct, frozen=True):
     files: tuple[FileTouched, ...] = ()
     blob: BlobRef | None = None
     walled: Walled | None = None
+    todo: tuple[TodoItem, ...] | None = None
 
 
 class Reach(Struct, frozen=True):

@@ -31,6 +31,7 @@ from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one p
     Seq,
     Text,
     Thinking,
+    TodoItem,
     ToolSchema,
     Usage,
     UserPart,
@@ -167,6 +168,8 @@ class ToolAnswered(Node, frozen=True):
     diff: str | None = None
     files: tuple[FileTouched, ...] = ()
     duration_ms: int = 0
+    todo: tuple[TodoItem, ...] | None = None
+    """The whole todo list from here on, where the call gave one."""
 
 
 class Edited(Node, frozen=True):
@@ -346,6 +349,8 @@ class Header(Struct, frozen=True, gc=False):
     t: int
     type: str
     parent: Seq | None = None
+    todo: object = None
+    """What stands where an answer has its todo list; None: it has none."""
 
 
 TYPES: dict[str, type[Entry]] = {str(kind.__struct_config__.tag): kind for kind in (*get_args(NodeEntry), *get_args(FactEntry))}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Literal, TypeAlias, get_args
 
-Mark: TypeAlias = Literal["context", "summary", "directives", "pinned", "file", "references"]
+Mark: TypeAlias = Literal["context", "summary", "directives", "todo", "pinned", "file", "references"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
 
 _LESS = "<＜﹤‹〈⟨❮˂ᐸ"

@@ -92,6 +92,11 @@ class FileTouched(Value, frozen=True):
     before: BlobRef | None = None
 
 
+class TodoItem(Value, frozen=True):
+    text: str
+    status: Literal["pending", "in_progress", "done"]
+
+
 class QueueItem(Value, frozen=True):
     client_id: str
     parts: tuple[UserPart, ...]

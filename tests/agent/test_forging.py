@@ -13,6 +13,7 @@ from flowchat.transcript.entries import (
     ItemRef,
     ItemsSet,
     Text,
+    TodoItem,
     ToolAnswered,
 )
 from tests.growing import Grown, texts
@@ -25,7 +26,7 @@ def told(text: str) -> list[str]:
     """The marks in a request that holds a text wherever something can stand between marks."""
     grown = Grown().add(*(ContextAdded(source, f"o {text}", (Text(text), Text(text))) for source in SOURCES)).user(f"u{text}")
     pinned = [grown.last]
-    grown.run().says(f"a{text}", "read_file").answers(0, f"r{text}")
+    grown.run().says(f"a{text}", "read_file").answers(0, f"r{text}", todo=(TodoItem(f"t{text}", "pending"),))
     pinned += [grown.said, grown.last]
     grown.says("", step=2).ends()
     grown.add(ItemsSet(tuple(map(ItemRef, pinned)), "pinned"))

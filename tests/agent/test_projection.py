@@ -74,6 +74,11 @@ def answered(grown: Grown, draw: Draw) -> None:
     grown.add(ToolAnswered(f"{getattr(grown, 'said', 1)}.{draw(st.integers(0, 2))}", "ok", "line", f"answer at {grown.last}"))
 
 
+def planned(grown: Grown, draw: Draw) -> None:
+    if hasattr(grown, "started"):
+        grown.plans(*draw(PLANS), step=grown.last)
+
+
 def thought(grown: Grown, draw: Draw) -> None:
     if not hasattr(grown, "started"):
         return
@@ -89,6 +94,7 @@ def ended(grown: Grown, draw: Draw) -> None:
         grown.ends(draw(st.sampled_from(["completed", "interrupted", "failed", "limit", "crashed"])))
 
 
+PLANS = st.sampled_from([("now look", "next write"), ("done look", "now write"), ("done look", "done write"), ()])
 HAPPENINGS: list[Callable[[Grown, Draw], object]] = [
     lambda grown, draw: grown.user(f"question at {grown.last}"),
     lambda grown, draw: grown.run(draw(st.sampled_from(["send", "retry"]))),
@@ -96,6 +102,7 @@ HAPPENINGS: list[Callable[[Grown, Draw], object]] = [
     lambda grown, draw: grown.add(Noticed("info", "test", "a notice")),
     lambda grown, draw: grown.add(PromptSet(f"System at {grown.last}.", (READ,), "upgrade")),
     called,
+    planned,
     thought,
     answered,
     ended,

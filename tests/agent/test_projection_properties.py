@@ -27,17 +27,25 @@ from flowchat.transcript.entries import (
     ToolAnswered,
     ToolStarted,
 )
-from tests.growing import Grown
+from tests.agent.test_projection import PLANS
+from tests.growing import Grown, todo_list
 from tests.validating import broken_rules
 
 MODEL = ModelFacts("m", "p", 10_000, "table")
+Plan = tuple[str, ...] | None
+"""A todo list, or None where something else is called."""
 STATUSES = ("ok", "error", "denied", "interrupted", "not_run", "unknown")
 
 
-def step(grown: Grown, number: int, calls: int, order: list[int], lost: int) -> None:
-    grown.says("thinking aloud" if number % 2 else "", *["t"] * calls, step=number)
-    for index in [index for index in order if index < calls][: max(0, calls - lost)]:
-        grown.answers(index, f"answer {index}", STATUSES[(number + index) % len(STATUSES)])
+def step(grown: Grown, number: int, plans: list[Plan], order: list[int], lost: int) -> None:
+    """A call for each of the plans, of todo where it is one."""
+    names = ["t" if plan is None else "todo" for plan in plans]
+    grown.says("thinking aloud" if number % 2 else "", *names, step=number)
+    for index in [index for index in order if index < len(plans)][: max(0, len(plans) - lost)]:
+        if (plan := plans[index]) is None:
+            grown.answers(index, f"answer {index}", STATUSES[(number + index) % len(STATUSES)])
+        else:
+            grown.answers(index, "the list", todo=todo_list(*(f"{item} at {grown.last}" for item in plan)))
 
 
 def thoughts_alone(grown: Grown, number: int) -> None:
@@ -64,7 +72,7 @@ def conversations(draw: Callable[..., object], sound: bool = True) -> tuple[Grow
                 thoughts_alone(grown, number)
                 sent.append(len(grown.branch()))
             lost = 0 if sound else draw(st.integers(0, 2))
-            step(grown, number, draw(st.integers(1, 3)), draw(st.permutations([0, 1, 2])), lost)
+            step(grown, number, draw(st.lists(st.none() | PLANS, min_size=1, max_size=3)), draw(st.permutations([0, 1, 2])), lost)
             if draw(st.booleans()):
                 grown.user(f"steer {turn}.{number}", delivery="steer")
         if not sound and draw(st.booleans()):
@@ -166,3 +174,29 @@ def test_walking_to_another_branch_and_back_gives_the_same_request(case: tuple[G
     grown.add(HeadMoved(data.draw(st.sampled_from([record.seq for record in grown.branch()])))).turn("elsewhere", "other")
     grown.add(HeadMoved(head))
     assert project(grown.branch(), grown.facts) == before
+
+
+@given(conversations(), st.data())
+@settings(deadline=None)
+def test_what_is_open_of_the_newest_todo_list_travels_with_the_checkpoint_that_folds_it_and_stays_as_it_is(
+    case: tuple[Grown, list[int]], data: st.DataObject
+) -> None:
+    grown, _ = case
+    seen = Projection()
+    upto = data.draw(st.sampled_from([record.seq for record in grown.branch()]))
+    fold(grown, upto)
+    given = [record.entry for record in grown.branch() if record.has_todo]
+    newest = given[-1].todo if given and int(given[-1].call.partition(".")[0]) <= upto else ()
+    assert todo_lines(grown) == [f"- [{item.status}] {item.text}" for item in newest if item.status != "done"]
+    before = sent(grown, seen)
+    grown.user("go on").run()
+    asked = project(grown.branch(), grown.facts).messages
+    grown.plans("now something else", step=99)
+    assert project(grown.branch(), grown.facts).messages[: len(asked)] == asked
+    assert sent(grown, seen) != before
+
+
+def todo_lines(grown: Grown) -> list[str]:
+    """The open items in the request's checkpoint."""
+    told = [piece.text for piece in project(grown.branch(), grown.facts).messages[0].pieces if piece.text.startswith("<todo>")]
+    return [line for text in told for line in text.split("\n") if line.startswith("- ")]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flowchat.errors import NotFound
 from flowchat.store.memory import MemoryBlobs, MemoryLog
-from flowchat.transcript.entries import AnyEntry, Damaged, HeadMoved, Record, Unknown
+from flowchat.transcript.entries import AnyEntry, Damaged, HeadMoved, Record, TodoItem, ToolAnswered, Unknown
 from flowchat.transcript.transcript import RECORD_LIMIT_BYTES, Transcript
 from tests.store.books import is_whole, kept, lines_for, note, read, said, sessions, started, transcript, user
 
@@ -219,6 +219,18 @@ async def test_version_0_had_no_crc_and_is_read_as_it_is(tmp_path: Path) -> None
     await book.append(user("new"))
     await book.close()
     assert log.read_bytes().startswith(b"".join(old))
+
+
+def test_an_answer_with_a_todo_list_is_known_before_it_is_decoded(tmp_path: Path) -> None:
+    plain, listed = ToolAnswered("2.0", "ok", "x"), ToolAnswered("2.1", "ok", "x", todo=(TodoItem("look", "done"),))
+    cleared, failed = (
+        ToolAnswered("2.2", "ok", "x", todo=()),
+        sealed('{"v":1,"seq":6,"t":1,"type":"notes","parent":5,"todo":null'),
+    )
+    records = read(kept(sessions(tmp_path), [*lines_for(user("one"), plain, listed, cleared), failed]))
+    assert [record.has_todo for record in records] == [False, False, False, True, True, False]
+    assert [record.entry for record in records[3:5]] == [listed, cleared]
+    assert [record.has_todo for record in records] == [False, False, False, True, True, False]
 
 
 def test_order_is_by_number_not_by_time(tmp_path: Path) -> None:

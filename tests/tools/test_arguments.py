@@ -65,4 +65,4 @@ def test_the_schemas_are_small_and_the_same_each_time() -> None:
 
     assert canonical() == canonical()
     assert len(canonical()) / 4 <= 1500
-    assert TOOLS.names() == ("read_file", "list_dir", "glob", "grep", "write_file", "edit_file", "shell")
+    assert TOOLS.names() == ("read_file", "list_dir", "glob", "grep", "todo", "write_file", "edit_file", "shell")
