@@ -1,6 +1,7 @@
 """Whatever is said, stopped, edited, set, folded and undone: what each request holds, and what the map says of it."""
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,6 +17,7 @@ from flowchat.model.model import Message, ModelPiece, Request, TextPiece
 from flowchat.runtime.session import Session
 from flowchat.runtime.workspace import Workspace
 from flowchat.transcript.entries import AttemptUsed, Compacted, CompactionUndone, Edited, HeadMoved, ItemsSet, Record, RunEnded
+from flowchat.transcript.todo import answers, open_items
 from tests.desk import HandClock
 from tests.month import MonthModel, text_of_message
 from tests.staging import folders_at, project_folder
@@ -35,6 +37,7 @@ class AttentiveModel(MonthModel):
         self.wrong: list[str] = []
         self.gate: asyncio.Event | None = None
         self.reached = asyncio.Event()
+        self.lists = 0
         self.waiting: set[str] = set()
         """What the user said that no answer has followed: it must be in each request, word for word."""
 
@@ -52,9 +55,17 @@ class AttentiveModel(MonthModel):
         seen = "\n".join(map(text_of_message, request.messages))
         self.wrong += [f"{words[:40]!r} is not in the request" for words in self.waiting if words not in seen]
         text, calls = super()._step(request, last)
+        if calls:
+            calls = [*calls, ("todo", json.dumps({"items": self._plan()}))]
         if not calls and self.gate is None:
             self.waiting.clear()
         return text, calls
+
+    def _plan(self) -> list[dict[str, str]]:
+        """The next list, in words of its own; every third has nothing open."""
+        self.lists += 1
+        left = "done" if self.lists % 3 == 0 else "pending"
+        return [{"text": f"item {number} of list {self.lists}.", "status": status} for number, status in ((1, "done"), (2, left))]
 
 
 class Life:
@@ -141,6 +152,14 @@ class Life:
     async def retry(self) -> None:
         await self.session.retry()
 
+    def lists_missed(self) -> list[str]:
+        """The items of the newest todo list that are open and not in the next request, unless the user left it out."""
+        sent, out = self.session.request_text(), self.session.context.chosen.calls_out
+        found = next((answer for answer in answers(self.session.transcript.branch())), None)
+        if found is None or found.call in out:
+            return []
+        return [item.text for item in open_items(found.todo or ()) if item.text not in sent]
+
 
 def compactions_without_a_request_between(records: Sequence[Record]) -> list[int]:
     """The lines of automatic compactions before which, since the last, no request was accepted and the user changed nothing."""
@@ -180,6 +199,7 @@ async def lived(tmp_path: Path, settings: Settings, seed: int) -> AttentiveModel
     for _ in range(STEPS):
         await life.step()
         assert model.wrong == [], life.done
+        assert life.lists_missed() == [], life.done
         used = life.session.context.used
         assert used is not None
         assert sum(row.tokens for row in life.session.context.rows()) == used.tokens, life.done
