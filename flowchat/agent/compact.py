@@ -25,6 +25,7 @@ from flowchat.agent.proposal import (
 from flowchat.agent.prune import pruned_with
 from flowchat.agent.summary import Assignment, Drawn, summarise
 from flowchat.agent.telling import told
+from flowchat.agent.todo import carried
 from flowchat.errors import ModelError
 from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
 from flowchat.transcript.entries import (
@@ -35,6 +36,7 @@ from flowchat.transcript.entries import (
 )
 from flowchat.transcript.events import CompactionDelta
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import open_items
 from flowchat.transcript.transcript import Transcript
 
 TAIL_TOKENS = 8_000
@@ -193,7 +195,8 @@ async def _draw(
     branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
     drawn_at, before = transcript.last_seq, checkpoint_in_force(branch, facts)
     so_far = with_directives(before.summary, before.directives) if before else ""
-    sent = without(branch, chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts))))
+    chosen = chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
+    sent = without(branch, chosen)
     lines = told(sent, before.upto if before else 0, found.upto)
     if not lines and not so_far:
         raise NothingToCompact("nothing to compact: what would be folded is left out of the requests already")
@@ -216,6 +219,7 @@ async def _draw(
         files=drawn.files,
         references=drawn.references,
         pinned=before.pinned if before else (),
+        todo_items=len(open_items(carried(branch, drawn_at + 1, found.upto, chosen.calls_out))),
     )
     return structs.replace(proposal, tokens_after=tokens_with(proposal, branch, facts, model))
 

@@ -149,8 +149,9 @@ def content(branch: Sequence[Record], projection: Projection, row: Row) -> str:
         case ToolAnswered() as answered:
             return f"{row.title} {row.detail}\n\n{answered.content or answered.summary}"
         case _:
-            if row.kind == "checkpoint" and (made := projection.checkpoint) is not None:
-                return "\n\n".join(checkpoint_texts(made[1], carried(branch, *made, projection.chosen.calls_out)))
+            if row.kind == "checkpoint" and projection.checkpoint is not None:
+                line, made = projection.checkpoint
+                return "\n\n".join(checkpoint_texts(made, carried(branch, line, made.upto, projection.chosen.calls_out)))
             return f"{row.title} {row.detail}".rstrip()
 
 
@@ -301,7 +302,7 @@ class _Reading:
         line, checkpoint = self._projection.checkpoint
         folded = sum(record.type in ("user_said", "assistant_said") for record in self._branch if record.seq <= self._upto)
         why = f"stands for {folded:,} messages; {_COMPACTED[checkpoint.trigger]}"
-        if left := len(open_items(carried(self._branch, line, checkpoint, self._chosen.calls_out))):
+        if left := len(open_items(carried(self._branch, line, self._upto, self._chosen.calls_out))):
             why += f"; with {left:,} open {'item' if left == 1 else 'items'} of the todo list"
         return Row("checkpoint", "summary", 0, "flowchat", why, self._age(line), node=line)
 

@@ -56,8 +56,9 @@ def begin(
     messages = Messages(provider, {edited.target: edited.parts for _, edited in edits}, chosen)
     if checkpoint is None:
         return messages, 0
-    cut = place_of(branch, checkpoint[1].upto) + 1
-    messages.add_checkpoint(branch[:cut], checkpoint[1], carried(branch, *checkpoint, chosen.calls_out))
+    line, made = checkpoint
+    cut = place_of(branch, made.upto) + 1
+    messages.add_checkpoint(branch[:cut], made, carried(branch, line, made.upto, chosen.calls_out))
     return messages, cut
 
 

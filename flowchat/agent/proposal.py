@@ -49,6 +49,8 @@ class Proposal(Struct, frozen=True):
     files: tuple[FileCopy, ...] = ()
     references: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
+    todo_items: int = 0
+    """Of the todo list, those that are open and folded: they travel along word for word."""
 
 
 def checkpoint_of(proposal: Proposal, transcript: Transcript) -> Compacted:

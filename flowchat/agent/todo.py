@@ -3,21 +3,26 @@
 from bisect import bisect_left
 from collections.abc import Container, Sequence
 
-from flowchat.transcript.entries import CallId, Compacted, Record, Seq
+from flowchat.transcript.entries import CallId, Record, Seq, ToolAnswered
 from flowchat.transcript.todo import TodoList, answers, counted, open_items
 
 
-def carried(branch: Sequence[Record], line: Seq, checkpoint: Compacted, calls_out: Container[CallId]) -> TodoList:
-    """The newest list a branch gave before the checkpoint at `line` was written, if it is folded and not all of it is done.
+def carried(branch: Sequence[Record], line: Seq, upto: Seq, calls_out: Container[CallId]) -> TodoList:
+    """The newest list a branch gave before the checkpoint at `line` was written, if that folds it and not all of it is done.
 
     What comes later stands behind the checkpoint and changes nothing in it, so that requests go on with each other. `calls_out`
     is left out of requests, and here as if it had never been said.
     """
     for answered in answers(branch[: bisect_left(branch, line, key=lambda record: record.seq)]):
         if answered.call not in calls_out:
-            is_folded = int(answered.call.partition(".")[0]) <= checkpoint.upto  # an answer goes where its call does
-            return answered.todo if is_folded and answered.todo and open_items(answered.todo) else ()
+            return folded_with(answered, upto)
     return ()
+
+
+def folded_with(answered: ToolAnswered, upto: Seq) -> TodoList:
+    """The list of the newest answer that gives one, if a checkpoint up to this node carries it."""
+    is_folded = int(answered.call.partition(".")[0]) <= upto  # an answer goes where its call does
+    return answered.todo if is_folded and answered.todo and open_items(answered.todo) else ()
 
 
 def open_text(items: TodoList) -> str:

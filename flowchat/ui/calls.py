@@ -1,9 +1,11 @@
 """What a call says about itself in one line: the short name of its tool and its main argument."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
+from flowchat.ui.figures import many
 from flowchat.ui.prose import one_line
 
 HEAD_CHARS = 4096
@@ -31,6 +33,8 @@ def main_argument(tool: str, raw: str) -> str:
             shown = path or "."
         case "recall":
             shown = _recalled(args)
+        case "todo":
+            shown = _listed(args)
         case _:
             shown = next((text for key in _MAIN if (text := _text(args, key))), "") or _all(args)
     return one_line(shown)
@@ -54,6 +58,13 @@ def _recalled(args: Mapping[str, object]) -> str:
     query, start = _text(args, "query"), args.get("from")
     about = query if query.startswith("/") else f'"{query}"' if query else "" if start else "what is out of view"
     return " ".join(filter(None, (about, f"from entry {start}" if start else "")))
+
+
+def _listed(args: Mapping[str, object]) -> str:
+    """How long the list is that a call gives; the list itself is for its answer to show."""
+    items = args.get("items")
+    count = len(cast("list[object]", items)) if isinstance(items, list) else 0
+    return many(count, "item") if count else "no items"
 
 
 def _text(args: Mapping[str, object], key: str) -> str:

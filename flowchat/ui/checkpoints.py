@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from flowchat.agent.todo import folded_with
 from flowchat.transcript.clean import clean
-from flowchat.transcript.entries import Compacted, CompactionUndone, Edited, Record, Seq
+from flowchat.transcript.entries import Compacted, CompactionUndone, Edited, Record, Seq, ToolAnswered
+from flowchat.transcript.todo import TodoList, open_items
 from flowchat.ui.blocks import Block, Fold, Kind, Look, Note, NoteText
 from flowchat.ui.figures import many, size
 from flowchat.ui.markdown import Line
@@ -19,15 +21,16 @@ class FoldLine:
     kind: Kind = "mark"
     failed = moves = False
 
-    def __init__(self, made: Compacted, messages: int) -> None:
-        """`messages`: how many it covers."""
+    def __init__(self, made: Compacted, messages: int, todo: TodoList) -> None:
+        """`messages`: how many it covers; `todo`: the list it carries."""
         self.version = 0
         self.by_hand: Fold = None
         self._in_force = False
-        self._told = told_instead(made)
+        self._told = told_instead(made, todo)
         self._words = f"{many(messages, 'message')}, {size(made.tokens_before)} -> {size(made.tokens_after)} tokens"
-        kept = [many(len(lines), noun) for lines, noun in ((made.directives, "directive"), (made.pinned, "pinned line")) if lines]
-        self._words += f", kept {' and '.join(kept)}" if kept else ""
+        held = ((made.directives, "directive"), (made.pinned, "pinned line"), (open_items(todo), "todo item"))
+        kept = [many(len(lines), noun) for lines, noun in held if lines]
+        self._words += f", kept {_enumerated(kept)}" if kept else ""
 
     @property
     def is_closed(self) -> bool:
@@ -67,10 +70,11 @@ class FoldLine:
         return [gutter_strip(row, look.width) for row in (*rows, last)]
 
 
-def told_instead(made: Compacted) -> str:
+def told_instead(made: Compacted, todo: TodoList) -> str:
     """What a checkpoint tells the model of what it covers, as markdown; of files their names."""
     lists = {
         "User directives": made.directives,
+        "Todo": [item.text + (" (now)" if item.status == "in_progress" else "") for item in open_items(todo)],
         "Pinned": made.pinned,
         "Files": [f"{copy.path}, from line {copy.first_line}" for copy in made.files],
         "References": made.references,
@@ -79,14 +83,19 @@ def told_instead(made: Compacted) -> str:
     return "\n\n".join(filter(None, [made.summary, *added]))
 
 
+def _enumerated(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 class _Made:
     """A checkpoint with its line and where that stands."""
 
-    def __init__(self, record: Record, made: Compacted, messages: int, place: int) -> None:
+    def __init__(self, record: Record, made: Compacted, messages: int, place: int, todo: TodoList) -> None:
         self.seq, self.upto, self.messages, self.place = record.seq, made.upto, messages, place
-        told, body = "what the model reads in their place", told_instead(made)
+        told, body = "what the model reads in their place", told_instead(made, todo)
         summary = NoteText(told, "summary", "waiting", body=body, is_markdown=True, kind="mark")
-        self.line = FoldLine(made, messages)
+        self.line = FoldLine(made, messages, todo)
         self.blocks: list[Block] = [self.line, Note(summary)]
         self.passage = Passage(record, self.blocks)
 
@@ -117,15 +126,17 @@ class Checkpoints:
         """The closed lines that keep the passage with this number from showing."""
         return [made.line for made in self._made if made.place > place and made.passage.blocks and made.line.is_closed]
 
-    def add(self, record: Record, made: Compacted, passages: list[Passage]) -> None:
-        """Place a checkpoint's line behind the last passage it covers."""
+    def add(self, record: Record, made: Compacted, passages: list[Passage], listed: Record | None) -> None:
+        """Place a checkpoint's line behind the last passage it covers. `listed`: the last answer that gave a todo list."""
         place = self._behind(passages, made.upto)
         above = max((known for known in self._made if known.place < place), key=lambda known: known.place, default=None)
         start, messages = (above.place, above.messages) if above else (0, 0)
         messages += sum(_type(passage) in _MESSAGES for passage in passages[start:place])
         for known in self._made:
             known.place += known.place >= place
-        added = _Made(record, made, messages, place)
+        answered = listed.entry if listed is not None else None
+        todo = folded_with(answered, made.upto) if isinstance(answered, ToolAnswered) else ()
+        added = _Made(record, made, messages, place, todo)
         passages.insert(place, added.passage)
         self._beside[added.passage] = made.upto
         self._made.append(added)

@@ -58,6 +58,11 @@ def choose_model(stage: Stage) -> None:
     stage.order(lambda session: model_choice.pick_model(stage, session))
 
 
+def fold_todo(stage: Stage) -> None:
+    if not stage.panes.todo.toggle():
+        stage.say("Nothing is open on a todo list")
+
+
 def look_at_trust(stage: Stage) -> None:
     from flowchat.ui import trust_screen
 
@@ -165,6 +170,10 @@ async def _queue(stage: Stage, session: "Session", argument: str) -> None:
     stage.panes.edit_queue()
 
 
+async def _todo(stage: Stage, session: "Session", argument: str) -> None:
+    fold_todo(stage)
+
+
 async def _jobs(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
@@ -244,6 +253,7 @@ BY_NAME: dict[str, Do] = {
     "mouse": _mouse,
     "editor": _editor,
     "queue": _queue,
+    "todo": _todo,
     "jobs": _jobs,
     "fork": _fork,
     "theme": _theme,

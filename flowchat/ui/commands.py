@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("mouse", "Leave the mouse to the terminal, or take it back", "[on or off]", words=("on", "off")),
     Command("editor", "Write a message in your editor ($VISUAL, $EDITOR)"),
     Command("queue", "Edit, reorder or drop queued messages"),
+    Command("todo", "Unfold the todo list above the composer, or fold it again"),
     Command("jobs", "Programs that run in the background: look at one, or end it"),
     Command("fork", "Continue in a copy; this session stays as it is", once=True),
     Command("theme", "Choose the colours", "[name]", one_word=True),

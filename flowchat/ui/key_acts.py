@@ -138,6 +138,7 @@ BY_ACT: dict[str, Callable[[KeyActs, events.Key], object]] = {
     "cycle_mode": _of(_next_mode),
     "queue": _of(lambda stage: stage.panes.edit_queue()),
     "fold": _of(lambda stage: stage.panes.conversation.fold_all()),
+    "todo": _of(command_acts.fold_todo),
     "find": _of(lambda stage: stage.panes.begin_search()),
     "page_up": _of(lambda stage: stage.panes.conversation.scroll_page(-1)),
     "page_down": _of(lambda stage: stage.panes.conversation.scroll_page(1)),

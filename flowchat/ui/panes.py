@@ -26,6 +26,7 @@ from flowchat.transcript.events import (
     ThinkingDelta,
     Toast,
 )
+from flowchat.transcript.todo import newest
 from flowchat.ui.approval import Approval
 from flowchat.ui.banner import Banner, Role
 from flowchat.ui.commands import Typed, read_command
@@ -42,6 +43,7 @@ from flowchat.ui.own_command import OwnCommand
 from flowchat.ui.palette import Palette
 from flowchat.ui.queue_list import QueueList, moved
 from flowchat.ui.standing import Standing
+from flowchat.ui.todo_line import TodoLine
 from flowchat.ui.welcome import Welcome
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Panes(Vertical):
         super().__init__()
         self._keymap = keymap
         self.conversation, self.welcome = Conversation(palette, keymap=keymap), Welcome(palette, keymap)
-        self.command = OwnCommand(palette, keymap)
+        self.command, self.todo = OwnCommand(palette, keymap), TodoLine(palette, keymap)
         self.banner, self.edge, self.find = Banner(palette), Edge(palette), FindBar(palette, keymap)
         self.queue, self.meter = QueueList(palette, keymap), Meter(palette, keymap)
         self.composer = Composer(palette, keymap)
@@ -103,10 +105,12 @@ class Panes(Vertical):
     def compose(self) -> ComposeResult:
         self.conversation.display = self._completion.display = False
         self._completion.styles.overlay = "screen"
-        yield self.welcome
-        yield self.conversation
-        yield self.command
-        yield self.banner
+        with Vertical():  # what shares the rows that the others leave
+            yield self.welcome
+            yield self.conversation
+            yield self.command
+            yield self.banner
+            yield self.todo
         yield self.queue
         yield self._completion
         yield self.approval
@@ -131,6 +135,7 @@ class Panes(Vertical):
         match event:
             case Record():
                 self.conversation.show(event)
+                self.todo.hear(event)
                 if isinstance(event.entry, ContextAdded | Noticed) and event.entry.source == "command":
                     self.command.placed()
                 if event.type == "compacted" and isinstance(event.entry, Compacted) and event.entry.trigger != "user":
@@ -173,6 +178,7 @@ class Panes(Vertical):
             self._end_search()
         self.conversation.clear()
         self.conversation.load(records)
+        self.todo.show(newest(records))
         self._show_conversation(not self.conversation.is_blank)
 
     def show_standing(self, now: Standing) -> None:
@@ -232,6 +238,7 @@ class Panes(Vertical):
             self.conversation,
             self.command,
             self.banner,
+            self.todo,
             self.queue,
             self.approval,
             self.edge,

@@ -28,17 +28,20 @@ class Story:
         self._step: Passage | None = None
         self._heard: HeardStep | None = None
         self._node: Seq = 0
+        self._listed: Record | None = None
+        """The answer that gave the newest todo list."""
 
     def clear(self) -> None:
         self.passages.clear()
         self.checkpoints.clear()
         self._step = self._heard = None
-        self._node = 0
+        self._node, self._listed = 0, None
 
     # --- what happened -----------------------------------------------------------------------------------------------
     def take(self, record: Record, now: float | None) -> bool:
         """Place a record; whether anything shows it. `now` None: it is history, and not read before it is in view."""
         self._node = record.seq if record.is_node else self._node
+        self._listed = record if record.has_todo else self._listed
         match record.type:
             case "assistant_said":
                 self._step = self._settle(record) or self._add(record)
@@ -51,7 +54,7 @@ class Story:
                 self._edit(record)
             case "compacted":
                 if isinstance(record.entry, Compacted):
-                    self.checkpoints.add(record, record.entry, self.passages)
+                    self.checkpoints.add(record, record.entry, self.passages, self._listed)
             case kind if kind in _SHOWN or (record.is_node and kind not in TYPES):
                 if kind == "run_ended":
                     self._drop_heard()

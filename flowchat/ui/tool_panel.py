@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flowchat.transcript.clean import Cleaner, clean
 from flowchat.transcript.entries import AnswerStatus, ToolAnswered
+from flowchat.transcript.todo import TodoList
 from flowchat.ui.blocks import Fold, Kind, Look, barred, duration
 from flowchat.ui.calls import main_argument, read_arguments, short_name
 from flowchat.ui.diffs import changes, diff_rows, read_diff
@@ -15,6 +16,7 @@ from flowchat.ui.markdown import Line
 from flowchat.ui.palette import Role
 from flowchat.ui.prose import Row, code_width, gutter_strip, one_line, row_cells, text_width, wrapped
 from flowchat.ui.strips import Piece, cut
+from flowchat.ui.todo_rows import as_markdown, item_rows
 
 NAME_CELLS = 6
 """Names of tools are filled up to this, so that arguments stand in one column."""
@@ -113,6 +115,8 @@ class Panel:
     @property
     def source(self) -> str:
         answer = self._answer
+        if self._list is not None:
+            return as_markdown(self._list)
         return clean(self._args if answer is None else answer.diff or answer.content or answer.summary)
 
     @property
@@ -123,7 +127,8 @@ class Panel:
         if isinstance(command, str) and "\n" in command:
             parts.append(command)
         if answer is not None:
-            parts += [f"{self._sign.word} {one_line(answer.summary)}", answer.diff or answer.content]
+            body = as_markdown(self._list) if self._list else answer.diff or answer.content
+            parts += [f"{self._sign.word} {one_line(answer.summary)}", body]
         return clean("\n".join(parts), drop_colours=True)
 
     @property
@@ -163,6 +168,8 @@ class Panel:
         left: Row = [(f"{glyph} ", palette.role(sign.role)), (f"{name:<{NAME_CELLS}} ", palette.text)]
         room = width - row_cells(left)
         argument = main_argument(self._tool, self._args)
+        if self._answer is not None and self._list is not None:
+            argument = one_line(self._answer.summary)
         right = self._right(look, room)
         if room - row_cells(right) < min(len(argument), room // 3) + 2:
             right = right[:1]
@@ -182,6 +189,11 @@ class Panel:
         return pieces
 
     @property
+    def _list(self) -> TodoList | None:
+        """The todo list that the answer gives."""
+        return None if self._answer is None else self._answer.todo
+
+    @property
     def _sign(self) -> _Sign:
         return _STAGES[self._stage if self._answer is None else self._answer.status]
 
@@ -189,6 +201,8 @@ class Panel:
         """The state's word and the summary on one line; the word alone where both are too long and the summary shows below."""
         assert self._answer is not None
         word, summary = self._sign.word, one_line(self._answer.summary)
+        if self._list is not None:
+            return ""
         if not word:
             return summary or "done"
         return f"{word}  {summary}" if summary and len(word) + 2 + len(summary) <= room // 2 else word
@@ -223,6 +237,8 @@ class Panel:
     def _whole(self, look: Look) -> list[Row]:
         palette, answer = look.palette, self._answer
         width = code_width(look.width)
+        if self._list is not None:
+            return self._barred(look, item_rows(self._list, palette, text_width(look.width) - 4))
         command = read_arguments(self._args).get("command")
         rows: list[Row] = []
         if isinstance(command, str) and ("\n" in command or len(command) > width // 2):

@@ -638,6 +638,59 @@ async def recalled(stage: Stage) -> None:
     await stage.press("ctrl+o")
 
 
+STEPS = (
+    "Read how `total` and `tax` round",
+    "Write down where a cent is lost, with an order of three lines as the example",
+    "Add a failing test for three order lines",
+    "Round once, at the end, with HALF_EVEN",
+    "Do the same for credit notes and for their reversals, which take the same way through the code",
+    "Run the tests",
+    "Bring the manual up to date",
+)
+
+
+async def listed(stage: Stage) -> None:
+    """Seven steps: two lists, three of them done, and what came of the work between."""
+    listing = lambda done: says(
+        "The plan:" if not done else "",
+        calls=[("todo", {"items": [{"text": text, "status": _status(at, done)} for at, text in enumerate(STEPS)]})],
+        usage=USAGE,
+    )
+    stage.model.then(listing(0), says("I'll look at how totals are computed first.", calls=[READ], usage=USAGE), listing(3))
+    stage.model.then(says("The test is there, and it fails as it should. Now the fix.", usage=USAGE))
+    await stage.send()
+    await stage.clock.hurry(stage.session.idle())
+    await stage.shows("3 of 7")
+
+
+def _status(at: int, done: int) -> str:
+    return "done" if at < done else "in_progress" if at == done else "pending"
+
+
+@scene("3 of 7 · ", "3 of 7 done", views=((WIDE, NIGHT), (USUAL, DAY), (USUAL, NONE), (NARROW, NIGHT)))
+async def todo(stage: Stage) -> None:
+    await listed(stage)
+
+
+@scene("3 of 7 done", "Add a failing test", views=((WIDE, NIGHT), (USUAL, DAY), (USUAL, SIXTEEN), (NARROW, NIGHT)))
+async def todo_unfolded(stage: Stage) -> None:
+    await listed(stage)
+    await stage.press("ctrl+t")
+
+
+@scene("3 of 7 done", "Bring the manual up to date", views=((WIDE, DAY), (USUAL, NIGHT)))
+async def todo_panel(stage: Stage) -> None:
+    await listed(stage)
+    await stage.press("ctrl+up", "k", "o")
+
+
+@scene("Todo", "3 of 7 · Round", "Bring the manual", views=((USUAL, NIGHT),))
+async def todo_folded(stage: Stage) -> None:
+    await listed(stage)
+    await stage.session.compact()
+    await stage.press("ctrl+up", "k", "j", "o")
+
+
 @scene("Jobs", "sh serve.sh", "running", "exit 2", "end it", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def jobs(stage: Stage) -> None:
     work = stage.workspace.path

@@ -57,6 +57,7 @@ async def test_a_compaction_by_hand_keeps_what_is_open_and_its_undo_and_redo_giv
     session = sitting.session
     await said(session, "Do it.")
     whole = session.request_text()
+    assert (await session.folding.propose()).todo_items == 2
     await session.compact()
     folded = session.request_text()
     await session.folding.undo()

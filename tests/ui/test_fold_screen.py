@@ -196,7 +196,7 @@ async def test_without_a_word_there_is_nothing_to_fold_into() -> None:
 async def test_it_is_written_in_as_in_the_composer_from_the_chosen_line_on() -> None:
     room = Room()
     async with room.run_test(size=(80, 20)) as pilot:
-        await strike(pilot, "down", "down", "e", "ctrl+k", *"- other", "enter", *"and", "left", "ctrl+t", "ctrl+slash")
+        await strike(pilot, "down", "down", "e", "ctrl+k", *"- other", "enter", *"and", "left", "alt+t", "ctrl+slash")
         await strike(pilot, "escape", "enter")
         assert room.accepted == [("## Done\n- use Decimal\n- other\nand\n\n## Current work\nnothing", ())]
 
