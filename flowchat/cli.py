@@ -206,7 +206,8 @@ def _tell_of_rules(command: Policy) -> int:
         mode = command.mode or workspace.settings.permission_mode
         walls = await workspace.confinement.probe() if mode == "auto" and workspace.confinement else None
         holds = walls is not None and walls.tier == "full"
-        return list(explaining.explain(workspace.book, mode, command.tool, command.subject, command.as_json, holds))
+        lent = workspace.skills(workspace.path).look().lent
+        return list(explaining.explain(workspace.book, mode, command.tool, command.subject, command.as_json, holds, lent))
 
     return _write(_run(tell, Chat(folder, given=command.given)))
 

@@ -27,6 +27,7 @@ SHOWN_VALUE_CHARS = 60
 Percent: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 MaybeCount: TypeAlias = Count | None
+Texts: TypeAlias = tuple[str, ...]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 
 
@@ -68,6 +69,12 @@ class ToolSettings(Struct, frozen=True):
     shell_timeout_seconds: Seconds = 120.0
 
 
+class SkillSettings(Struct, frozen=True):
+    """Skills that are switched off, each as `scope:folder`."""
+
+    off: Texts = ()
+
+
 class ModelSettings(Struct, frozen=True):
     """What the user knows better of one model: sizes in tokens, and the address of its server."""
 
@@ -87,6 +94,7 @@ class Settings(Struct, frozen=True):
     review: Review = Review()
     limits: Limits = Limits()
     tools: ToolSettings = ToolSettings()
+    skills: SkillSettings = SkillSettings()
     models: dict[str, ModelSettings] = {}
 
 
@@ -183,6 +191,7 @@ ALLOWED: dict[object, str] = {
     Count: "a whole number from 1",
     MaybeCount: "a whole number from 1",
     Seconds: "a number of seconds over 0",
+    Texts: "a list of texts",
     dict[str, ModelSettings]: "a table of models",
 }
 """What each kind of setting takes, as a sentence says it; a kind that is not in it is a text."""

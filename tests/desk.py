@@ -19,6 +19,7 @@ from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.runtime.session import Session
+from flowchat.runtime.skills import Skills
 from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.registry import standard_tools
@@ -161,7 +162,7 @@ class Desk:
 
     def open(self, *script: Step, mode: Mode = "default", attended: bool = True, **given: Any) -> "Sitting":
         """A new session whose model plays `script`; keywords: others, facts, limits, rules, book, tools, jobs, log, blobs,
-        missed, confined."""
+        missed, confined, skills."""
         model = ScriptedModel(*script, others=given.get("others"), facts=given.get("facts"))
         transcript = Transcript(given.get("log") or MemoryLog(), given.get("blobs") or MemoryBlobs(), now_ms=self.clock.now_ms)
         return self.seat(model, transcript, mode=mode, attended=attended, **given)
@@ -172,9 +173,11 @@ class Desk:
         numbered = lambda: next_number(transcript.records())
         jobs = Jobs(self.clock.now_ms, given.get("shelf_of_jobs"), numbered) if given.get("jobs") else None
         tools = given.get("tools") or standard_tools(jobs=jobs)
-        surroundings = Surroundings(self.folder, None, self.clock)
+        skills = given.get("skills") or Skills(self.folder)
+        surroundings = Surroundings(self.folder, None, self.clock, skills=skills)
         book = given.get("book") or RuleBook(Ground(self.folder), None, given.get("rules", ()))
-        permits = SessionPermits(lambda: session.mode, book, attended, lambda: bool(given.get("confined")))
+        confined, lent = lambda: bool(given.get("confined")), lambda: skills.looked.lent
+        permits = SessionPermits(lambda: session.mode, book, attended, confined, lent)
         reviewer = Reviewer(lambda: model, attended)
 
         projection, known = Projection(), Known()
@@ -200,9 +203,8 @@ class Desk:
             given.get("system", "You are a test."),
             tools.schemas,
         )
-        session = Session(
-            beginning, transcript, given.get("shelf") or self.shelf, self.clock, agent, given.get("read_only"), jobs
-        )
+        shelf = given.get("shelf") or self.shelf
+        session = Session(beginning, transcript, shelf, self.clock, agent, given.get("read_only"), jobs, skills)
         self.sessions.append(session)
         return Sitting(session, model, Ear(session.watch))
 

@@ -19,6 +19,7 @@ from flowchat.agent.todo import carried
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
 from flowchat.model.model import AssistantMessage, ModelFacts, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import (
+    SKILL_LIST,
     AssistantSaid,
     Call,
     CallId,
@@ -49,6 +50,7 @@ _ADDED: dict[ContextSource, tuple[Source, str]] = {
     "hook": ("folder", "a hook of this folder added it"),
     "command": ("you", "you ran it with !"),
 }
+_SKILL_LIST: tuple[Source, str] = ("flowchat", "skills the model may read by itself, by name and description")
 _DELIVERED = {
     "send": "you said it",
     "queue": "you said it; it had been queued",
@@ -101,6 +103,11 @@ def itemise(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, pr
         )
         for cell in _Reading(branch, projection).cells()
     ]
+
+
+def provenance(added: ContextAdded) -> tuple[Source, str]:
+    """Who had it added, and why it is there."""
+    return _SKILL_LIST if (added.source, added.origin) == ("skill", SKILL_LIST) else _ADDED[added.source]
 
 
 def cached_end(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection) -> int:
@@ -260,9 +267,8 @@ class _Reading:
         match self._nodes[seq].entry:
             case UserSaid() as said:
                 return self._of_user(seq, said)
-            case ContextAdded(source=kind, origin=origin):
-                source, why = _ADDED[kind]
-                return self._row(ItemRef(seq), kind, origin, source, why)
+            case ContextAdded() as added:
+                return self._row(ItemRef(seq), added.source, added.origin, *provenance(added))
             case AssistantSaid(parts=parts, calls=calls):
                 words = next((place for place, part in enumerate(parts) if not isinstance(part, Call)), None) if calls else None
                 why = "the model said it beside its calls" if calls else "the model's answer"

@@ -7,7 +7,7 @@ import msgspec
 
 from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure
-from flowchat.agent.itemise import Row, cached_end, content, difference, itemise
+from flowchat.agent.itemise import Row, cached_end, content, difference, itemise, provenance
 from flowchat.agent.items import NOTHING, Change, Chosen, Effect, Taken, chosen_on, items_in_force, named, refusal, states_before
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import checkpoint_line, prompt_of
@@ -66,9 +66,10 @@ class Context:
             start.sid, str(start.workspace), start.app_version, start.model, start.mode, start.system, start.tools()
         )  # fmt: skip
         rows = itemise([Record(1, 0, 0, "session_started", opened)], SessionFacts(), agent.model.facts, Projection())
-        why = "instructions that hold in this folder, read with your first message"
         for added in start.instructions:
-            rows.append(Row("instructions", added.origin, weight_of(added), "folder", why, 0, detail=added.origin))
+            source, why = provenance(added)
+            why = f"{why}, read with your first message"
+            rows.append(Row(added.source, added.origin, weight_of(added), source, why, 0, detail=added.origin))
         return [msgspec.structs.replace(row, node=0) for row in rows]
 
     def effect(self, refs: Sequence[ItemRef], state: Change) -> Effect:
@@ -90,7 +91,7 @@ class Context:
         if row.kind == "tools":
             tools = prompt_of(branch)[1] if branch else self._beginning.tools()
             return msgspec.json.format(msgspec.json.encode(tools), indent=2).decode()
-        if row.kind == "instructions" and not branch:
+        if row.kind in ("instructions", "skill") and not branch:
             return next((text_of(added.parts) for added in self._beginning.instructions if added.origin == row.detail), "")
         agent.projection.follow(branch, facts, agent.model.facts.provider)
         return content(branch, agent.projection, row)

@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,7 @@ async def examine(workspace: "Workspace", environ: Mapping[str, str], asks: bool
     if workspace.confinement is not None:
         parts.append(Part("sandbox", tuple(_sandbox(await workspace.confinement.probe()))))
     parts.append(Part("rules", tuple(await aside(lambda: list(_rules(workspace))))))
+    parts.append(Part("skills", tuple(await aside(lambda: list(_skills(workspace))))))
     parts.append(Part("paths", tuple(await aside(lambda: list(_paths(workspace))))))
     offers = workspace.choosing.offers(await workspace.choosing.look_around())
     parts.append(Part("models", (*_models(offers), *([await _asked(workspace, offers)] if asks else []))))
@@ -135,6 +137,18 @@ def _rules(workspace: "Workspace") -> Iterator[Fact]:
         yield Fact("also inside", str(folder))
     for problem in standing.problems:
         yield Fact("rule", str(problem), bad=True)
+
+
+def _skills(workspace: "Workspace") -> Iterator[Fact]:
+    """How many count, where they lie, and each that does not count for another reason than that the user switched it off."""
+    found = workspace.skills(workspace.path).look()
+    counting = Counter(skill.place for skill, _ in found.usable())
+    yield Fact("in use", ", ".join(f"{count} in {place}" for place, count in counting.items()) or "none")
+    for skill in found.skills:
+        if skill.state not in ("on", "off"):
+            yield Fact(skill.name, f"{skill.place}: {skill.why}", bad=skill.state == "invalid")
+    for sentence in found.troubles:
+        yield Fact("place", sentence, bad=True)
 
 
 def _sandbox(sandbox: Sandbox) -> Iterator[Fact]:

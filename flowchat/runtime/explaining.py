@@ -1,6 +1,9 @@
 """Why a call would be allowed, asked about or denied: the verdict, and what becomes of each part of a command."""
 
+from pathlib import Path
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
@@ -23,10 +26,13 @@ class Explained(Struct, frozen=True):
     unseen: str = ""
 
 
-def explained(book: RuleBook, mode: Mode, tool: str, subject: str, confined: bool = False) -> Explained:
-    """What would become of a call now: a command of the shell where `tool` is empty. Raises UsageError for an unknown tool."""
-    standing = book.standing()
-    law = Law(mode, book.ground, (*standing.rules, *standing.led), standing.blind, book.trusted, confined, standing.tables)
+def explained(
+    book: RuleBook, mode: Mode, tool: str, subject: str, confined: bool = False, lent: tuple[Path, ...] = ()
+) -> Explained:
+    """What would become of a call now: a command of the shell where `tool` is empty; `lent` as in Ground. Raises UsageError for
+    an unknown tool."""
+    standing, ground = book.standing(), replace(book.ground, lent=lent)
+    law = Law(mode, ground, (*standing.rules, *standing.led), standing.blind, book.trusted, confined, standing.tables)
     tool = ALIASES.get(tool, (tool,))[0] if tool else RUN_TOOLS[0]
     reach = _reach(tool, subject, book)
     line = line_of(reach, law)

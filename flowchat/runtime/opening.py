@@ -1,14 +1,22 @@
 """What opening a session puts right: runs that never ended, and what a fork begins with; pure but for the appends."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from flowchat import __version__
 from flowchat.runtime.activity import unsteered
 from flowchat.runtime.recovery import InFlight, closing, open_runs, partial_of
+from flowchat.store.memory import MemoryBlobs, MemoryLog
 from flowchat.transcript.draft import AnyDraft, DraftLine, DraftOutput
 from flowchat.transcript.entries import (
     AssistantSaid,
     CallId,
     Entry,
+    Forked,
+    ForkPoint,
+    HeadMoved,
+    Mode,
+    ModeSet,
     Outcome,
     QueueSet,
     Record,
@@ -16,6 +24,7 @@ from flowchat.transcript.entries import (
     RunEnded,
     RunStarted,
     Seq,
+    type_name,
 )
 from flowchat.transcript.transcript import Transcript
 
@@ -45,6 +54,14 @@ def recovery(
     if runs or torn or new_damage:
         entries.append(Recovered(tuple(runs), torn, new_damage))
     return entries
+
+
+def copied(sid: str, where: Path, at: ForkPoint, head: Seq, mode: Mode, records: Sequence[Record], now_ms: int) -> list[Entry]:
+    """What a copy of these records, made `at` a point of another session, begins with; a run that is open in it is ended."""
+    facts = Forked(sid, str(where), __version__, at), ModeSet(mode), HeadMoved(head)
+    placed = [Record(seq, now_ms, None, type_name(fact), fact) for seq, fact in enumerate(facts, at.seq + 1)]
+    copy = Transcript(MemoryLog(), MemoryBlobs(), [*records, *placed])
+    return [*facts, *recovery(copy, (), None, (), outcome="interrupted")]
 
 
 def _queue_left(transcript: Transcript, was_cut: bool) -> list[QueueSet]:

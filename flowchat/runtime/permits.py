@@ -21,13 +21,18 @@ NOT_CONFINED = "auto mode asks, since no full sandbox holds commands here"
 class SessionPermits:
     """Grants live as long as the opening. `attended`: someone can be asked; without, what would be asked is denied.
 
-    `confined`: whether commands run in a sandbox that holds.
+    `confined`: whether commands run in a sandbox that holds; `lent`: folders elsewhere that may be read, resolved.
     """
 
     def __init__(
-        self, mode: Callable[[], Mode], book: RuleBook, attended: bool, confined: Callable[[], bool] = lambda: False
+        self,
+        mode: Callable[[], Mode],
+        book: RuleBook,
+        attended: bool,
+        confined: Callable[[], bool] = lambda: False,
+        lent: Callable[[], tuple[Path, ...]] = tuple,
     ) -> None:
-        self._mode, self.book, self._attended, self._confined = mode, book, attended, confined
+        self._mode, self.book, self._attended, self._confined, self._lent = mode, book, attended, confined, lent
         self._grants: tuple[Rule, ...] = ()
         self._let_out: set[tuple[str | None, Beyond]] = set()
 
@@ -45,7 +50,8 @@ class SessionPermits:
         standing = self.book.standing()
         rules = (*standing.rules, *standing.led, *self._grants)
         trusted, confined = self.book.trusted, self._confined()
-        return Law(self.mode, self.book.ground, rules, standing.blind, trusted, confined, standing.tables)
+        ground = replace(self.book.ground, lent=self._lent())
+        return Law(self.mode, ground, rules, standing.blind, trusted, confined, standing.tables)
 
     def judge(self, tool: str, args: Mapping[str, object], reach: Reach) -> Verdict:
         """What becomes of a call: all of it that counts is in its reach."""

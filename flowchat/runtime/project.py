@@ -1,4 +1,4 @@
-"""What a workspace says to the model: instruction files, the environment, the mode and the files a message names."""
+"""What a workspace says to the model: instructions, the environment, the mode, skills and the files a message names."""
 
 import asyncio
 import codecs
@@ -9,14 +9,18 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from flowchat.agent.clock import Clock
 from flowchat.agent.reading import Known, Told
 from flowchat.agent.system import MODE_TEXTS
+from flowchat.runtime.added import added, changed, digest
+from flowchat.runtime.skill_words import list_news, named_in, naming_news
+from flowchat.runtime.skills import Skills
 from flowchat.tools import files
 from flowchat.tools.protected import INSTRUCTION_NAMES
 from flowchat.tools.tool import NotDone
-from flowchat.transcript.entries import ContextAdded, ContextSource, Mode, Noticed, Record, Text, UserSaid, text_of
+from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record, Text, UserSaid, text_of
 
 INSTRUCTIONS_LIMIT_BYTES = 32 * 1024
 """All instruction files together."""
@@ -46,9 +50,10 @@ class Surroundings:
         clock: Clock,
         trusted: Callable[[], bool] = lambda: True,
         more: Sequence[Path] = (),
+        skills: Skills | None = None,
     ) -> None:
         """`trusted`: whether the user trusts the workspace now; it may block. `more` folders count as in it."""
-        self._more = tuple(more)
+        self._more, self._skills = tuple(more), skills or Skills(workspace)
         self._workspace, self._config_folder, self._clock = workspace, config_folder, clock
         self._trusted = trusted
         self._known = Known()
@@ -58,24 +63,30 @@ class Surroundings:
         self._known.follow(branch)
         told, noticed, now_ms = self._known.told.copy(), self._known.noticed, self._clock.now_ms()
         found = await asyncio.to_thread(self._news, branch, told, first, mode, now_ms)
-        return [new for new in found if not (isinstance(new, Noticed) and new.text in noticed)]
+        return [new for new in found if not (isinstance(new, Noticed) and new.source != "skill" and new.text in noticed)]
 
     def _news(self, branch: Sequence[Record], told: Told, first: bool, mode: Mode, now_ms: int) -> list[ContextAdded | Noticed]:
         found: list[ContextAdded | Noticed] = []
         if first:
-            found += _changed(told, "environment", "environment", self._environment(now_ms))
+            found += changed(told, "environment", "environment", self._environment(now_ms))
             found += self._instructions(told)
-        if told.get(("mode", "mode"), _digest(MODE_TEXTS["default"])) != _digest(MODE_TEXTS[mode]):
-            found.append(_added("mode", "mode", MODE_TEXTS[mode]))
-        found += self._mentioned(branch)
-        return found
+        if told.get(("mode", "mode"), digest(MODE_TEXTS["default"])) != digest(MODE_TEXTS[mode]):
+            found.append(added("mode", "mode", MODE_TEXTS[mode]))
+        unanswered = _unanswered(branch)
+        names = list(dict.fromkeys(name for text in unanswered.texts for name in named_in(text)))
+        skills = self._skills.look() if first or names else self._skills.looked
+        found += list_news(skills, told) if first else []
+        found += self._mentioned(unanswered)
+        named, sentence = naming_news(names, skills, branch) if names else ([], "")
+        is_new = sentence and all(not isinstance(entry, Noticed) or entry.text != sentence for entry in unanswered.since)
+        return [*found, *named, *([Noticed("info", "skill", sentence)] if is_new else [])]
 
     def _environment(self, now_ms: int) -> str:
         return environment_text(self._workspace, now_ms, self._trusted(), self._more)
 
     async def instructions(self) -> tuple[ContextAdded, ...]:
-        """What the first request will say of the folder's instructions, a file each."""
-        found = await asyncio.to_thread(self._instructions, {})
+        """What the first request will say of the folder's instructions, a file each, and of its skills."""
+        found = await asyncio.to_thread(lambda: [*self._instructions({}), *list_news(self._skills.look(), {})])
         return tuple(new for new in found if isinstance(new, ContextAdded))
 
     # --- instructions ------------------------------------------------------------------------------------------------
@@ -93,13 +104,13 @@ class Surroundings:
             there.add(str(path))
             kept = _cut(text, room)
             room -= len(kept.encode())
-            added = _changed(told, "instructions", str(path), kept)
+            added = changed(told, "instructions", str(path), kept)
             if added and (len(kept) < len(text) or len(raw) > READ_LIMIT_BYTES):
                 found.append(Noticed("warning", "instructions", f"{path} was cut: instructions may take at most 32 KiB together"))
             found += added
         gone = [origin for source, origin in told if source == "instructions" and origin not in there]
         for origin in gone:
-            found += _changed(told, "instructions", origin, "(this file is gone; what it said no longer holds)")
+            found += changed(told, "instructions", origin, "(this file is gone; what it said no longer holds)")
         return found
 
     def _read_instructions(self, path: Path) -> bytes:
@@ -112,22 +123,13 @@ class Surroundings:
         return _start_of(resolved, READ_LIMIT_BYTES)
 
     # --- files a message names ---------------------------------------------------------------------------------------
-    def _mentioned(self, branch: Sequence[Record]) -> list[ContextAdded | Noticed]:
-        """@files of the user messages that have not been answered yet, but for what has been shown since just as it is now."""
-        unsent: list[str] = []
-        shown: dict[str, str | None] = {}
-        for record in reversed(branch):
-            if record.type in ("assistant_said", "tool_answered"):
-                break
-            entry = record.entry
-            if isinstance(entry, UserSaid):
-                unsent.append(text_of(entry.parts))
-            elif isinstance(entry, ContextAdded) and entry.source == "file":
-                shown.setdefault(entry.origin, entry.sha256)
-        names = dict.fromkeys(name for text in reversed(unsent) for name in mentions(text))
+    def _mentioned(self, unanswered: "_Unanswered") -> list[ContextAdded]:
+        """The @files of these messages, but for what has been shown since just as it is now."""
+        shown = {entry.origin: entry.sha256 for entry in unanswered.since if isinstance(entry, ContextAdded)}
+        names = dict.fromkeys(name for text in unanswered.texts for name in mentions(text))
         found = [(name, path) for name in names if (path := self._named(name)) is not None]
         read = [read_mention(name, path) for name, path in found[:MENTIONS_LIMIT]]
-        return [added for added in read if shown.get(added.origin) != added.sha256]
+        return [new for new in read if shown.get(new.origin) != new.sha256]
 
     def _named(self, name: str) -> Path | None:
         """The file or folder inside the workspace a mention means; None where there is no such thing."""
@@ -138,6 +140,26 @@ class Surroundings:
         except (OSError, ValueError, RuntimeError):
             pass
         return None
+
+
+class _Unanswered(NamedTuple):
+    """The user's messages that nothing has answered yet, and what was told `since`, the earliest first."""
+
+    texts: list[str]
+    since: list[ContextAdded | Noticed]
+
+
+def _unanswered(branch: Sequence[Record]) -> _Unanswered:
+    found = _Unanswered([], [])
+    for record in reversed(branch):
+        if record.type in ("assistant_said", "tool_answered"):
+            break
+        entry = record.entry
+        if isinstance(entry, UserSaid):
+            found.texts.insert(0, text_of(entry.parts))
+        elif isinstance(entry, Noticed) or (isinstance(entry, ContextAdded) and entry.source == "file"):
+            found.since.insert(0, entry)
+    return found
 
 
 def mentions(text: str) -> list[str]:
@@ -151,14 +173,14 @@ def read_mention(name: str, path: Path) -> ContextAdded:
         if path.is_dir():
             names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(path))
             more = [f"... {len(names) - DIRECTORY_LIMIT:,} more"] if len(names) > DIRECTORY_LIMIT else []
-            return _added("file", name, "\n".join(names[:DIRECTORY_LIMIT] + more))
+            return added("file", name, "\n".join(names[:DIRECTORY_LIMIT] + more))
         raw = _start_of(path, FILE_LIMIT_BYTES)
         text = _decoded(raw, FILE_LIMIT_BYTES)
     except (OSError, NotDone, UnicodeDecodeError) as error:
-        return _added("file", name, f"(not shown: {_why(error, path)})")
+        return added("file", name, f"(not shown: {_why(error, path)})")
     if len(raw) <= FILE_LIMIT_BYTES:
         return ContextAdded("file", name, (Text(text),), hashlib.sha256(raw).hexdigest())
-    return _added("file", name, f"{text}\n[cut at {FILE_LIMIT_BYTES:,} bytes; read_file reads the rest]")
+    return added("file", name, f"{text}\n[cut at {FILE_LIMIT_BYTES:,} bytes; read_file reads the rest]")
 
 
 def instruction_files(workspace: Path, config_folder: Path | None) -> list[Path]:
@@ -198,18 +220,6 @@ def git_branch(workspace: Path) -> str | None:
 
 
 # --- small pure functions ---------------------------------------------------------------------------------------------
-def _changed(told: Told, source: ContextSource, origin: str, text: str) -> list[ContextAdded | Noticed]:
-    return [] if told.get((source, origin)) == _digest(text) else [_added(source, origin, text)]
-
-
-def _added(source: ContextSource, origin: str, text: str) -> ContextAdded:
-    return ContextAdded(source, origin, (Text(text),), _digest(text))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _root(folders: Sequence[Path]) -> int:
     """Which of a folder and those above it is the root of its repository; the folder itself outside of one."""
     return next((index for index, folder in enumerate(folders) if (folder / ".git").exists()), 0)

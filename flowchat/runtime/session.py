@@ -22,6 +22,7 @@ from flowchat.runtime.keeping import Keeping
 from flowchat.runtime.manner import Manner
 from flowchat.runtime.outlook import request_text
 from flowchat.runtime.saying import message, said_before, user_message
+from flowchat.runtime.skills import Skills
 from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf
 from flowchat.runtime.user_commands import UserCommands
@@ -64,8 +65,10 @@ class Session:
         agent: "Callable[[Session], Agent]",
         read_only: str | None = None,
         jobs: Jobs | None = None,
+        skills: Skills | None = None,
     ) -> None:
         """`agent` builds a run's means from the session's model and mode, or raises NoModel; `jobs` are those of its tools."""
+        self.skills = skills or Skills(beginning.workspace)
         self.transcript = transcript
         self.read_only = read_only
         self._beginning = beginning

@@ -21,7 +21,7 @@ SETTINGS_FILE = ".flowchat/config.toml"
 RULE_FILES = (".flowchat/permissions.toml", ".flowchat/permissions.local.toml")
 STEERING = ("model", "compact.model", "review.model")
 """Settings that say where keys and messages go, as every `models.NAME.api_base` does: a model's name may hold an address."""
-PERSONAL = ("theme", "copy_on_select")
+PERSONAL = ("theme", "copy_on_select", "skills.off")
 """Settings that are the user's alone."""
 
 

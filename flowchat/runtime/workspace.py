@@ -25,12 +25,13 @@ from flowchat.runtime.beginning import Beginning
 from flowchat.runtime.choosing import Choosing
 from flowchat.runtime.left_jobs import put_away
 from flowchat.runtime.models import AskedBlobs, Models, ReadBlob, kept_in
-from flowchat.runtime.opening import recovery
+from flowchat.runtime.opening import copied, recovery
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.project import Surroundings
 from flowchat.runtime.project_settings import told_of, with_project
 from flowchat.runtime.rulebook import FILE_NAME, RuleBook
 from flowchat.runtime.session import Session
+from flowchat.runtime.skills import Skills
 from flowchat.runtime.trust import Look, Trust
 from flowchat.runtime.unsent import Shelf, Unsent
 from flowchat.runtime.writing import Writing
@@ -48,20 +49,7 @@ from flowchat.tools.registry import standard_tools
 from flowchat.tools.rules import Ground, Rule
 from flowchat.tools.sandbox import Confinement, Sandbox
 from flowchat.tools.walk import Walk
-from flowchat.transcript.entries import (
-    ContextAdded,
-    Entry,
-    Forked,
-    ForkPoint,
-    HeadMoved,
-    Mode,
-    ModelSet,
-    ModeSet,
-    Noticed,
-    Record,
-    Seq,
-    type_name,
-)
+from flowchat.transcript.entries import ContextAdded, Entry, ForkPoint, Mode, ModelSet, ModeSet, Noticed, Record, Seq
 from flowchat.transcript.events import Toast
 from flowchat.transcript.transcript import Transcript
 
@@ -138,7 +126,8 @@ class Workspace:
             opened = Opened(new_sid(self._clock.now_ms()), MemoryLog(), MemoryBlobs(), MemoryShelf())
         notices = [Noticed("warning", "settings", sentence) for sentence in self.notices]
         transcript = Transcript(opened.log, opened.blobs, now_ms=self._clock.now_ms)
-        told = await Surroundings(self.path, self.folders and self.folders.config, self._clock).instructions()
+        config_folder, skills = self.folders and self.folders.config, self.skills(self.path)
+        told = await Surroundings(self.path, config_folder, self._clock, skills=skills).instructions()
         return self._session(opened, transcript, name, begun, notices, instructions=told)
 
     async def open(self, wanted: str, *, mode: Mode | None = None, model: str | None = None) -> Session:
@@ -168,14 +157,9 @@ class Workspace:
         begun = self._restored_mode(transcript.facts.mode, None)
 
         now_ms, upto, records = self._clock.now_ms(), last - len(unsaved), transcript.records()[:last]
-
-        def first(sid: str) -> list[Entry]:
-            """What the copy begins with, a run that is open in it ended."""
-            facts = Forked(sid, str(self.path), __version__, ForkPoint(session.sid, last)), ModeSet(begun), HeadMoved(head)
-            placed = [Record(seq, now_ms, None, type_name(fact), fact) for seq, fact in enumerate(facts, last + 1)]
-            copy = Transcript(MemoryLog(), MemoryBlobs(), [*records, *placed])
-            return [*facts, *recovery(copy, (), None, (), outcome="interrupted")]
-
+        first: Callable[[str], list[Entry]] = lambda sid: copied(
+            sid, self.path, ForkPoint(session.sid, last), head, begun, records, now_ms
+        )
         sid = await aside(lambda: store.fork(session.sid, upto, now_ms, first, unsaved))
         opened = await aside(lambda: store.open(sid))
         copy = Transcript(opened.log, opened.blobs, opened.records, now_ms=self._clock.now_ms)
@@ -239,9 +223,12 @@ class Workspace:
         blobs = AskedBlobs(opened.blobs.get)
         models = self._models(blobs.get, lambda: session.tell_context())
         config_folder = self.folders.config if self.folders else None
-        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path), self.more)
+        skills = self.skills(path)
+        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path), self.more, skills)
         book = self.book if path == self.path else self._book(path)
-        permits = self._permits[opened.sid] = SessionPermits(lambda: session.mode, book, self._attended, self._confined)
+        permits = self._permits[opened.sid] = SessionPermits(
+            lambda: session.mode, book, self._attended, self._confined, lambda: skills.looked.lent
+        )
         limits = Limits(
             self._max_steps or self.settings.limits.steps,
             *self.settings.compact.limits,
@@ -278,7 +265,7 @@ class Workspace:
             opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, tools.schemas, "", tuple(notices), instructions
         )  # fmt: skip
         shelf: Shelf = opened.shelf
-        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs)
+        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs, skills)
         self._open = [pair for pair in self._open if pair[0].state.state != "closed" or pair[1].learning]
         self._open.append((session, models))
         self._permits = {held.sid: self._permits[held.sid] for held, _ in self._open}
@@ -299,12 +286,20 @@ class Workspace:
         """Who may do what in an open session."""
         return self._permits[session.sid]
 
+    def skills(self, path: Path) -> Skills:
+        """Those there are for a folder."""
+        return Skills(path, self._home, self.folders, lambda: self.trust.trusted(path))
+
+    @property
+    def _home(self) -> Path | None:
+        home = self.environ.get("HOME", "")
+        return Path(home).resolve() if home.startswith("/") else None
+
     def _book(self, path: Path) -> RuleBook:
         """The rules that hold in a folder."""
-        folders, home = self.folders, self.environ.get("HOME", "")
+        folders = self.folders
         private = (folders.data, folders.config, folders.state) if folders else ()
-        resolved = tuple(folder.resolve() for folder in private)
-        ground = Ground(path, self.more, resolved, Path(home).resolve() if home.startswith("/") else None)
+        ground = Ground(path, self.more, tuple(folder.resolve() for folder in private), self._home)
         return RuleBook(ground, folders and folders.config / FILE_NAME, self._rules, lambda: self.trust.trusted(path))
 
     def _models(self, read_blob: ReadBlob, learned: Callable[[], None], settings: Settings | None = None) -> Models:

@@ -1,6 +1,7 @@
 """`flowchat policy`: the rules that hold in a folder, and why a call would be allowed, asked about or denied."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from flowchat.runtime.explaining import explained
 from flowchat.runtime.rulebook import RuleBook
@@ -32,9 +33,11 @@ def list_rules(book: RuleBook, as_json: bool) -> list[str]:
     return lines + [f"! {clean(str(problem))}\n" for problem in standing.problems]
 
 
-def explain(book: RuleBook, mode: Mode, tool: str, subject: str, as_json: bool, confined: bool = False) -> Iterator[str]:
+def explain(
+    book: RuleBook, mode: Mode, tool: str, subject: str, as_json: bool, confined: bool = False, lent: tuple[Path, ...] = ()
+) -> Iterator[str]:
     """What decides on a call, part by part; `confined`: commands run in a sandbox that holds. Raises UsageError."""
-    found = explained(book, mode, tool, subject, confined)
+    found = explained(book, mode, tool, subject, confined, lent)
     verdict = found.verdict
     if as_json:
         parts = [

@@ -1,18 +1,33 @@
 """One setting by its dotted name: where it is in the settings, and which values it takes."""
 
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct, ValidationError, convert, structs, to_builtins
 
-from flowchat.config import ALLOWED, MODE_ALIASES, Compact, Limits, ModelSettings, Review, Settings, ToolSettings, shown
+from flowchat.config import (
+    ALLOWED,
+    MODE_ALIASES,
+    Compact,
+    Limits,
+    ModelSettings,
+    Review,
+    Settings,
+    SkillSettings,
+    Texts,
+    ToolSettings,
+    shown,
+)
 from flowchat.errors import UsageError
 from flowchat.transcript.entries import Mode
 
+Value: TypeAlias = str | int | float | tuple[str, ...]
 
-def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | float]:
+
+def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], Value]:
     """The path of a setting such as `compact.soft_percent` or `models.NAME.window`, and a value for it as it is kept.
 
-    The value may be its text. Raises UsageError for a key that is not a setting and a value it does not take.
+    The value may be its text; a list's is that of the one thing in it. Raises UsageError for a key that is not a setting and a
+    value it does not take.
     """
     path = _path_of(key)
     fields = {field.name: field for field in structs.fields(_TABLES.get(path[0], Settings) if path[1:] else Settings)}
@@ -22,9 +37,11 @@ def fit_setting(key: str, value: object) -> tuple[tuple[str, ...], str | int | f
         raise UsageError(f"{key!r} is not a setting; known settings: {', '.join(setting_names())}")
     if field.type is Mode and isinstance(value, str):
         value = MODE_ALIASES.get(value, value)
+    if field.type == Texts and isinstance(value, str):
+        value = [value] if value else []
     allowed = ALLOWED.get(field.type, "a text")
     try:
-        fitting: str | int | float | None = convert(value, field.type, strict=False)
+        fitting: Value | None = convert(value, field.type, strict=False)
     except ValidationError:
         fitting = None
     if fitting is None:
@@ -68,6 +85,7 @@ _TABLES: dict[str, type[Struct]] = {
     "review": Review,
     "limits": Limits,
     "tools": ToolSettings,
+    "skills": SkillSettings,
     "models": ModelSettings,
 }
 """The settings that are tables of settings."""

@@ -1,7 +1,7 @@
 """The user's config.toml as it is changed: one setting at a time, everything else in it as the user wrote it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from flowchat.config import FILE_LIMIT_BYTES, MODE_ALIASES, Settings, read_setti
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.disk import Disk, read_file, refused
 from flowchat.store.lock import one_at_a_time
-from flowchat.store.setting import fit_setting, setting_names, with_setting
+from flowchat.store.setting import Value, fit_setting, setting_names, with_setting
 from flowchat.toml import KeyPath, equals_sign, keys_of_lines, parse_table, parsed_or_none
 
 BACKUP = ".before"
@@ -30,17 +30,32 @@ def save_setting(file: Path, key: str, value: object, disk: Disk | None = None) 
     fsync. Raises UsageError for a key or value that is not allowed and a file that is not TOML, StorageFailed.
     """
     path, fitting = fit_setting(key, value)
-    disk = disk or Disk()
+    return _change(file, path, lambda was: fitting, disk or Disk())
+
+
+def save_listed(file: Path, key: str, text: str, is_listed: bool, disk: Disk | None = None) -> str | None:
+    """As save_setting: put a text into a setting that is a list of texts, or take it out. What another put there stays."""
+    path, _ = fit_setting(key, [text])
+
+    def changed(was: object) -> Value:
+        before = cast(list[object], was) if isinstance(was, list) else []
+        kept = [one for one in before if isinstance(one, str) and one != text]
+        return (*kept, text) if is_listed else tuple(kept)
+
+    return _change(file, path, changed, disk or Disk())
+
+
+def _change(file: Path, path: KeyPath, change: Callable[[object], Value], disk: Disk) -> str | None:
     target = Path(os.path.realpath(file))  # a link to the user's dotfiles stays one
     try:
         disk.ensure_folder(target.parent)
     except OSError as error:
         raise StorageFailed(refused(target, error)) from error
     with one_at_a_time(target.parent, disk):
-        return _save(target, path, fitting, disk)
+        return _save(target, path, change, disk)
 
 
-def _save(target: Path, path: KeyPath, fitting: object, disk: Disk) -> str | None:
+def _save(target: Path, path: KeyPath, change: Callable[[object], Value], disk: Disk) -> str | None:
     text = _read(target)
     wanted = _load(target, text)
     inner = wanted
@@ -49,7 +64,8 @@ def _save(target: Path, path: KeyPath, fitting: object, disk: Disk) -> str | Non
         if not isinstance(below, dict):
             raise UsageError(f"{target}: {name} is not a table, so {'.'.join(path)} cannot be set; correct it first")
         inner = cast(Table, below)
-    inner[path[-1]] = fitting
+    fitting = change(inner.get(path[-1]))
+    inner[path[-1]] = list(fitting) if isinstance(fitting, tuple) else fitting
     try:
         for changed in _candidates(text, path, wanted):
             if parsed_or_none(changed) == wanted:
@@ -67,7 +83,7 @@ class Effective(Struct, frozen=True):
     """
 
     key: str
-    value: str | int | float
+    value: Value
     origin: Literal["default", "file", "project", "environment"]
     variable: str = ""
 
@@ -92,7 +108,7 @@ def effective(
         written = _value_at(table, path)
         counts = written is not None and MODE_ALIASES.get(str(written), written) == value
         origin = "project" if key in project else "file" if counts else "default"
-        found.append(Effective(key, cast("str | int | float", value), origin))
+        found.append(Effective(key, cast(Value, value), origin))
     if named := environ.get("FLOWCHAT_MODEL", "").strip():
         found[0] = Effective("model", named, "environment", "FLOWCHAT_MODEL")
     return found, notices
@@ -197,6 +213,8 @@ def _written(value: object) -> str:
     if isinstance(value, dict):
         rows = [_line(name, inner) for name, inner in cast(Table, value).items()]
         return f"{{ {', '.join(rows)} }}" if rows else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, cast(list[object], value)))}]"
     return tomli_w.dumps({"x": value}).partition("= ")[2].rstrip("\n")
 
 

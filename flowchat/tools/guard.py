@@ -15,7 +15,7 @@ from msgspec import Struct
 from flowchat.tools.git_settings import INCLUDES, PROGRAMS, Setting, settings
 from flowchat.tools.tool import Unprotectable
 
-NAMES_ALWAYS = (".flowchat", ".vscode", ".idea", ".cursor", ".claude", ".envrc", ".mcp.json", ".gitmodules")
+NAMES_ALWAYS = (".flowchat", ".vscode", ".idea", ".cursor", ".claude", ".agents", ".envrc", ".mcp.json", ".gitmodules")
 """At the top of a folder that may be written and of every repository in it: not even made where they are missing."""
 NAMES_IF_THERE = (
     *(".husky", ".githooks", ".devcontainer", ".zed", ".windsurf", ".codex", ".gemini", ".lefthook.yml", "lefthook.yml"),

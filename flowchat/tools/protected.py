@@ -18,6 +18,8 @@ SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials"
 
 def why_special(path: Path, reach: Reach, ground: Ground) -> str:
     """Why a path is not free even where its kind is; empty if it is."""
+    if reach.kind == "read" and (lent := next((folder for folder in ground.lent if path.is_relative_to(folder)), None)):
+        return _why_named(path.relative_to(lent), reach)
     if not ground.holds(path):
         return f"it {_does(reach)} outside the workspace"
     return why_locked(path, reach, ground)
@@ -27,9 +29,13 @@ def why_locked(path: Path, reach: Reach, ground: Ground) -> str:
     """Why nothing general frees a path; empty if something can. Names above the workspace do not count."""
     if any(path.is_relative_to(folder) or (reach.below and folder.is_relative_to(path)) for folder in ground.private):
         return f"it {_does(reach)} flowchat's own files"
+    tops = (top for top in (ground.workspace, *ground.folders) if path.is_relative_to(top))
+    return _why_named(next((path.relative_to(top) for top in tops), path), reach)
+
+
+def _why_named(path: Path, reach: Reach) -> str:
     names = PROTECTED_NAMES if reach.kind == "write" else SECRET_NAMES
-    below = next((path.relative_to(top) for top in (ground.workspace, *ground.folders) if path.is_relative_to(top)), path)
-    found = next((name for name in below.parts if name.casefold() in names), "")
+    found = next((name for name in path.parts if name.casefold() in names), "")
     return f"it {_does(reach)} a protected path ({found})" if found else ""
 
 

@@ -88,12 +88,16 @@ class Rule(Struct, frozen=True):
 
 
 class Ground(Struct, frozen=True):
-    """Where calls are judged: the workspace, the folders that count as in it, and those of flowchat's own. All resolved."""
+    """Where calls are judged: the workspace, the folders that count as in it, and those of flowchat's own. All resolved.
+
+    `lent`: folders elsewhere that may be read, though flowchat's own files be around them.
+    """
 
     workspace: Path
     folders: tuple[Path, ...] = ()
     private: tuple[Path, ...] = ()
     home: Path | None = None
+    lent: tuple[Path, ...] = ()
 
     def holds(self, path: Path) -> bool:
         """Whether a path is inside."""

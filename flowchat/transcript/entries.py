@@ -56,6 +56,8 @@ Level = Literal["info", "warning", "error"]
 Counted = Literal["all", "part", "cut"]
 TitleOrigin = Literal["first_words", "generated", "user"]
 ContextSource = Literal["instructions", "environment", "mode", "skill", "file", "job", "hook", "command"]
+SKILL_LIST = "skills"
+"""The origin of the list of skills; that of a skill is its path."""
 
 
 def snake_case(name: str) -> str:

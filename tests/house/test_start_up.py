@@ -15,6 +15,7 @@ HEAVY = (
     "jinja2",
     "tokenizers",
     "tree_sitter",
+    "yaml",
 )
 REPORT = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flowchat.config import FILE_LIMIT_BYTES, Settings, read_settings
 from flowchat.errors import StorageFailed, UsageError
 from flowchat.store.setting import setting_names
-from flowchat.store.settings_file import BACKUP, Effective, effective, save_setting
+from flowchat.store.settings_file import BACKUP, Effective, effective, save_listed, save_setting
 from tests.store.disks import FaultyDisk, failing_at
 
 WRITTEN = """\
@@ -210,12 +210,32 @@ def test_what_counts_says_where_it_comes_from(file: Path) -> None:
         Effective("limits.steps", 20, "file"),
         Effective("limits.idle_seconds", 90.0, "default"),
         Effective("tools.shell_timeout_seconds", 120.0, "default"),
+        Effective("skills.off", (), "default"),
         Effective("models.openai/qwen.window", 32768, "file"),
     ]
     assert [notice.partition(" is not allowed")[0] for notice in notices] == [
         f"{file}, line 14: models.'openai/qwen'.max_output = 0",
         f"{file}, line 16: tools.shell_timeout_seconds = 'long'",
     ]
+
+
+def test_a_text_is_put_into_a_list_and_taken_out_and_the_rest_stays(file: Path) -> None:
+    file.write_text('# mine\nskills = { off = ["a", "b"] } # so\n')
+    assert save_listed(file, "skills.off", 'c "d"', True) is None
+    assert save_listed(file, "skills.off", "a", False) is None
+    assert save_listed(file, "skills.off", "b", True) is None
+    assert file.read_text() == '# mine\nskills = { off = [\'c "d"\', "b"] } # so\n'
+    [found] = [one for one in effective(file, {})[0] if one.key == "skills.off"]
+    assert found == Effective("skills.off", ('c "d"', "b"), "file")
+    assert save_setting(file, "skills.off", "") is None
+    assert read_settings(file)[0] == Settings()
+
+
+def test_what_others_put_into_a_list_meanwhile_stays(file: Path) -> None:
+    names = [f"user:{at}" for at in range(8)]
+    with ThreadPoolExecutor(len(names)) as several:
+        list(several.map(lambda name: save_listed(file, "skills.off", name, True), names))
+    assert sorted(read_settings(file)[0].skills.off) == names
 
 
 def test_what_is_not_to_be_read_at_all_is_left_as_it_is(file: Path) -> None:

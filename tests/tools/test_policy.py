@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
@@ -86,6 +87,35 @@ def test_a_mode_decides_by_what_a_call_reaches(
 ) -> None:
     found = [judged(reach(kind, subject), of(kind), mode).decision for mode in MODES]
     assert found == [default, accept, plan, auto, bypass]
+
+
+LENT = DATA / "skills" / "x", Path("/homes/me/.claude/skills/y")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "decision"),
+    [
+        ("read", f"{LENT[0]}/SKILL.md", "allow"),
+        ("read", f"{LENT[1]}/deep/a.md", "allow"),
+        ("search", str(LENT[0]), "allow"),
+        ("run", f"cat {LENT[1]}/SKILL.md", "allow"),
+        ("read", f"{LENT[1]}/.netrc", "ask"),
+        ("read", f"{LENT[0]}y/SKILL.md", "ask"),
+        ("read", f"{LENT[0].parent}/z/SKILL.md", "ask"),
+        ("search", str(LENT[0].parent), "ask"),
+        ("search", str(LENT[1].parent), "ask"),
+        ("read", f"{LENT[1]}/private.md", "deny"),
+        ("write", f"{LENT[0]}/SKILL.md", "ask"),
+        ("write", f"{LENT[1]}/SKILL.md", "ask"),
+        ("run", f"rm {LENT[0]}/SKILL.md", "ask"),
+        ("run", f"cp /tmp/a {LENT[0]}/SKILL.md", "ask"),
+    ],
+)
+def test_a_folder_that_is_lent_is_read_freely_and_no_more_than_that(kind: str, subject: str, decision: str) -> None:
+    given = rules("shell\nwrite_file\nread_file", deny="read_file(/homes/me/.claude/skills/y/private.md)")
+    law = Law("accept-edits", replace(GROUND, lent=LENT), given)
+    asked = reach(kind, subject)
+    assert judge(asked, of(kind), law, line_of(asked, law)).decision == decision
 
 
 def test_a_blob_of_the_session_is_read_freely() -> None:

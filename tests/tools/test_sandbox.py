@@ -235,7 +235,7 @@ async def test_the_places_that_are_kept_taken_are_free_again_and_a_crash_leaves_
     before = sorted(os.listdir(work)), sorted(os.listdir(work / ".git"))
     async with confinement.around(["true"], work) as (_, guard):
         assert sorted(path.name for path, _ in guard.masked if path.parent == work and path.is_dir()) == [
-            *(".claude", ".cursor", ".envrc", ".flowchat", ".gitmodules", ".idea", ".mcp.json", ".vscode")
+            *(".agents", ".claude", ".cursor", ".envrc", ".flowchat", ".gitmodules", ".idea", ".mcp.json", ".vscode")
         ]
         assert git(work, "status", "--short") == ""
         crashed = Confinement({"HOME": "/nonexistent"})
