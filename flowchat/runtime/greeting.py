@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Greeting(Struct, frozen=True):
-    """`reason` is a clause, `instructions` are paths, `last` the sessions of the folder, the newest first.
+    """`reason` is a clause, `instructions` are paths, `last` the sessions of the folder, the newest first; `skills` counts those
+    in use.
 
     `waiting` counts what of the folder waits for trust, or, where it is `trusted`, to be approved.
     """
@@ -28,6 +29,7 @@ class Greeting(Struct, frozen=True):
     last: "tuple[SessionCard, ...]" = ()
     trusted: bool = False
     waiting: int = 0
+    skills: int = 0
 
 
 def greet(workspace: "Workspace", model: str) -> Greeting:
@@ -37,7 +39,8 @@ def greet(workspace: "Workspace", model: str) -> Greeting:
     instructions = tuple(instruction_files(workspace.path, config_folder))
     look = workspace.trust.look(workspace.path)
     branch, cards = git_branch(workspace.path) or "", tuple(workspace.cards())
-    return Greeting(branch, reason, instructions, cards, bool(look.trusted_by), len(look.waiting))
+    skills = sum(1 for _ in workspace.skills(workspace.path).look().usable())
+    return Greeting(branch, reason, instructions, cards, bool(look.trusted_by), len(look.waiting), skills)
 
 
 def reason_of(model: str, environ: Mapping[str, str], settings: Settings, kept: Collection[str]) -> str:

@@ -76,9 +76,9 @@ def naming_news(names: Sequence[str], found: Found, branch: Sequence[Record]) ->
         if skill is None:
             refused += [f"${name} (no such skill)"] if found.skills and _MEANT.fullmatch(name) else []
             continue
-        why, new = _why_not(skill), _whole(skill)
-        if why or new is None:
-            refused.append(f"${name} ({why})")
+        new = _whole(skill)
+        if skill.refusal or new is None:
+            refused.append(f"${name} ({skill.refusal})")
             continue
         sha256, size_before = on_branch.get(new.origin, ("", 0))
         if sha256 == new.sha256:
@@ -101,13 +101,6 @@ def _on_branch(branch: Sequence[Record]) -> dict[str, tuple[str | None, int]]:
         for entry in entries
         if isinstance(entry, ContextAdded) and entry.source == "skill" and entry.origin != SKILL_LIST
     }
-
-
-def _why_not(skill: Skill) -> str:
-    """Why naming it adds nothing; empty where it does."""
-    if skill.state != "on":
-        return "turned off" if skill.state == "off" else skill.why
-    return "" if skill.text is None or skill.text.for_user else "it is for the model alone"
 
 
 def _whole(skill: Skill) -> ContextAdded | None:

@@ -49,6 +49,13 @@ class Skill(Struct, frozen=True):
     def folder(self) -> Path:
         return self.file.parent
 
+    @property
+    def refusal(self) -> str:
+        """Why naming it adds nothing, a clause; empty where it adds it."""
+        if self.state != "on":
+            return self.why
+        return "" if self.text is None or self.text.for_user else "it is for the model alone"
+
 
 class Found(Struct, frozen=True):
     """All of them in the order in which they count; `troubles` are sentences about places."""
@@ -118,7 +125,7 @@ class Skills:
                     continue
                 seen.add(skill.file)
                 if skill.state == "on" and self.id_of(skill) in off:
-                    skill = replace(skill, state="off", why="you turned it off")
+                    skill = replace(skill, state="off", why="turned off")
                 elif skill.state == "on" and skill.name in taken:
                     counts = next(one for one in found if one.name == skill.name and one.state == "on")
                     skill = replace(skill, state="shadowed", why=f"the one in {counts.place} has its name and counts")

@@ -102,10 +102,10 @@ def effective(
         table = Table()
     found: list[Effective] = []
     for key, path in _settings_in(settings):
-        value = _value_at(to_builtins(settings), path)
+        value, written = _value_at(to_builtins(settings), path), _value_at(table, path)
         if value is None:
             continue
-        written = _value_at(table, path)
+        written = tuple(cast(list[object], written)) if isinstance(written, list) else written
         counts = written is not None and MODE_ALIASES.get(str(written), written) == value
         origin = "project" if key in project else "file" if counts else "default"
         found.append(Effective(key, cast(Value, value), origin))

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from flowchat.ui import command_acts, markdown, orders
 from flowchat.ui.commands import Typed, UnknownCommand, read_command
-from flowchat.ui.completion import file_offers
+from flowchat.ui.completion import file_offers, skill_offers
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
 from flowchat.ui.edge import Level
@@ -166,6 +166,16 @@ class ChatScreen(Screen[None], inherit_bindings=False):
         if not query or not self._paths:
             self._paths = await asyncio.to_thread(self._workspace.files)
         self._panes.composer.offer(query, await asyncio.to_thread(file_offers, query, self._paths))
+
+    def on_composer_skills_wanted(self, message: Composer.SkillsWanted) -> None:
+        self.errands.run(self._offer_skills(message.query), brief=False, doing="Looking for skills")
+
+    async def _offer_skills(self, query: str) -> None:
+        """Those one may name; the disk is looked at when a name is begun."""
+        skills = (await self._stage.visit.current()).skills
+        found = skills.looked if query else await asyncio.to_thread(skills.look)
+        offers = skill_offers(query, ((text.name, text.description) for _, text in found.usable() if text.for_user))
+        self._panes.composer.offer(query, offers, "skill")
 
     # --- what else the panes post ------------------------------------------------------------------------------------
     def on_panes_ordered(self, message: Panes.Ordered) -> None:

@@ -1,9 +1,10 @@
 """What each slash command does; the table at the end has one row for each row of commands.py."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from flowchat.errors import AlreadyExists
+from flowchat.errors import AlreadyExists, CommandRefused
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Seq
 from flowchat.ui import leaving, orders
@@ -227,6 +228,24 @@ async def _permissions(stage: Stage, session: "Session", argument: str) -> None:
     permissions.show_permissions(stage, session)
 
 
+async def _skills(stage: Stage, session: "Session", argument: str) -> None:
+    from flowchat.ui import skills_screen
+
+    skills_screen.show_skills(stage, session.skills)
+
+
+async def _skill(stage: Stage, session: "Session", argument: str) -> None:
+    """Raises CommandRefused where there is no such skill to name."""
+    name, *words = argument.split(maxsplit=1) or [""]
+    skill = (await asyncio.to_thread(session.skills.look)).named(name)
+    if skill is None:
+        why = f"there is no skill {name}" if name else "name a skill, as in /skill:NAME"
+        raise CommandRefused(f"{why}; /skills lists what there is")
+    if skill.refusal:
+        raise CommandRefused(f"{name} is not used: {skill.refusal}; /skills shows it")
+    stage.send(" ".join((f"${name}", *words)))
+
+
 async def _keys(stage: Stage, session: "Session", argument: str) -> None:
     from flowchat.ui import picking
 
@@ -263,6 +282,8 @@ BY_NAME: dict[str, Do] = {
     "status": _status,
     "doctor": _doctor,
     "permissions": _permissions,
+    "skills": _skills,
+    "skill": _skill,
     "keys": _keys,
     "quit": _quit,
 }

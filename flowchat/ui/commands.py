@@ -55,10 +55,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("status", "Session, model, context, files and versions on one page"),
     Command("doctor", "Check this installation; the page can go into a bug report"),
     Command("permissions", "Which calls run, ask or are denied: read, write and take out rules", aliases=("allowed-tools",)),
+    Command("skills", "Instructions for certain tasks: which there are; turn one on or off, read it"),
+    Command("skill", "Send a message with a skill, as $NAME in it does; also /skill:NAME", "NAME [words]"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
+_SKILL = "skill:"
 _BARE_QUITS = ("q", ":q")
 
 
@@ -86,6 +89,8 @@ def read_command(text: str) -> Typed | UnknownCommand | None:
     if not text.startswith("/") or text[1:2].isspace():
         return None
     word, *rest = text[1:].split(maxsplit=1) or [""]
+    if word.startswith(_SKILL):
+        word, rest = "skill", [" ".join((word.removeprefix(_SKILL), *rest))]
     name, argument = word.lower(), "".join(rest).strip()
     if command := _BY_NAME.get(name):
         return _checked(command, argument)

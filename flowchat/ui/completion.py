@@ -1,27 +1,32 @@
-"""What could complete the word at the caret: commands after `/`, files after `@`; pure."""
+"""What could complete the word at the caret: commands after `/`, files after `@`, skills after `$`; pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 from typing import Literal
 
 from msgspec import Struct
 
+from flowchat.transcript.clean import clean
 from flowchat.ui.commands import COMMANDS
 from flowchat.ui.editing import Place
+from flowchat.ui.prose import one_line
 
 OFFERS_LIMIT = 50
 """Offers ranked and kept; a longer list narrows as one types."""
 _AT_WORD = re.compile(r"(?:^|(?<=\s))@(\"[^\"]*|[^\s\"@]*)$")
 _SLASH_WORD = re.compile(r"/([a-z]*)$")
+_SKILL_WORD = re.compile(r"(?:^|(?<=[\s(]))(?<!\d )\$([a-z0-9_-]*)$")
+"""Not after a number: that is an amount."""
+_SLASH_SKILL = re.compile(r"/skill:([a-z0-9_-]*)$")
 _LOOK_BACK_CHARS = 512
 _HIDDEN = 9
 
 
 class Wanted(Struct, frozen=True):
-    """A word that can be completed: from `start` to the caret stands `@query` or `/query`."""
+    """A word that can be completed: from `start` to the caret stands `@query` or `/query`, of a skill the query alone."""
 
-    kind: Literal["file", "command"]
+    kind: Literal["file", "command", "skill"]
     start: Place
     query: str
 
@@ -41,6 +46,10 @@ def wanted_at(lines: Sequence[str], caret: Place) -> Wanted | None:
     before = lines[row][base:column]
     if row == 0 and base == 0 and (found := _SLASH_WORD.fullmatch(before)):
         return Wanted("command", (0, 0), found.group(1))
+    if row == 0 and base == 0 and (found := _SLASH_SKILL.fullmatch(before)):
+        return Wanted("skill", (0, found.start(1)), found[1])
+    if found := _SKILL_WORD.search(before):
+        return Wanted("skill", (row, base + found.start(1)), found[1])
     if found := _AT_WORD.search(before):
         return Wanted("file", (row, base + found.start()), found.group(1).lstrip('"'))
     return None
@@ -66,6 +75,12 @@ def file_offers(query: str, paths: Sequence[str]) -> list[Offer]:
     A path matches if the query's characters occur in it in order. Case counts for nothing unless the query has capitals.
     """
     return [Offer(_mention(path), path) for path in _best(query, paths)]
+
+
+def skill_offers(query: str, skills: Iterable[tuple[str, str]]) -> list[Offer]:
+    """Of skills, by name and description, those whose names a query begins, then those it occurs in."""
+    found = [(not name.startswith(query), name, words) for name, words in skills if query in name]
+    return [Offer(f"{name} ", f"${name}", one_line(clean(words))) for _, name, words in sorted(found)[:OFFERS_LIMIT]]
 
 
 def _best(query: str, paths: Sequence[str]) -> list[str]:

@@ -58,6 +58,13 @@ class Composer(Widget, can_focus=True):
             super().__init__()
             self.query = query
 
+    class SkillsWanted(Message):
+        """Somebody began to name a skill: `Composer.offer` is waiting for matches of `query`."""
+
+        def __init__(self, query: str) -> None:
+            super().__init__()
+            self.query = query
+
     class Offered(Message):
         """What could complete the word at the caret; no offers: nothing."""
 
@@ -146,9 +153,9 @@ class Composer(Widget, can_focus=True):
         """Replace the history, oldest first."""
         self._history.load(texts)
 
-    def offer(self, query: str, offers: Sequence[Offer]) -> None:
-        """The matches of a file query; late ones are ignored."""
-        if self._wanted is not None and self._wanted.kind == "file" and self._wanted.query == query:
+    def offer(self, query: str, offers: Sequence[Offer], kind: Literal["file", "skill"] = "file") -> None:
+        """The matches of a query that was asked for; late ones are ignored."""
+        if self._wanted is not None and self._wanted.kind == kind and self._wanted.query == query:
             self._show_offers(offers)
 
     def take(self, offer: Offer) -> None:
@@ -293,6 +300,8 @@ class Composer(Widget, can_focus=True):
             self._wanted = wanted
             if wanted.kind == "command":
                 self._show_offers(command_offers(wanted.query))
+            elif wanted.kind == "skill":
+                self.post_message(self.SkillsWanted(wanted.query))
             else:
                 self.post_message(self.FilesWanted(wanted.query))
 

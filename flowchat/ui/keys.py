@@ -162,6 +162,11 @@ FOLD: tuple[Key, ...] = (
 
 JOBS: tuple[Key, ...] = (Key("end", ("k",), "End the chosen job"),)
 
+SKILLS: tuple[Key, ...] = (
+    Key("switch", ("space", "t"), "Turn the skill on or off"),
+    Key("reload", ("r", "ctrl+r"), "Look again"),
+)
+
 QUEUE: tuple[Key, ...] = (
     Key("up", ("up",), "Up"),
     Key("down", ("down",), "Down"),
@@ -212,6 +217,7 @@ CONTEXTS: dict[str, tuple[Key, ...]] = {
     "context": CONTEXT,
     "permissions": PERMISSIONS,
     "jobs": JOBS,
+    "skills": SKILLS,
     "fold": FOLD,
     "trust": TRUST,
 }
@@ -232,6 +238,7 @@ PLACES: dict[str, str] = {
     "context": "in the context map",
     "permissions": "among the rules",
     "jobs": "among the jobs",
+    "skills": "among the skills",
     "fold": "before a compaction",
     "trust": "at what waits for trust",
 }

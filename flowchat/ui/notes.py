@@ -6,6 +6,7 @@ from typing import assert_never
 
 from flowchat.transcript.entries import (
     COMMAND_END,
+    SKILL_LIST,
     AnyEntry,
     ApprovalDecided,
     AssistantSaid,
@@ -110,7 +111,11 @@ def _context(added: ContextAdded) -> Iterator[Block]:
             if "\n" not in text:
                 return
             line, text = f"{added.origin}: what it printed", text.partition("\n")[2]
-        case "file" | "skill" | "command" | "hook":
+        case "skill" if added.origin == SKILL_LIST:
+            line = "skills listed for the model" if "\n" in text else "no skills any more"
+        case "skill":
+            line = f"{text.partition(';')[0]} read"
+        case "file" | "command" | "hook":
             at = "@" if added.source == "file" else ""
             line = f"{at}{added.origin} {text.strip('()') if text.startswith('(not shown') else 'read'}"
         case "instructions":

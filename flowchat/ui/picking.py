@@ -93,7 +93,7 @@ def show_context(stage: "Stage", session: "Session", raw: bool) -> None:
 
     def look() -> Map:
         rows = context.rows()
-        named = {place: row.title.removeprefix(inside) for place, row in enumerate(rows) if row.kind == "instructions"}
+        named = {place: row.title.removeprefix(inside) for place, row in enumerate(rows) if row.kind in ("instructions", "skill")}
         for place, title in named.items():
             rows[place] = replace(rows[place], title=title)
         return mapped(rows, context.used or used)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rich.style import Style
@@ -37,7 +38,9 @@ async def show_trust(stage: "Stage") -> None:
     workspace = stage.workspace
     folder = stage.session.workspace_path if stage.session is not None else workspace.path
     look = await asyncio.to_thread(workspace.trust.look, folder)
-    decision = await stage.app.push_screen_wait(TrustScreen(stage.palette, look, stage.keymap))
+    found = await asyncio.to_thread(workspace.skills(folder).look)
+    skills = tuple(skill.name for skill in found.skills if skill.state == "untrusted")
+    decision = await stage.app.push_screen_wait(TrustScreen(stage.palette, look, stage.keymap, skills))
     if decision == "trust":
         notices = await workspace.trust_folder(look)
         stage.say(notices[0] if notices else "This folder is trusted", "warning" if notices else "info")
@@ -51,9 +54,10 @@ async def show_trust(stage: "Stage") -> None:
 class TrustScreen(Screen[Decision | None], inherit_bindings=False):
     """Gives what was decided; None: nothing."""
 
-    def __init__(self, palette: Palette, look: "Look", keymap: Keymap = DEFAULT) -> None:
+    def __init__(self, palette: Palette, look: "Look", keymap: Keymap = DEFAULT, skills: Sequence[str] = ()) -> None:
+        """`skills` of the folder that are not used, by name."""
         super().__init__()
-        self._palette, self._look, self._keymap = palette, look, keymap
+        self._palette, self._look, self._keymap, self._skills = palette, look, keymap, skills
         self._scrolls, self._acts = keymap.acts("list"), keymap.acts("trust")
         self._painted: float | None = None
 
@@ -136,8 +140,12 @@ class TrustScreen(Screen[Decision | None], inherit_bindings=False):
             say(clean(waits.text), palette.text, "    ")
             if waits.digest:
                 say(SENDS, palette.warn, "      ")
+        if self._skills:
+            lines.append([])
+            say("skills", palette.dim)
+            say(one_line(clean(", ".join(self._skills))), palette.text, "    ")
         lines.append([])
-        if look.waiting:
+        if look.waiting or self._skills:
             say(CHANGED if look.trusted_by else NOT_TRUSTED, palette.dim)
         elif not look.trusted_by:
             say("Nothing in it waits for that.", palette.dim)

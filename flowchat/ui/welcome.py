@@ -70,8 +70,9 @@ class Welcome(Widget):
         path = cut(self._path, max(8, width - len(branch) - 15))
         rows: list[list[Piece]] = [[("  flowchat", plain + palette.bold), (f"   {path}{branch}", dim)], []]
         rows += self._ready(width)
-        if greeting is not None and greeting.instructions:
-            names = ", ".join(one_line(from_home(str(path))) for path in greeting.instructions)
+        if greeting is not None and (greeting.instructions or greeting.skills):
+            read = [one_line(from_home(str(path))) for path in greeting.instructions]
+            names = ", ".join([*read, *([many(greeting.skills, "skill")] if greeting.skills else [])])
             rows += [[], [("  Instructions   ", dim), (cut(names, max(8, width - 19)), plain)]]
         return [*rows, *self._trust(width), *self._last(width)]
 

@@ -224,7 +224,12 @@ def test_a_text_is_put_into_a_list_and_taken_out_and_the_rest_stays(file: Path) 
     assert save_listed(file, "skills.off", 'c "d"', True) is None
     assert save_listed(file, "skills.off", "a", False) is None
     assert save_listed(file, "skills.off", "b", True) is None
-    assert file.read_text() == '# mine\nskills = { off = [\'c "d"\', "b"] } # so\n'
+    assert (
+        file.read_text()
+        == r"""# mine
+skills = { off = ["c \"d\"", "b"] } # so
+"""
+    )
     [found] = [one for one in effective(file, {})[0] if one.key == "skills.off"]
     assert found == Effective("skills.off", ('c "d"', "b"), "file")
     assert save_setting(file, "skills.off", "") is None

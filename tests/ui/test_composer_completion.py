@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowchat.ui.completion import OFFERS_LIMIT, Offer, Wanted, command_offers, file_offers, wanted_at
+from flowchat.ui.completion import OFFERS_LIMIT, Offer, Wanted, command_offers, file_offers, skill_offers, wanted_at
 from flowchat.ui.history import History
 
 PATHS = ["README.md", "docs/a b.md", "src/app.py", "src/invoice/lines.py", "src/invoice/total.py", "tests/test_total.py"]
@@ -20,6 +20,14 @@ PATHS = ["README.md", "docs/a b.md", "src/app.py", "src/invoice/lines.py", "src/
         ('see @"docs/a b', Wanted("file", (0, 4), "docs/a b")),
         ("me@example.org", None),
         ("@done now", None),
+        ("$", Wanted("skill", (0, 1), "")),
+        ("use ($re-v", Wanted("skill", (0, 6), "re-v")),
+        ("/skill:re", Wanted("skill", (0, 7), "re")),
+        ("say /skill:re", None),
+        ("it costs 5 $", None),
+        ("a$b", None),
+        ("$HOME", None),
+        ("$done now", None),
     ],
 )
 def test_a_word_at_the_caret_is_completed_if_it_begins_like_a_command_or_a_file(text: str, wanted: Wanted | None) -> None:
@@ -40,6 +48,12 @@ def test_files_are_found_by_name_before_folder_before_scattered_letters() -> Non
     assert file_offers("a b", PATHS) == [Offer('@"docs/a b.md" ', "docs/a b.md")]
     assert [offer.label for offer in file_offers("readme", PATHS)] == ["README.md"]
     assert file_offers("READme", PATHS) == []
+
+
+def test_skills_are_found_by_their_beginning_before_the_middle() -> None:
+    skills = [("pre-review", "b"), ("review", "a\nb\x1b[2J"), ("deploy", "c")]
+    assert skill_offers("re", skills) == [Offer("review ", "$review", "a b␛"), Offer("pre-review ", "$pre-review", "b")]
+    assert [offer.label for offer in skill_offers("", skills)] == ["$deploy", "$pre-review", "$review"]
 
 
 def test_no_more_files_are_offered_than_the_limit() -> None:
