@@ -1,5 +1,6 @@
 """What an empty conversation begins with: where it is, why its model is ready, what it will be told, what was done here last."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 class Greeting(Struct, frozen=True):
     """`reason` is a clause, `instructions` are paths, `last` the sessions of the folder, the newest first; `skills` counts those
-    in use.
+    in use, `skills_waiting` those that wait for trust.
 
     `waiting` counts what of the folder waits for trust, or, where it is `trusted`, to be approved.
     """
@@ -30,6 +31,7 @@ class Greeting(Struct, frozen=True):
     trusted: bool = False
     waiting: int = 0
     skills: int = 0
+    skills_waiting: int = 0
 
 
 def greet(workspace: "Workspace", model: str) -> Greeting:
@@ -39,8 +41,10 @@ def greet(workspace: "Workspace", model: str) -> Greeting:
     instructions = tuple(instruction_files(workspace.path, config_folder))
     look = workspace.trust.look(workspace.path)
     branch, cards = git_branch(workspace.path) or "", tuple(workspace.cards())
-    skills = sum(1 for _ in workspace.skills(workspace.path).look().usable())
-    return Greeting(branch, reason, instructions, cards, bool(look.trusted_by), len(look.waiting), skills)
+    states = Counter(skill.state for skill in workspace.skills(workspace.path).look().skills)
+    return Greeting(
+        branch, reason, instructions, cards, bool(look.trusted_by), len(look.waiting), states["on"], states["untrusted"]
+    )
 
 
 def reason_of(model: str, environ: Mapping[str, str], settings: Settings, kept: Collection[str]) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -87,6 +87,10 @@ class _Place(Struct, frozen=True):
     within: tuple[Path, ...]
 
 
+_Read: TypeAlias = dict[Path, tuple[object, SkillText | str]]
+"""What each file said, or why it is no skill, with what changes when the file does."""
+
+
 class Skills:
     """`looked` is what was found when it was looked last."""
 
@@ -103,7 +107,7 @@ class Skills:
         self._own = folders.config / "skills" if folders else None
         self._off: frozenset[str] = frozenset()
         """Where there is no file of settings."""
-        self._read: dict[Path, tuple[object, SkillText | str]] = {}
+        self._read: _Read = {}
         self.looked = Found()
 
     @property
@@ -117,10 +121,11 @@ class Skills:
         found: list[Skill] = []
         troubles: list[str] = []
         seen: set[Path] = set()
+        read: _Read = {}
         taken: set[str] = set()
         for place in self._places():
             for folder in self._folders(place, troubles):
-                skill = self._skill(place, folder, place.scope == "user" or trusted)
+                skill = self._skill(place, folder, place.scope == "user" or trusted, read)
                 if skill.file in seen:
                     continue
                 seen.add(skill.file)
@@ -132,7 +137,7 @@ class Skills:
                 elif skill.state == "on":
                     taken.add(skill.name)
                 found.append(skill)
-        self._read = {file: self._read[file] for file in seen if file in self._read}
+        self._read = read
         self.looked = Found(tuple(found), tuple(troubles))
         return self.looked
 
@@ -182,7 +187,7 @@ class Skills:
         folders = (place.folder / name for name in found[:PLACE_LIMIT])
         return [folder for folder in folders if os.path.lexists(folder / FILE_NAME)]
 
-    def _skill(self, place: _Place, folder: Path, obeyed: bool) -> Skill:
+    def _skill(self, place: _Place, folder: Path, obeyed: bool, read: _Read) -> Skill:
         file = _real(folder / FILE_NAME)
         bare = Skill(folder.name, file, place.scope, place.shown)
         if not str(file).isprintable():
@@ -191,19 +196,19 @@ class Skills:
             return replace(bare, state="invalid", why="a link leads out of the folder of skills")
         if not obeyed:
             return replace(bare, state="untrusted", why="this folder is not trusted: /trust")
-        said = self._said(file)
+        said = self._said(file, read)
         if isinstance(said, str):
             return replace(bare, state="invalid", why=said)
         return replace(bare, name=said.name, text=said, why="its description is cut" if said.was_cut else "")
 
-    def _said(self, file: Path) -> SkillText | str:
-        """What it says, read again where the file has changed; or why that cannot be known."""
+    def _said(self, file: Path, read: _Read) -> SkillText | str:
+        """What it says, opened again where the file has changed; or why that cannot be known. Goes into `read`."""
         try:
             found = os.stat(file)
             stamp = found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
-            if file not in self._read or self._read[file][0] != stamp:
-                self._read[file] = stamp, _read(file)
-            return self._read[file][1]
+            before = self._read.get(file)
+            read[file] = before if before is not None and before[0] == stamp else (stamp, _read(file))
+            return read[file][1]
         except OSError as error:
             return f"it cannot be read ({error.strerror})"
 

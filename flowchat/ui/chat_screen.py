@@ -173,7 +173,7 @@ class ChatScreen(Screen[None], inherit_bindings=False):
     async def _offer_skills(self, query: str) -> None:
         """Those one may name; the disk is looked at when a name is begun."""
         skills = (await self._stage.visit.current()).skills
-        found = skills.looked if query else await asyncio.to_thread(skills.look)
+        found = skills.looked if query and skills.looked.skills else await asyncio.to_thread(skills.look)
         offers = skill_offers(query, ((text.name, text.description) for _, text in found.usable() if text.for_user))
         self._panes.composer.offer(query, offers, "skill")
 

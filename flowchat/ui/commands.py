@@ -55,7 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("status", "Session, model, context, files and versions on one page"),
     Command("doctor", "Check this installation; the page can go into a bug report"),
     Command("permissions", "Which calls run, ask or are denied: read, write and take out rules", aliases=("allowed-tools",)),
-    Command("skills", "Instructions for certain tasks: which there are; turn one on or off, read it"),
+    Command("skills", "Instructions for certain tasks: read them, turn one on or off"),
     Command("skill", "Send a message with a skill, as $NAME in it does; also /skill:NAME", "NAME [words]"),
     Command("keys", "Every key, where it comes from, and what a key you press does"),
     Command("quit", "Leave; the session can be resumed", aliases=("exit", "q")),

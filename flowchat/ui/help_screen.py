@@ -15,6 +15,7 @@ from flowchat.ui.strips import Piece
 _KEY_CELLS, _COMMAND_CELLS = 14, 26
 IN_THE_TEXT = (
     ("@path", "Show a file to the model."),
+    ("$skill", "Add a skill to the message; /skills lists them."),
     ("!command", "Run a command yourself; the model sees what it prints."),
     ("!!command", "Run it without telling the model."),
 )

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _STATES = {"on": "on", "off": "off", "shadowed": "hidden", "untrusted": "not trusted", "invalid": "not valid"}
 _SCOPES = {"project": "this project", "user": "all your projects"}
 NO_RIGHTS = "a skill is given no rights by that"
+_EXAMPLE = (
+    "---",
+    "name: release",
+    "description: How a release is made. Use it when one is wanted.",
+    "---",
+    "Run make check first. Then ...",
+)
 
 
 def show_skills(stage: "Stage", skills: "Skills") -> None:
@@ -73,7 +80,7 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
             self._arrange()
         elif act == "close" or event.key == "q":
             self.dismiss(None)
-        elif act is not None and self._is_open:
+        elif act is not None and (self._is_open or not listing.rows):
             self.query_one(".about", Rows).act(act)
         elif act is not None and listing.act(act):
             self._show_chosen()
@@ -150,22 +157,28 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
             return []
         if skill is None:
             at = self.query_one(Listing).chosen_index
-            texts = [(found.troubles[at], palette.warn)] if at < len(found.troubles) else [(self._none(), palette.text)]
+            texts = [(found.troubles[at], palette.warn)] if at < len(found.troubles) else self._none()
         else:
             texts = _facts(skill, palette)
         lines: list[list[Piece]] = [
-            [("  ", palette.text), (part, style)] for text, style in texts for part in wrapped(one_line(clean(text)), width - 4)
+            [("  ", palette.text), (part, style)]
+            for text, style in texts
+            for part in wrapped(one_line(clean(text)), width - 4) or [""]
         ]
         return [[(palette.glyphs.rule * width, palette.dim)], *lines] if found.skills or found.troubles else lines
 
-    def _none(self) -> str:
-        own = from_home(self._skills.own_place)
-        mine = f" or {own}/NAME (for all your projects)" if own else ""
-        return (
-            "No skills yet. A skill is a folder with a SKILL.md: the lines ---, name: NAME, description: what it is for, --- and"
-            f" then what to do. Put it into .flowchat/skills/NAME (for this project){mine}. Those in .agents/skills and"
-            " .claude/skills, here and in your home folder, are read, too."
-        )
+    def _none(self) -> list[tuple[str, Style]]:
+        """How one is made."""
+        palette, own = self._palette, from_home(self._skills.own_place)
+        mine = f", into {own}/release for all" if own else ""
+        return [
+            ("No skills yet. A skill is a folder with a SKILL.md: instructions for one kind of task.", palette.text),
+            (f"Put one into .flowchat/skills/release for this project{mine}.", palette.text),
+            ("", palette.text),
+            *((line, palette.dim) for line in _EXAMPLE),
+            ("", palette.text),
+            ("Skills in .agents/skills and .claude/skills, here and in your home folder, are read, too.", palette.text),
+        ]
 
     def _whole(self, width: int) -> list[list[Piece]]:
         palette, skill = self._palette, self._chosen
@@ -189,7 +202,7 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
         skill = self._chosen if self.is_mounted else None
         can = skill is not None and skill.state in ("on", "off", "shadowed")
         hints = (
-            hint("list", "scroll", "up", "down", "page_down") if self._is_open else "",
+            hint("list", "scroll", "up", "down", "page_down") if self._is_open or not self.query_one(Listing).rows else "",
             hint("list", "read it", "choose") if skill is not None and not self._is_open else "",
             hint("skills", "turn it on" if skill is not None and skill.state == "off" else "turn it off", "switch")
             if can
@@ -203,7 +216,7 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
 def _row(skill: "Skill") -> Row:
     words = skill.text.description if skill.text is not None else skill.why
     name = one_line(clean(skill.name))
-    return Row(skill.file, (f"{name}  {one_line(clean(words))}", _STATES[skill.state], one_line(clean(skill.place))))
+    return Row(skill.file, (f"{name}  {one_line(clean(words))}", _STATES[skill.state], one_line(clean(from_home(skill.place)))))
 
 
 def _facts(skill: "Skill", palette: Palette) -> list[tuple[str, Style]]:

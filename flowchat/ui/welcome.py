@@ -102,12 +102,16 @@ class Welcome(Widget):
     def _trust(self, width: int) -> list[list[Piece]]:
         """What of the folder does nothing yet, and where that is changed; nothing where nothing waits."""
         plain, dim, greeting = self._palette.text, self._palette.dim, self._greeting
-        if greeting is None or not greeting.waiting:
+        count = 0 if greeting is None else greeting.waiting + greeting.skills_waiting
+        if greeting is None or not count:
             return []
-        waiting = f"{many(greeting.waiting, 'setting or rule')} of this folder".replace("setting or rules", "settings and rules")
-        verb = "wait" if greeting.waiting > 1 else "waits"
+        settings = many(greeting.waiting, "setting or rule").replace("setting or rules", "settings and rules")
+        skills = many(greeting.skills_waiting, "skill")
+        things = [*([settings] if greeting.waiting else []), *([skills] if greeting.skills_waiting else [])]
+        waiting = f"{' and '.join(things)} of this folder"
+        verb = "wait" if count > 1 else "waits"
         until = "to be approved" if greeting.trusted else "until you trust it"
-        looks = self._keymap.hint("chat", "looks at them" if greeting.waiting > 1 else "looks at it", "trust")
+        looks = self._keymap.hint("chat", "looks at them" if count > 1 else "looks at it", "trust")
         told = wrapped(f"{waiting} {verb} {until}. {looks or '/trust looks at them'}", width - 4)
         return [[], *([("  ", plain), (part, plain if index == 0 else dim)] for index, part in enumerate(told))]
 

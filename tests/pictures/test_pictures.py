@@ -758,6 +758,60 @@ async def permissions_writing(stage: Stage) -> None:
     await stage.shows("begin with")
 
 
+SKILLS = {
+    ".flowchat/skills/release": "name: release\ndescription: How a release is made. Use it when a version is to be published.",
+    ".claude/skills/Invoices": "description: How totals are rounded",
+    ".claude/skills/review": "name: review\ndescription: Reviews a change for mistakes.\nallowed-tools: Read, Grep",
+}
+
+
+async def has_skills(stage: Stage) -> None:
+    """Some of a trusted folder, one of the user's own that is hidden by them, and one that is off."""
+    workspace = stage.workspace
+    assert workspace.folders is not None
+    own = workspace.folders.config / "skills"
+    mine = {own / "review": SKILLS[".claude/skills/review"], own / "haiku": "name: haiku\ndescription: Answers in verse."}
+    for folder, head in {**{workspace.path / place: head for place, head in SKILLS.items()}, **mine}.items():
+        folder.mkdir(parents=True)
+        (folder / "SKILL.md").write_text(f"---\n{head}\n---\n# What to do\n\n1. Look at the diff.\n2. Say what to test.\n")
+    await workspace.trust_folder(workspace.trust.look(workspace.path))
+    skills = workspace.skills(workspace.path)
+    haiku = skills.look().named("haiku")
+    assert haiku is not None
+    skills.switch(haiku, False)
+
+
+@scene("Skills", "2 skills in use", "not valid", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def skills(stage: Stage) -> None:
+    await has_skills(stage)
+    await stage.enter("/skills")
+    await stage.shows("2 skills in use")
+    await stage.press("down", "down")
+    await stage.shows("Reviews a change for")
+
+
+@scene("No skills yet.", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)), exact=False)
+async def skills_none(stage: Stage) -> None:
+    await stage.enter("/skills")
+    await stage.shows("No skills yet.")
+
+
+@scene("review", "Look at the diff", views=((WIDE, NIGHT), (USUAL, DAY)), exact=False)
+async def skill_read(stage: Stage) -> None:
+    await has_skills(stage)
+    await stage.enter("/skills")
+    await stage.shows("2 skills in use")
+    await stage.press("down", "down", "enter")
+    await stage.shows("Look at the diff")
+
+
+@scene("$release", "$review", views=((USUAL, NIGHT), (NARROW, DAY)), exact=False)
+async def completion_of_a_skill(stage: Stage) -> None:
+    await has_skills(stage)
+    await stage.write("Have a look $re")
+    await stage.shows("$release")
+
+
 PROJECT = 'model = "openai/gpt-5"\n[models."openai/gpt-5"]\napi_base = "http://127.0.0.1:8000/v1"\n[limits]\nsteps = 500\n'
 
 

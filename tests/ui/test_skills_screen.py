@@ -113,8 +113,8 @@ async def test_a_skill_is_read_in_place_and_nothing_in_it_reaches_the_terminal_a
 
 async def test_without_skills_it_says_how_one_is_made(house: House) -> None:
     async with (desk := Desk(house)).run_test(size=(80, 24)) as pilot:
-        await until_shown(desk, pilot, "No skills yet. A skill is a folder with a SKILL.md")
-        assert "config/skills/NAME (for all your projects)" in " ".join(" ".join(rows(desk)).split())
+        await until_shown(desk, pilot, "No skills yet. A skill is a folder with a SKILL.md: instructions")
+        assert "config/skills/release for all" in " ".join(" ".join(rows(desk)).split())
         await pilot.press("space", "enter", "escape")
         await pilot.pause()
         assert len(desk.screen_stack) == 1
