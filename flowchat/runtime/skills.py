@@ -155,6 +155,11 @@ class Skills:
         """What it is called in the settings."""
         return f"{skill.scope}:{self._shown(skill.folder)}"
 
+    def path_of(self, skill: Skill) -> str:
+        """Its file as people read it: from the workspace, or from home."""
+        inside = skill.file.is_relative_to(self._workspace)
+        return str(skill.file.relative_to(self._workspace)) if inside else self._shown(skill.file)
+
     # --- places ------------------------------------------------------------------------------------------------------
     def _places(self) -> Iterator[_Place]:
         """In the order in which they count. What is the user's own place is that, even in a workspace above it."""

@@ -159,13 +159,16 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
             at = self.query_one(Listing).chosen_index
             texts = [(found.troubles[at], palette.warn)] if at < len(found.troubles) else self._none()
         else:
-            texts = _facts(skill, palette)
+            texts = self._facts(skill)
         lines: list[list[Piece]] = [
             [("  ", palette.text), (part, style)]
             for text, style in texts
             for part in wrapped(one_line(clean(text)), width - 4) or [""]
         ]
         return [[(palette.glyphs.rule * width, palette.dim)], *lines] if found.skills or found.troubles else lines
+
+    def _facts(self, skill: "Skill") -> list[tuple[str, Style]]:
+        return _facts(skill, from_home(self._skills.path_of(skill)), self._palette)
 
     def _none(self) -> list[tuple[str, Style]]:
         """How one is made."""
@@ -185,7 +188,7 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
         if skill is None:
             return []
         lines: list[list[Piece]] = []
-        texts = [*_facts(skill, palette), ("", palette.text)]
+        texts = [*self._facts(skill), ("", palette.text)]
         body = clean(skill.text.body) if skill.text is not None else ""
         texts += [(line, palette.text) for line in body.split("\n")]
         for text, style in texts:
@@ -219,7 +222,7 @@ def _row(skill: "Skill") -> Row:
     return Row(skill.file, (f"{name}  {one_line(clean(words))}", _STATES[skill.state], one_line(clean(from_home(skill.place)))))
 
 
-def _facts(skill: "Skill", palette: Palette) -> list[tuple[str, Style]]:
+def _facts(skill: "Skill", path: str, palette: Palette) -> list[tuple[str, Style]]:
     """What there is to know of a skill, the most important first."""
     facts: list[tuple[str, Style]] = []
     if skill.why:
@@ -228,7 +231,7 @@ def _facts(skill: "Skill", palette: Palette) -> list[tuple[str, Style]]:
         )
     if skill.text is not None:
         facts.append((skill.text.description, palette.text))
-    facts.append((f"{from_home(str(skill.file))}, for {_SCOPES[skill.scope]}", palette.dim))
+    facts.append((f"{path}, for {_SCOPES[skill.scope]}", palette.dim))
     if skill.text is not None and not skill.text.for_user:
         facts.append(("for the model alone: naming it adds nothing", palette.dim))
     if skill.text is not None and not skill.text.for_model:
