@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
 from flowchat.runtime.rulebook import RuleBook
+from flowchat.tools.domains import Domains, domains_of
 from flowchat.tools.paths import resolve
 from flowchat.tools.policy import Law, PartVerdict, Verdict, judge, parts_of
 from flowchat.tools.rules import ALIASES, FETCH_TOOLS, MCP, PATH_TOOLS, RUN_TOOLS, TOOLS, WRITE_TOOLS
@@ -16,7 +17,10 @@ from flowchat.transcript.entries import Mode
 
 
 class Explained(Struct, frozen=True):
-    """`subject` is the command, path or host asked about, `unseen` why a command may run more than can be seen, or empty."""
+    """`subject` is the command, path or host asked about, `unseen` why a command may run more than can be seen, or empty.
+
+    `domains` are those that commands reach from the full sandbox.
+    """
 
     tool: str
     subject: str
@@ -24,6 +28,7 @@ class Explained(Struct, frozen=True):
     verdict: Verdict
     parts: tuple[PartVerdict, ...] = ()
     unseen: str = ""
+    domains: Domains = Domains()
 
 
 def explained(
@@ -37,9 +42,10 @@ def explained(
     reach = _reach(tool, subject, book)
     line = line_of(reach, law)
     verdict = judge(reach, tool, law, line)
+    domains = Domains() if standing.blind or mode == "bypass" else domains_of(standing.rules)
     if line is None:
-        return Explained(tool, subject, mode, verdict)
-    return Explained(tool, subject, mode, verdict, parts_of(line, tool, law), line.judged.murky)
+        return Explained(tool, subject, mode, verdict, domains=domains)
+    return Explained(tool, subject, mode, verdict, parts_of(line, tool, law), line.judged.murky, domains)
 
 
 def _reach(tool: str, subject: str, book: RuleBook) -> Reach:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowchat.runtime.explaining import explained
+from flowchat.runtime.explaining import Explained, explained
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.serve.stream import json_line
-from flowchat.tools.rules import Rule
+from flowchat.tools.rules import FETCH_TOOLS, RUN_TOOLS, Rule
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import Mode
 
@@ -47,14 +47,28 @@ def explain(
         decided = {"decision": verdict.decision, "by": verdict.by, "reason": verdict.reason or None}
         rule = verdict.rule and _fields(verdict.rule)
         asked = {"tool": found.tool, "subject": found.subject, "mode": found.mode}
-        yield json_line({**asked, **decided, "rule": rule, "parts": parts, "unseen": found.unseen or None})
+        reached = {"reaches": list(found.domains.names)} if found.tool in RUN_TOOLS else {}
+        yield json_line({**asked, **decided, "rule": rule, "parts": parts, "unseen": found.unseen or None, **reached})
         return
     yield f"{_WORDS[verdict.decision]}: {clean(_why(verdict.rule, verdict.reason).removeprefix('denied by '))}\n"
     for part in found.parts:
         yield f"  {part.decision:<5}  {clean(part.text)}  ({clean(part.reason)})\n"
     if found.unseen:
         yield f"  what it runs cannot all be seen: {clean(found.unseen)}\n"
+    if reached := _reached(found):
+        yield f"  {clean(reached)}\n"
     yield f"in {found.mode} mode, in {clean(str(book.ground.workspace))}\n"
+
+
+def _reached(found: Explained) -> str:
+    """What rules of fetching mean for commands."""
+    if found.tool in FETCH_TOOLS:
+        rule = found.domains.decides(found.subject)
+        reach = "reach it, too" if found.domains.is_allowed(found.subject) else "do not reach it"
+        return f"commands in the full sandbox {reach}" if rule is not None else ""
+    if found.tool in RUN_TOOLS and found.verdict.decision != "deny" and found.domains.names:
+        return f"in the full sandbox it reaches {found.domains} and no other host"
+    return ""
 
 
 def _why(rule: Rule | None, reason: str) -> str:

@@ -22,7 +22,9 @@ from flowchat.tools.rules import (
     covers_path,
     forbids,
     frees,
+    host_rule,
     is_whole,
+    is_written,
     names,
     names_exactly,
 )
@@ -126,6 +128,8 @@ def grant_for(reach: Reach, tool: str, ground: Ground) -> tuple[Rule, str]:
     """The narrowest rule that is of use for the rest of a session, and how it reads on the decision bar."""
     if reach.command is not None:
         return Rule(tool, reach.command, literal=True), "this exact command"
+    if reach.host is not None:
+        return host_rule(tool, reach.host), f"{tool} of {reach.host}, which commands in the full sandbox reach then, too"
     special = [path for path in reach.paths if why_special(path, reach, ground)]
     if special:
         return Rule(tool, str(special[0]), literal=True), f"{tool} for {special[0]}"
@@ -135,10 +139,12 @@ def grant_for(reach: Reach, tool: str, ground: Ground) -> tuple[Rule, str]:
 def rules_for(reach: Reach, tool: str, law: Law, line: Line | None = None) -> tuple[Rule, ...]:
     """The narrowest rules that would allow this call for good; empty where no rule that can be written would.
 
-    A file: that file. A command: each part that is not allowed yet, to the letter.
+    A file: that file. A host: that host. A command: each part that is not allowed yet, to the letter.
     """
     if line is not None:
         found = _lasting_for(line, tool, law)
+    elif reach.host is not None:
+        found = (rule,) if is_written(rule := host_rule(tool, reach.host)) else ()
     else:
         found = tuple(Rule(tool, _written(path, reach, law.ground)) for path in reach.paths)
     later = replace(law, rules=(*law.rules, *found))

@@ -121,6 +121,14 @@ def parse_rule(text: str, effect: Effect = "allow", origin: Origin = GIVEN) -> R
     return rule
 
 
+def is_written(rule: Rule) -> bool:
+    """Whether it can be written as it is shown, and read again."""
+    try:
+        return parse_rule(str(rule), rule.effect, rule.origin) == rule
+    except UsageError:
+        return False
+
+
 def _check_name(name: str, text: str) -> None:
     if name in TOOLS or name in ALIASES:
         return
@@ -235,6 +243,11 @@ def covers_host(rule: Rule, host: str) -> bool:
     named = (rule.spec or "").removeprefix("domain:").casefold()
     host = host.casefold().rstrip(".")
     return host.endswith(named[1:]) if named.startswith("*.") else host == named
+
+
+def host_rule(tool: str, host: str) -> Rule:
+    """The rule that allows exactly this host."""
+    return Rule(tool, f"domain:{host.casefold().rstrip('.')}")
 
 
 # --- commands --------------------------------------------------------------------------------------------------------

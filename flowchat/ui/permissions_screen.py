@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.geometry import Offset
 
 from flowchat.errors import FlowchatError
-from flowchat.tools.rules import Effect, Origin, Rule, Scope, prefix_words
+from flowchat.tools.rules import FETCH_TOOLS, Effect, Origin, Rule, Scope, prefix_words
 from flowchat.transcript.clean import clean
 from flowchat.ui.figures import from_home
 from flowchat.ui.keymap import DEFAULT, Keymap
@@ -271,14 +271,27 @@ def meaning(rule: Rule) -> str:
     """What a rule is about, in words."""
     spec = rule.spec
     verb = {"allow": "allows", "ask": "asks before", "deny": "denies"}[rule.effect]
+    if rule.tools[0] in FETCH_TOOLS:
+        return _of_hosts(rule, verb)
     if spec is None:
         return f"{verb} every {rule.tool} call" if rule.effect != "allow" or "shell" in rule.tools else f"{verb} {rule.tool} here"
-    if spec.startswith("domain:"):
-        return f"{verb} fetching from {spec.removeprefix('domain:')}"
     if "shell" in rule.tools:
         words = prefix_words(rule)
         return f"{verb} this exact command" if words is None else f"{verb} commands that begin with {' '.join(words)}"
     return f"{verb} {', '.join(rule.tools)} on these paths"
+
+
+def _of_hosts(rule: Rule, verb: str) -> str:
+    """What fetches may reach, and with that commands from their sandbox."""
+    allows = rule.effect == "allow"
+    if rule.spec is None:
+        return (
+            f"{verb} {rule.tool} here, opens no host to commands"
+            if allows
+            else f"{verb} every {rule.tool} call; commands reach no host"
+        )
+    host = rule.spec.removeprefix("domain:")
+    return f"{verb} fetching from {host}; commands in the full sandbox {'reach it, too' if allows else 'do not reach it'}"
 
 
 def _line(rule: Rule, why: str) -> Line:

@@ -307,3 +307,15 @@ def test_domains_are_those_of_the_user_the_flags_and_a_trusted_project(shelf: Sh
     shelf.files["user"].unlink()
     shelf.files["user"].mkdir()
     assert (permits.law().blind != "", permits.domains().names) == (True, ())
+
+
+def test_a_domain_granted_for_the_session_is_open_to_commands_until_it_is_taken_back(shelf: Shelf) -> None:
+    shelf.write("user", 'deny = ["web_fetch(domain:b.org)"]\nask = ["web_fetch(domain:c.org)"]')
+    permits = SessionPermits(lambda: "default", shelf.book(), attended=True)
+    for host, frees in (("a.org", True), ("b.org", False), ("c.org", False)):
+        asked = Reach("read", host=host)
+        assert permits.frees("web_fetch", asked).endswith("which commands in the full sandbox reach then, too") == frees
+        rule = permits.grant("web_fetch", asked)
+        assert permits.domains().is_allowed(host) == frees
+        assert permits.withdraw(permits.grants[-1])
+        assert (rule.spec, permits.domains().is_allowed(host)) == (f"domain:{host}", False)

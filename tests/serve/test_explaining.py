@@ -114,3 +114,36 @@ def test_one_object_tells_the_same_to_programs(book: RuleBook) -> None:
 def test_a_tool_there_is_not_is_an_error(book: RuleBook) -> None:
     with pytest.raises(UsageError, match="there is no tool 'teleport'"):
         list(explain(book, "default", "teleport", "a", as_json=False))
+
+
+@pytest.fixture
+def open_book(book: RuleBook, tmp_path: Path) -> RuleBook:
+    """With domains that commands reach."""
+    (tmp_path / "permissions.toml").write_text(
+        'allow = ["shell(make:*)", "web_fetch(domain:*.python.org)"]\nask = ["web_fetch(domain:b.python.org)"]\n'
+        'deny = ["web_fetch(domain:a.python.org)", "shell(rm)"]\n'
+    )
+    return book
+
+
+@pytest.mark.parametrize(
+    ("tool", "subject", "said"),
+    [
+        ("", "npm ci", "  in the full sandbox it reaches *.python.org and no other host"),
+        ("", "make", "  in the full sandbox it reaches *.python.org and no other host"),
+        ("", "rm", None),
+        ("web_fetch", "docs.python.org", "  commands in the full sandbox reach it, too"),
+        ("web_fetch", "a.python.org", "  commands in the full sandbox do not reach it"),
+        ("web_fetch", "B.python.org", "  commands in the full sandbox do not reach it"),
+        ("web_fetch", "python.org", None),
+    ],
+)
+def test_it_says_what_commands_reach(open_book: RuleBook, tool: str, subject: str, said: str | None) -> None:
+    lines = "".join(explain(open_book, "default", tool, subject, as_json=False)).splitlines()
+    assert [line for line in lines if "reach" in line] == ([said] if said else [])
+    assert not any("reach" in line for line in explain(open_book, "bypass", "", "npm ci", as_json=False))
+
+
+def test_programs_are_told_what_commands_reach(open_book: RuleBook) -> None:
+    found = [json.loads(*explain(open_book, "default", tool, "make", as_json=True)) for tool in ("", "web_fetch")]
+    assert [one.get("reaches") for one in found] == [["*.python.org"], None]

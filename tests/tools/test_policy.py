@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from flowchat.errors import UsageError
 from flowchat.runtime.permits import line_of
 from flowchat.tools.command import judge_command
+from flowchat.tools.domains import domains_of
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.policy import Law, Line, Verdict, grant_for, judge, parts_of, rules_for, unasked
 from flowchat.tools.registry import standard_tools
@@ -550,6 +551,27 @@ def test_always_writes_what_allows_this_call_and_little_else(tool: str, kind: st
     if written:
         read = tuple(map(parse_rule, written))
         assert (judged(asked, tool).decision, judged(asked, tool, given=read).decision) == ("ask", "allow")
+
+
+@pytest.mark.parametrize(
+    ("host", "spec", "written"),
+    [
+        ("docs.python.org", "domain:docs.python.org", ["web_fetch(domain:docs.python.org)"]),
+        ("DOCS.Python.org.", "domain:docs.python.org", ["web_fetch(domain:docs.python.org)"]),
+        ("a_b.python.org", "domain:a_b.python.org", []),
+        ("[::1]", "domain:[::1]", []),
+    ],
+)
+def test_what_is_granted_for_a_host_is_that_host_and_says_that_commands_reach_it(
+    host: str, spec: str, written: list[str]
+) -> None:
+    asked, law = Reach("read", host=host), Law("default", GROUND)
+    rule, reads = grant_for(asked, "web_fetch", GROUND)
+    assert (rule, reads) == (Rule("web_fetch", spec), f"web_fetch of {host}, which commands in the full sandbox reach then, too")
+    assert judged(asked, "web_fetch", given=(rule,)).decision == "allow"
+    assert judged(Reach("read", host=f"x.{host}"), "web_fetch", given=(rule,)).decision == "ask"
+    assert list(map(str, rules_for(asked, "web_fetch", law))) == written
+    assert [domains_of([given]).is_allowed(host) for given in (rule, Rule("web_fetch"))] == [True, False]
 
 
 def test_no_rule_is_offered_where_another_asks_all_the_same() -> None:

@@ -15,7 +15,7 @@ from flowchat.tools.rules import Effect, Ground, Rule, Scope, parse_rule
 from flowchat.ui.composer import Composer
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.palette import DARK
-from flowchat.ui.permissions_screen import FREE, PermissionsScreen, Rulings, Standing
+from flowchat.ui.permissions_screen import FREE, PermissionsScreen, Rulings, Standing, meaning
 from tests.pictures.drawing import screen_segments
 from tests.staging import session_of, until
 from tests.ui.test_app_model import Stage
@@ -169,3 +169,18 @@ async def test_what_was_granted_for_the_session_is_listed_and_taken_back(tmp_pat
         await until(stage.app, pilot, lambda: FREE in stage.rows)
         await pilot.press("escape")
         await stage.app.close_session()
+
+
+@pytest.mark.parametrize(
+    ("written", "effect", "said"),
+    [
+        ("web_fetch(domain:*.a.org)", "allow", "allows fetching from *.a.org; commands in the full sandbox reach it, too"),
+        ("WebFetch(domain:a.org)", "ask", "asks before fetching from a.org; commands in the full sandbox do not reach it"),
+        ("web_fetch(domain:a.org)", "deny", "denies fetching from a.org; commands in the full sandbox do not reach it"),
+        ("web_fetch", "allow", "allows web_fetch here, opens no host to commands"),
+        ("web_fetch", "deny", "denies every web_fetch call; commands reach no host"),
+        ("shell(make:*)", "ask", "asks before commands that begin with make"),
+    ],
+)
+def test_a_rule_about_hosts_says_what_it_means_for_commands(written: str, effect: Effect, said: str) -> None:
+    assert meaning(parse_rule(written, effect)) == said
