@@ -189,6 +189,7 @@ async def test_what_is_sent_while_a_summary_is_drawn_up_waits_until_it_was_looke
         held.gate.set()
         await until(stage.app, pilot, lambda: isinstance(stage.app.screen, FoldScreen))
         await until(stage.app, pilot, lambda: "1 queued message waits until this page is closed" in shown(stage))
+        await pilot.pause()
         assert (session.state.state, len(session.user_messages())) == ("idle", 2)
         await strike(stage, pilot, "enter")
         await until(stage.app, pilot, lambda: stage.app.screen is stage.app.chat and "  answer 2" in rows(stage))
