@@ -126,7 +126,7 @@ async def draft(
             raise NothingToCompact("nothing to hand off: nothing was said in this session yet")
         found = Plan(branch[-1].seq, tuple(unanswered(branch)), weigh(branch, facts, model, agent.projection).tokens)
     if found is None:
-        raise NothingToCompact("nothing to compact: the conversation is shorter than what a compaction keeps")
+        raise NothingToCompact(_nothing(branch))
     emit(CompactionDelta("started", trigger))
     spent = _Spent(place, agent)
     try:
@@ -264,6 +264,12 @@ def _tail(sight: Sight, weights: Sequence[int], tail_tokens: int) -> tuple[Seq, 
 
 def _answered(branch: Sequence[Record], upto: Seq) -> bool:
     return any(record.type == "assistant_said" and record.seq <= upto for record in branch)
+
+
+def _nothing(branch: Sequence[Record]) -> str:
+    if not _answered(branch, branch[-1].seq if branch else 0):
+        return "nothing to compact: nothing has been answered yet"
+    return "nothing to compact: the conversation is shorter than what a compaction keeps"
 
 
 def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:

@@ -44,7 +44,7 @@ async def test_compacting_by_hand_folds_and_the_next_request_is_summary_and_tail
 
 async def test_an_empty_session_has_nothing_to_compact_and_no_call_is_made(desk: Desk) -> None:
     sitting = desk.open()
-    with pytest.raises(NothingToCompact, match="nothing to compact"):
+    with pytest.raises(NothingToCompact, match="nothing to compact: nothing has been answered yet"):
         await sitting.session.compact()
     with pytest.raises(NothingToCompact, match="nothing to hand off: nothing was said in this session yet"):
         await sitting.session.folding.hand_off()
