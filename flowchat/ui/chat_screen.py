@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from flowchat.ui import command_acts, markdown, orders
-from flowchat.ui.commands import Typed, UnknownCommand, read_command
+from flowchat.ui.commands import Typed, UnknownCommand, named, read_command
 from flowchat.ui.completion import file_offers, skill_offers
 from flowchat.ui.composer import Composer
 from flowchat.ui.conversation import Conversation
@@ -186,6 +186,9 @@ class ChatScreen(Screen[None], inherit_bindings=False):
 
     def on_conversation_copied(self, message: Conversation.Copied) -> None:
         self._stage.copy(message.text, message.what)
+
+    def on_conversation_undo_wanted(self) -> None:
+        command_acts.carry_out(self._stage, Typed(named("compact"), "undo"), "")
 
     def on_text_selected(self) -> None:
         if self._workspace.settings.copy_on_select and (text := self.get_selected_text()):

@@ -36,6 +36,11 @@ class FoldLine:
     def is_closed(self) -> bool:
         return self._in_force if self.by_hand is None else not self.by_hand
 
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it shapes what the model sees."""
+        return self._in_force
+
     def be_in_force(self, whether: bool) -> None:
         """It shapes what the model sees, or does no more; what was done by hand before is over."""
         if whether != self._in_force:

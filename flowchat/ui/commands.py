@@ -78,6 +78,10 @@ class UnknownCommand(Struct, frozen=True):
     sentence: str
 
 
+def named(name: str) -> Command:
+    return _BY_NAME[name]
+
+
 def read_command(text: str) -> Typed | UnknownCommand | None:
     """What a submitted text commands; None: it is a message.
 

@@ -27,7 +27,7 @@ async def compact(stage: "Stage", session: "Session", argument: str) -> None:
             await session.folding.redo()
             stage.say("The messages are folded again; /compact undo takes it back")
         case _ if await session.folding.join(argument) is not None:
-            stage.say("The compaction that was under way has folded it; /compact undo takes it back")
+            pass  # what was folded is told as of any that begins by itself
         case _ if stage.workspace.settings.compact.preview:
             async with session.folding.preview(argument) as proposal:
                 screen = FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)

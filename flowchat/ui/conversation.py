@@ -72,6 +72,9 @@ class Conversation(Widget, can_focus=True):
     class SearchWanted(Message):
         """The reader wants to search."""
 
+    class UndoWanted(Message):
+        """The reader wants the compaction in force taken back."""
+
     class Searched(Message):
         """How the search stands has changed."""
 
@@ -93,7 +96,7 @@ class Conversation(Widget, can_focus=True):
         self._window = Window(self._story, self._viewport, self._choice, self._seeking)
         self._frame_due = self._has_news = False
         self._beating: Timer | None = None
-        self._beat = 0
+        self._beat, self.undoing = 0, unfolding.Undoing(self._choice, keymap)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
     def show(self, event: Event) -> None:
@@ -116,9 +119,11 @@ class Conversation(Widget, can_focus=True):
                     panel.put_out(text)
             case AttemptWithdrawn(run=run, step=step, attempt=attempt):
                 story.withdraw(run, step, attempt)
-            case StateDelta() | RetryScheduled() | CompactionDelta():
+            case StateDelta(state=state):
+                return self._change() if self.undoing.hear(state) else None
+            case RetryScheduled() | CompactionDelta() | ApprovalAsked() | ContextUsed():
                 return
-            case ApprovalAsked() | ContextUsed() | QueueChanged() | JobsChanged() | Toast():
+            case QueueChanged() | JobsChanged() | Toast():
                 return
             case _:
                 assert_never(event)
@@ -136,8 +141,7 @@ class Conversation(Widget, can_focus=True):
         self.end_search()
         self._story.clear()
         self._window.clear()
-        self._has_news = False
-        self._viewport.top, self._viewport.follows = (0, 0), True
+        self._viewport.top, self._viewport.follows, self._has_news = (0, 0), True, False
         self._change()
 
     @property
@@ -174,7 +178,7 @@ class Conversation(Widget, can_focus=True):
         self._tell_found()
         self._viewport.keep(min(RESERVE_ROWS, self.size.height // 4) if runs or self._story.is_heard else 0)
         self._has_news &= not self._viewport.shows_end
-        wanted = self._window.rows(self._look, self.has_focus, self._has_news)
+        wanted = self._window.rows(self._look, self.has_focus, self._has_news, self.undoing.hint)
         painted, self._painted = self._painted, wanted
         if len(wanted) != len(painted):
             self.refresh()
@@ -331,7 +335,7 @@ class Conversation(Widget, can_focus=True):
     # --- keys --------------------------------------------------------------------------------------------------------
     def on_key(self, event: events.Key) -> None:
         act = self._acts.get(event.key)
-        if act is None:
+        if act is None or (act == "undo" and not self.undoing.hint):  # then it is a letter like any other
             return
         event.stop()
         event.prevent_default()
@@ -357,6 +361,8 @@ class Conversation(Widget, can_focus=True):
                 self._choose_error(1 if act == "next_error" else -1)
             case "next_match" | "previous_match":
                 self.next_match(1 if act == "next_match" else -1)
+            case "undo":
+                self.post_message(self.UndoWanted())
             case "find":
                 self.post_message(self.SearchWanted())
             case "copy" if self._choice.block is not None:
@@ -378,19 +384,15 @@ class Conversation(Widget, can_focus=True):
 
     def _copy_code(self) -> None:
         """Copy the code of the chosen block, or of the nearest above that has some; asked again, the next code of that one."""
-        from flowchat.ui.copying import code_in
+        from flowchat.ui.copying import next_code
 
-        block, number = self._codes or (None, 0)
-        if block is None or block is not self._choice.block:
-            block, number = self._choice.walk_to_code(), 0
-        if block is None:
+        found = next_code(self._choice, self._codes)
+        if found is None:
             self.post_message(self.Told("No code here or above"))
             return
-        codes = code_in(block.source)
-        number %= len(codes)
-        self._codes = block, number + 1
+        self._codes, code, words = found
         self._show_chosen()
-        self.post_message(self.Copied(codes[number], "code" if len(codes) == 1 else f"code {number + 1} of {len(codes)}"))
+        self.post_message(self.Copied(code, words))
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         from flowchat.ui.copying import selected_text

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textual.selection import Selection
 
 from flowchat.ui.blocks import Answer, Block, Look, Said, is_apart
+from flowchat.ui.choice import Choice
 from flowchat.ui.figures import many
 from flowchat.ui.passages import ROWS_PER_PASSAGE, Passage
 from flowchat.ui.prose import GUTTER
@@ -24,6 +25,19 @@ def code_in(source: str) -> list[str]:
         return []
     tokens = block_parser().parse(source)
     return [token.content.removesuffix("\n") for token in tokens if token.type in ("fence", "code_block")]
+
+
+def next_code(choice: Choice, last: tuple[Block, int] | None) -> tuple[tuple[Block, int], str, str] | None:
+    """The code of the chosen block, or of the nearest above that has some, which is then chosen: where to go on from, the code,
+    and what to call it; None: there is none. `last` is where to go on from."""
+    block, number = last or (None, 0)
+    if block is None or block is not choice.block:
+        block, number = choice.walk_to_code(), 0
+    if block is None:
+        return None
+    codes = code_in(block.source)
+    number %= len(codes)
+    return (block, number + 1), codes[number], "code" if len(codes) == 1 else f"code {number + 1} of {len(codes)}"
 
 
 def answer_from_last(story: Story, number: int) -> tuple[str, str]:

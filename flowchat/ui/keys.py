@@ -95,6 +95,7 @@ PANE: tuple[Key, ...] = (
     Key("find", ("slash", "ctrl+f"), "Find"),
     Key("next_match", ("n",), "Next match"),
     Key("previous_match", ("N",), "Previous match"),
+    Key("undo", ("u",), "On the line of a compaction: have its messages read in full again"),
     Key("copy", ("y",), "Copy the chosen block as it was written"),
     Key("copy_code", ("c",), "Copy the code here or nearest above; again: the next of it"),
     Key("copy_answer", ("Y",), "Copy the last answer"),

@@ -52,6 +52,15 @@ def badged(strip: Strip, badge: Sequence[Piece], margin: int) -> Strip:
     return Strip([*strip.crop(0, start), *over, *strip.crop(start + cells)], strip.cell_length)
 
 
+def followed(strip: Strip, words: Sequence[Piece], filling: str, margin: int) -> Strip:
+    """A row with words behind what it says, over the `filling` it ends with; as it is where there is no room for them."""
+    start, cells = cell_len(strip.text.rstrip(f" {filling}")), row_cells(words)
+    if start + cells + margin > strip.cell_length:
+        return strip
+    over = [Segment(text, style) for text, style in words]
+    return Strip([*strip.crop(0, start), *over, *strip.crop(start + cells)], strip.cell_length)
+
+
 def selected(strip: Strip, start: int, end: int, style: Style) -> Strip:
     """A row with the characters from `start` to `end` (-1: all that follow) shown as selected."""
     text = strip.text.rstrip()

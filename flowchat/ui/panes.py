@@ -197,6 +197,7 @@ class Panes(Vertical):
             sandbox=now.sandbox,
             jobs=now.jobs,
         )
+        self.conversation.undoing.read_only = now.read_only is not None
         self.queue.show(now.queue, now.held)
         self.edge.entitle(now.title)
         self.welcome.show_ready(now.model, now.demo, now.here)

@@ -1,9 +1,11 @@
 """Folding while somebody reads: what stands at the top of the view stays there, as long as it shows."""
 
 from flowchat.transcript.entries import Compacted, Record
+from flowchat.transcript.events import State
 from flowchat.ui.blocks import Look
 from flowchat.ui.checkpoints import FoldLine
 from flowchat.ui.choice import Choice
+from flowchat.ui.keymap import Keymap
 from flowchat.ui.story import Story
 from flowchat.ui.viewport import Viewport
 
@@ -47,3 +49,24 @@ def fold(story: Story, viewport: Viewport, look: Look, choice: Choice) -> bool:
         viewport.top = first
         viewport.scroll(-(viewport.rows // 2))
     return True
+
+
+class Undoing:
+    """Whether the reader can take a compaction back: its line is chosen, and nothing else is under way."""
+
+    def __init__(self, choice: Choice, keymap: Keymap) -> None:
+        self._choice, self._words = choice, keymap.hint("conversation", "undo", "undo")
+        self._is_idle = True
+        self.read_only = False
+
+    @property
+    def hint(self) -> str:
+        """What to press; empty: there is nothing to take back here, or not now."""
+        block = self._choice.block
+        may = self._is_idle and not self.read_only and isinstance(block, FoldLine) and block.is_in_force
+        return self._words if may else ""
+
+    def hear(self, state: State) -> bool:
+        """What the session does; whether that makes a difference."""
+        before, self._is_idle = self._is_idle, state == "idle"
+        return before != self._is_idle

@@ -145,6 +145,18 @@ async def test_undo_shows_and_sends_everything_again_and_redo_folds_it_again(tmp
         await stage.app.close_session()
 
 
+async def test_the_line_of_a_compaction_is_taken_back_by_its_key(tmp_path: Path) -> None:
+    stage = stage_at(tmp_path, SUMMARY, settings=Settings(compact=Compact(preview=False)))
+    async with stage.app.run_test(size=(100, 24)) as pilot:
+        session = await talked(stage, pilot)
+        await stage.enter(pilot, "/compact")
+        await until(stage.app, pilot, lambda: bool(folded(session)) and session.state.state == "idle")
+        await pilot.press("ctrl+up", "k", "u")
+        await until(stage.app, pilot, lambda: "read in full again" in stage.drawn(Edge))
+        assert rows(stage) == [*TALK, "  ⤒ compaction undone"]
+        await stage.app.close_session()
+
+
 @pytest.mark.parametrize("command", ["/compact undo", "/compact redo"])
 async def test_with_nothing_to_undo_or_redo_it_is_said_and_the_command_is_kept(command: str, tmp_path: Path) -> None:
     stage = stage_at(tmp_path)

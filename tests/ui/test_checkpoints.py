@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual import events
 from textual.selection import SELECT_ALL
 
 from flowchat.agent.prompt import checkpoint_line, place_of
@@ -20,8 +21,10 @@ from flowchat.transcript.entries import (
     RunStarted,
     Text,
 )
+from flowchat.transcript.events import StateDelta
 from flowchat.ui.blocks import Look
 from flowchat.ui.conversation import Conversation
+from flowchat.ui.keymap import DEFAULT, Change, Keymap, changed
 from flowchat.ui.palette import DARK
 from flowchat.ui.story import Story
 from tests.growing import Grown
@@ -421,3 +424,81 @@ def test_heard_one_by_one_it_looks_as_replayed(acts: list[tuple[str, int]]) -> N
             live.take(record, 0.0)
     rows = [row.text.rstrip() for row in live.rows(Look(80, DARK))]
     assert rows == drawn(replayed(grown.records, grown.branch()))
+
+
+# --- taking it back ----------------------------------------------------------------------------------------------------
+class Undoing(Room):
+    """`undone`: how often the pane asked for it; `keys`: what it left to others."""
+
+    def __init__(self, keymap: Keymap = DEFAULT) -> None:
+        super().__init__()
+        self.pane = Conversation(DARK, clock=lambda: 100.0, keymap=keymap)
+        self.undone, self.keys = 0, list[str]()
+
+    def on_conversation_undo_wanted(self) -> None:
+        self.undone += 1
+
+    def on_key(self, event: events.Key) -> None:
+        self.keys.append(event.key)
+
+
+CLOSED = "▌ ⤒ compacted  2 messages, 171k -> 9k tokens  ▸"
+OPEN = "▌ ⤒ compacted  2 messages, 171k -> 9k tokens  ▾   u undo ──────────────"
+
+
+async def test_the_line_of_the_compaction_in_force_says_while_it_is_chosen_by_which_key_it_is_taken_back() -> None:
+    room = Undoing()
+    async with room.run_test(size=(73, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        await pilot.pause()
+        assert "u undo" not in "".join(in_view(room.pane))
+        room.pane.focus()
+        await pilot.press("k")
+        assert "u undo" not in "".join(in_view(room.pane))
+        await pilot.press("k", "k")
+        assert in_view(room.pane)[0] == f"{CLOSED}   u undo"
+        await pilot.press("o")
+        assert OPEN in in_view(room.pane)
+        await pilot.press("u")
+        assert (room.undone, room.keys) == (1, [])
+
+
+@pytest.mark.parametrize("hindrance", ["a run", "only read", "elsewhere", "undone already"])
+async def test_where_it_cannot_be_taken_back_the_key_is_a_letter_like_any_other(hindrance: str) -> None:
+    room = Undoing()
+    async with room.run_test(size=(80, 20)) as pilot:
+        told = (*TALK, folds(4), CompactionUndone(7)) if hindrance == "undone already" else (*TALK, folds(4))
+        room.pane.undoing.read_only = hindrance == "only read"
+        hear(room.pane, numbered(*told))
+        room.pane.focus()
+        await pilot.pause()
+        await pilot.press(*["k"] * (1 if hindrance == "elsewhere" else 6))
+        if hindrance == "a run":
+            room.pane.show(StateDelta("running", "streaming"))
+        await pilot.press("u")
+        await pilot.pause()
+        assert "u undo" not in "".join(in_view(room.pane))
+        assert (room.undone, room.keys) == (0, ["u"])
+
+
+async def test_the_key_is_one_of_the_users_map() -> None:
+    room = Undoing(changed([Change("conversation", "z", "undo", 1), Change("conversation", "u", None, 2)]))
+    async with room.run_test(size=(80, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        room.pane.focus()
+        await pilot.pause()
+        await pilot.press("k", "k", "k", "u", "z")
+        assert in_view(room.pane)[0] == f"{CLOSED}   z undo"
+        assert (room.undone, room.keys) == (1, ["u"])
+
+
+async def test_a_line_without_room_for_it_says_nothing_of_the_key() -> None:
+    room = Undoing()
+    async with room.run_test(size=(52, 20)) as pilot:
+        hear(room.pane, numbered(*TALK, folds(4)))
+        room.pane.focus()
+        await pilot.pause()
+        await pilot.press("k", "k", "k")
+        assert in_view(room.pane)[0] == CLOSED
+        await pilot.press("u")
+        assert room.undone == 1
