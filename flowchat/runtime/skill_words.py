@@ -15,6 +15,8 @@ NAMED_LIMIT = 10
 """Skills that the messages of one step add."""
 TOGETHER_LIMIT_BYTES = 64 * 1024
 """All that one conversation was told: no compaction folds them."""
+LINE_LIMIT_CHARS = 10_000
+"""A longer line nobody wrote: it is not searched for names."""
 NOTICE_NAMES = 5
 """Named in one notice."""
 NONE_LEFT = "(there are no skills any more)"
@@ -33,7 +35,9 @@ def named_in(text: str) -> list[str]:
     does what has more around it than a sentence puts there: `$HOME`, `$a.b`, `$x=1`, `a$b`."""
     words: list[str] = []
     fence = ""
-    for line in text.split("\n"):
+    for line in text.split("\n") if "$" in text else ():
+        if len(line) > LINE_LIMIT_CHARS:
+            continue
         if mark := _FENCE.match(line):
             fence = "" if fence == mark[1] else fence or mark[1]
         elif not fence:

@@ -62,6 +62,27 @@ async def test_it_names_what_does_not_count_and_where_a_folder_cannot_be_written
     await workspace.close()
 
 
+async def test_it_counts_the_skills_and_names_each_that_does_not_count(tmp_path: Path) -> None:
+    folders = Folders(*(tmp_path / "kept" / name for name in ("data", "config", "cache", "state")))
+    work = project_folder(tmp_path)
+    for place, head in (
+        (tmp_path / ".claude/skills/good", "name: good\ndescription: x"),
+        (tmp_path / ".claude/skills/bad", "name: bad"),
+        (work / ".agents/skills/ours", "name: ours\ndescription: x"),
+    ):
+        place.mkdir(parents=True)
+        (place / "SKILL.md").write_text(f"---\n{head}\n---\nDo it.\n")
+    environ = ELSEWHERE | {"HOME": str(tmp_path), "PATH": ""}
+    workspace = Workspace(work, Settings(), folders, environ=environ)
+    [skills] = [part for part in (await examine(workspace, environ)).parts if part.title == "skills"]
+    assert skills.facts == (
+        Fact("in use", "1 in ~/.claude/skills"),
+        Fact("ours", ".agents/skills: this folder is not trusted: /trust"),
+        Fact("bad", "~/.claude/skills: it has no description in its front matter", bad=True),
+    )
+    await workspace.close()
+
+
 async def test_it_counts_the_rules_and_names_each_that_does_not_count(tmp_path: Path) -> None:
     folders = Folders(*(tmp_path / "kept" / name for name in ("data", "config", "cache", "state")))
     folders.config.mkdir(parents=True)

@@ -11,7 +11,14 @@ from flowchat.config import Folders, read_settings
 from flowchat.model.scripted import says
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.runtime.skill_file import DESCRIPTION_LIMIT_CHARS, FILE_LIMIT_BYTES, read_skill
-from flowchat.runtime.skill_words import LIST_LIMIT_BYTES, NAMED_LIMIT, NONE_LEFT, TOGETHER_LIMIT_BYTES, named_in
+from flowchat.runtime.skill_words import (
+    LINE_LIMIT_CHARS,
+    LIST_LIMIT_BYTES,
+    NAMED_LIMIT,
+    NONE_LEFT,
+    TOGETHER_LIMIT_BYTES,
+    named_in,
+)
 from flowchat.runtime.skills import PLACE_LIMIT, Found, Skill, Skills
 from flowchat.tools.rules import Ground
 from flowchat.transcript.entries import SKILL_LIST, ContextAdded, Noticed, ToolAnswered, text_of
@@ -293,6 +300,7 @@ def test_without_a_place_for_settings_it_lasts_as_long_as_the_program(tmp_path: 
         ("see `$x` and ``$y`` but $z", ["z"]),
         ("```\n$x\n```\n$y\n~~~\n$z\n```\n$q", ["y"]),
         ("a\n$x\n\tb $y", ["x", "y"]),
+        (f"$x {'z ' * LINE_LIMIT_CHARS}\n$y", ["y"]),
     ],
 )
 def test_what_a_message_names_is_a_lower_case_word_that_stands_alone(text: str, names: list[str]) -> None:

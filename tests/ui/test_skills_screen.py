@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 import flowchat.ui
 from flowchat.model.scripted import ScriptedModel, says
-from flowchat.transcript.entries import ContextAdded, UserSaid, text_of
+from flowchat.transcript.entries import SKILL_LIST, ContextAdded, UserSaid, text_of
 from flowchat.ui.composer import Composer
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.palette import DARK
@@ -148,6 +148,36 @@ async def test_a_skill_is_completed_after_a_dollar_sign_and_added_by_the_message
         assert [text_of(entry.parts) for entry in branch if isinstance(entry, UserSaid)] == ["$review it", "$review x"]
         origins = [entry.origin for entry in branch if isinstance(entry, ContextAdded) and entry.source == "skill"]
         assert [Path(origin).parent.name for origin in origins] == ["", "review"]
+
+
+async def test_before_the_first_message_the_map_has_the_list_of_skills(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, ScriptedModel(says("a")))
+    House(tmp_path, workspace.path).put("~/../user/config/skills", "mine")
+    session = await workspace.new(model="scripted")
+    [row] = [row for row in session.context.rows() if row.kind == "skill"]
+    assert (row.title, row.why) == (
+        SKILL_LIST,
+        "skills the model may read by itself, by name and description, read with your first message",
+    )
+    assert session.context.text(row).endswith("skills/mine/SKILL.md)")
+    assert session.context.used is not None
+    weighed = session.context.used.tokens
+    assert weighed == sum(row.tokens for row in session.context.rows())
+    await workspace.close()
+
+
+async def test_what_was_added_stands_in_the_conversation_by_its_name(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path, ScriptedModel(says("a")))
+    House(tmp_path, workspace.path).put("~/../user/config/skills", "mine", "Do this. Do that.")
+    app = app_on(workspace)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, pilot, lambda: app.get_default_screen().session is not None)
+        app.screen.query_one(Composer).load("$mine $other")
+        await pilot.press("escape", "enter")
+        await until_shown(app, pilot, "Not added: $other (no such skill).")
+        shown = "\n".join(rows(app))
+        assert "skills listed for the model" in shown
+        assert "skill mine read" in shown
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,13 @@ async def test_it_shows_to_the_letter_what_waits_and_that_it_decides_where_keys_
         ) in text
 
 
+async def test_it_names_the_skills_that_are_not_used() -> None:
+    app = Pushed(TrustScreen(DARK, Look(FOLDER), skills=("deploy", "re\x1b[2Jview")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "is not trusted. skills deploy, re␛view None of this does anything until you trust" in shown(app, ".fills")
+
+
 @pytest.mark.parametrize(
     ("look", "key", "given"),
     [

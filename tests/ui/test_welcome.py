@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from textual.app import App, ComposeResult
 
 from flowchat.config import Folders, ModelSettings, Settings
@@ -40,6 +41,26 @@ async def test_it_says_where_one_is_what_is_ready_and_why_and_what_was_done_here
             "  Instructions   /srv/invoice/AGENTS.md",
             "  Last here   fix it   " + app.rows[-1].split("   ")[-2] + "   /resume",
         ]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "said"),
+    [
+        (Greeting(instructions=(Path("/srv/AGENTS.md"),), skills=2), ["  Instructions   /srv/AGENTS.md, 2 skills"]),
+        (Greeting(skills=1), ["  Instructions   1 skill"]),
+        (Greeting(skills_waiting=1), ["  1 skill of this folder waits until you trust it. F4 looks at it"]),
+        (
+            Greeting(waiting=2, skills_waiting=3),
+            ["  2 settings and rules and 3 skills of this folder wait until you trust it. F4 looks at them"],
+        ),
+    ],
+)
+async def test_it_counts_the_skills_that_are_read_and_those_that_wait_for_trust(greeting: Greeting, said: list[str]) -> None:
+    app = Empty()
+    async with app.run_test(size=(120, 24)):
+        app.welcome.show_ready("openai/gpt-5", False, Path("/srv/invoice"))
+        app.welcome.greet(greeting, NOW)
+        assert app.rows[2:] == said
 
 
 async def test_what_comes_later_moves_nothing_that_stands() -> None:
