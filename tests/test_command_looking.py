@@ -195,7 +195,7 @@ def test_doctor_tells_of_all_there_is_and_no_key(tmp_path: Path) -> None:
     done = flowchat("doctor", cwd=tmp_path, OPENAI_API_KEY=KEY, HOME=str(home.parent), TERM="xterm-256color", SSH_CONNECTION="x")
     assert (done.returncode, done.stderr, KEY in done.stdout) == (0, "", False)
     titles = [line for line in done.stdout.splitlines() if line and not line.startswith((" ", "!"))]
-    assert titles == ["versions", "terminal", "tools", "sandbox", "rules", "paths", "models", "keys"]
+    assert titles == ["versions", "terminal", "tools", "sandbox", "rules", "skills", "paths", "models", "keys"]
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert (rows["TERM"], rows["inside"], rows["environment"]) == ("xterm-256color", "ssh", "OPENAI_API_KEY")
     assert rows["data"] == f"~/{home.name}/data, 0 B in 0 files, writable"
