@@ -4,9 +4,9 @@ import asyncio
 import random
 import socket
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flowchat.tools.domains import Domains, domains_of
 from flowchat.tools.lookups import LOOKUPS_LIMIT, Lookups
 from flowchat.tools.outward import Outward, Unreached
-from flowchat.tools.proxy import HEAD_LIMIT_BYTES, Asked, parse, serve
+from flowchat.tools.proxy import HEAD_LIMIT_BYTES, HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS, Asked, parse, serve
 from flowchat.tools.rules import Rule, parse_rule
 from tests.tools.origins import ALLOWED, Origin, origin, outward
 
@@ -298,6 +298,88 @@ async def test_names_are_looked_for_aside_a_few_at_a_time() -> None:
 class Unused(ThreadPoolExecutor):
     def submit(self, *given: object, **more: object) -> object:  # type: ignore[override]
         raise AssertionError("the threads of all were asked")
+
+
+# --- what takes its time ---------------------------------------------------------------------------------------------
+class Leaping(asyncio.SelectorEventLoop):
+    """Its clock can be put forward."""
+
+    leapt = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.leapt
+
+    async def settled(self) -> None:
+        """Until what has been sent on loopback has been read."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+def in_time_that_leaps(act: Callable[[Leaping], Coroutine[None, None, None]]) -> None:
+    loop = Leaping()
+    try:
+        loop.run_until_complete(act(loop))
+    finally:
+        loop.close()
+
+
+def test_a_head_that_comes_drop_by_drop_is_waited_for_only_so_long() -> None:
+    async def act(loop: Leaping) -> None:
+        async with origin() as made, proxy(outward(made)) as (address, _):
+            reader, writer = await asyncio.open_connection(*address)
+            for letter in "GET":
+                writer.write(letter.encode())
+                await writer.drain()
+                await loop.settled()
+                loop.leapt += HEAD_SECONDS / 2
+            assert await reader.read() == b""
+            writer.close()
+        assert made.came == 0
+
+    in_time_that_leaps(act)
+
+
+def test_a_tunnel_is_kept_as_long_as_something_moves_in_it() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while some := await reader.read(10):
+            writer.write(some)
+        writer.close()
+
+    async def act(loop: Leaping) -> None:
+        made = Origin()
+        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, proxy(outward(made)) as (address, _):
+            made.port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(tunnel("files.test:443"))
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(3):
+                writer.write(b"on")
+                assert await reader.readexactly(2) == b"on"
+                await loop.settled()
+                loop.leapt += IDLE_SECONDS * 0.9
+            loop.leapt += IDLE_SECONDS
+            assert await reader.read() == b""
+            writer.close()
+
+    in_time_that_leaps(act)
+
+
+def test_who_is_refused_and_stays_is_left() -> None:
+    async def act(loop: Leaping) -> None:
+        async with origin() as made, proxy(outward(made)) as (address, _):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(get("other.test"))
+            assert (await reader.read()).startswith(b"HTTP/1.1 403 ")  # and we do not close
+            await loop.settled()
+            loop.leapt += LINGER_SECONDS
+            with suppress(OSError):
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0)
+            writer.close()
+
+    in_time_that_leaps(act)
 
 
 # --- whatever comes --------------------------------------------------------------------------------------------------
