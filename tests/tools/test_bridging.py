@@ -243,6 +243,9 @@ async def test_what_comes_over_the_bridge_and_is_no_port_is_let_go(base: Path) -
                             while True:  # until our end is closed: no more is taken
                                 theirs.send(b"more", socket.MSG_DONTWAIT)
                                 await asyncio.sleep(0)
+                        async with asyncio.timeout(10):
+                            while len(os.listdir("/proc/self/fd")) > before + 2:  # this end, twice
+                                await asyncio.sleep(0)
             assert len(os.listdir("/proc/self/fd")) == before
 
 

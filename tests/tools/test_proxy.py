@@ -39,7 +39,7 @@ async def proxy(out: Outward) -> AsyncGenerator[tuple[tuple[str, int], list[str]
 
 async def said(out: Outward, sent: bytes) -> tuple[bytes, list[str]]:
     """All that comes back to a client that says this and then no more."""
-    async with proxy(out) as (address, refused):
+    async with asyncio.timeout(20), proxy(out) as (address, refused):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(sent)
         writer.write_eof()
