@@ -219,7 +219,7 @@ async def _draw(
         files=drawn.files,
         references=drawn.references,
         pinned=before.pinned if before else (),
-        todo_items=len(open_items(carried(branch, drawn_at + 1, found.upto, chosen.calls_out))),
+        todo=open_items(carried(branch, drawn_at + 1, found.upto, chosen.calls_out)),
     )
     return structs.replace(proposal, tokens_after=tokens_with(proposal, branch, facts, model))
 

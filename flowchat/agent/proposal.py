@@ -14,6 +14,7 @@ from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts
 from flowchat.transcript.entries import AssistantSaid, AttemptUsed, Compacted, FileCopy, Record, Seq
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import TodoList
 from flowchat.transcript.transcript import Transcript
 
 CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
@@ -49,8 +50,8 @@ class Proposal(Struct, frozen=True):
     files: tuple[FileCopy, ...] = ()
     references: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
-    todo_items: int = 0
-    """Of the todo list, those that are open and folded: they travel along word for word."""
+    todo: TodoList = ()
+    """What is open of the todo list it folds: that travels along word for word."""
 
 
 def checkpoint_of(proposal: Proposal, transcript: Transcript) -> Compacted:

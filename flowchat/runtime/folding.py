@@ -21,7 +21,6 @@ from flowchat.runtime.activity import Activity
 from flowchat.runtime.joining import Automatic
 from flowchat.transcript.entries import AttemptUsed, CompactionUndone, Noticed, Record, Seq, UserSaid, text_of
 from flowchat.transcript.events import AnyDelta, Toast
-from flowchat.transcript.todo import newest, open_items
 from flowchat.transcript.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -293,8 +292,8 @@ class Folding:
             if record is not None and isinstance(record.entry, UserSaid)
         ]
         pieces = [with_directives(proposal.summary, proposal.directives)]
-        if left := open_items(newest(self._transcript.branch())):
-            pieces.append("## Todo\n" + "\n".join(f"- {item.text}" for item in left))
+        if proposal.todo:
+            pieces.append("## Todo\n" + "\n".join(f"- {item.text}" for item in proposal.todo))
         if proposal.pinned:
             pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))
         if paths := dict.fromkeys([*(copy.path for copy in proposal.files), *proposal.references]):

@@ -16,7 +16,7 @@ def newest(records: Sequence[Record]) -> TodoList:
 def answers(records: Sequence[Record]) -> Iterator[ToolAnswered]:
     """The answers that give a list, the newest first; nothing else is decoded."""
     for record in reversed(records):
-        if record.has_todo and isinstance(record.entry, ToolAnswered):
+        if record.type == "tool_answered" and record.has_todo and isinstance(record.entry, ToolAnswered):
             yield record.entry
 
 

@@ -217,7 +217,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
         proposal = self._proposal
         counted = (
             (len(proposal.directives), "directive"),
-            (proposal.todo_items, "todo item"),
+            (len(proposal.todo), "todo item"),
             (len(proposal.verbatim), "unanswered message"),
             (len({*proposal.pinned, *self._draft.pinned}), "pinned line"),
             (len(proposal.files), "file"),

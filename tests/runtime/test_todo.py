@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowchat.agent.agent import Limits
+from flowchat.errors import CommandRefused
 from flowchat.model.model import ModelFacts
 from flowchat.model.scripted import Says, ScriptedModel, Step, says, waits
 from flowchat.runtime.session import Session
@@ -57,7 +58,7 @@ async def test_a_compaction_by_hand_keeps_what_is_open_and_its_undo_and_redo_giv
     session = sitting.session
     await said(session, "Do it.")
     whole = session.request_text()
-    assert (await session.folding.propose()).todo_items == 2
+    assert (await session.folding.propose()).todo == todo_list(*PLAN[1:])
     await session.compact()
     folded = session.request_text()
     await session.folding.undo()
@@ -147,6 +148,18 @@ async def test_a_list_left_out_of_requests_stays_the_users(desk: Desk) -> None:
     await said(session, "Go on.")
     assert "run the tests" not in str(sitting.requests()[-1])
     assert newest(session.transcript.branch()) == todo_list("done read the code", *PLAN[1:])
+
+
+async def test_a_list_that_was_left_out_is_not_handed_off_and_none_is_ever_pruned(desk: Desk) -> None:
+    """It stands in the call, which pruning leaves whole, and its answer is one line already."""
+    sitting = sitting_on(desk, plans(*PLAN), says("Planned."))
+    session = sitting.session
+    await said(session, "Do it.")
+    [call] = [row.ref for row in session.context.rows() if row.kind == "call" and row.ref]
+    with pytest.raises(CommandRefused, match="no longer than what pruning would leave"):
+        await session.context.set([call], "pruned")
+    await session.context.set([call], "excluded")
+    assert await session.folding.hand_off() == "## Done\nread things"
 
 
 async def test_a_session_opened_again_has_its_list_and_its_next_request_carries_it(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from flowchat.ui.fold_draft import Draft
 from flowchat.ui.fold_screen import GUARD_SECONDS, Acts, FoldScreen
 from flowchat.ui.keymap import DEFAULT, Change, Keymap, changed
 from flowchat.ui.palette import DARK
+from tests.growing import todo_list
 from tests.injections import INJECTIONS
 
 SUMMARY = "## Done\n- use Decimal\n- the rest\n\n## Current work\nnothing"
@@ -90,12 +91,14 @@ async def strike(pilot: Any, *keys: str, after: float = 60.0) -> None:
 
 # --- what it shows ---------------------------------------------------------------------------------------------------
 async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_and_after() -> None:
-    room = Room(replace(PROPOSED, todo_items=4, files=(FileCopy("a.py", 1, "x"),), references=("b.py", "c.py")))
+    room = Room(
+        replace(PROPOSED, todo=todo_list("now a", "next b"), files=(FileCopy("a.py", 1, "x"),), references=("b.py", "c.py"))
+    )
     async with room.run_test(size=(100, 20)) as pilot:
         await pilot.pause()
         assert room.rows == [
             "  Fold 214 messages" + " " * 62 + "171k -> 9k tokens",
-            "  kept word for word: 2 directives, 4 todo items, 1 unanswered message, 1 file, 2 references",
+            "  kept word for word: 2 directives, 2 todo items, 1 unanswered message, 1 file, 2 references",
             "▸ ## Done",
             "  - use Decimal",
             "  - the rest",
