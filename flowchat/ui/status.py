@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from flowchat import __version__
+from flowchat.agent.agent import Limits
 from flowchat.tools.rules import EFFECTS
 from flowchat.ui.context_screen import totals
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text
@@ -25,6 +28,10 @@ async def show_status(stage: "Stage", session: "Session") -> None:
     greeting = await asyncio.to_thread(stage.workspace.greeting, session.model)
     sections = status_of(session, greeting, stage.workspace.folders if stage.visit.saved else None, stage.workspace.sandbox)
     sections.insert(1, rules_of(stage.workspace.permits(session), stage.workspace.more))
+    if used := session.context.used:
+        soft, hard = stage.workspace.settings.compact.limits
+        folds = folding_of(Limits(soft=soft, hard=hard), used.usable, session.state.compaction_off)
+        sections = [replace(part, facts=(*part.facts, folds)) if part.title == "context" else part for part in sections]
     _show(stage, "Status", Told(sections, as_text(sections)))
 
 
@@ -98,6 +105,18 @@ def rules_of(permits: "SessionPermits", more: Sequence[Path]) -> Section:
     facts += [Known("also inside", ", ".join(from_home(str(folder)) for folder in more))] if more else []
     facts += [Known("rules", f"{from_home(str(problem.origin))}: {problem.sentence}", bad=True) for problem in standing.problems]
     return Section("permissions", tuple(facts))
+
+
+def folding_of(limits: Limits, usable: int, stopped: bool) -> Known:
+    """When a conversation with so much room is folded by itself; `stopped`: it failed too often."""
+    soft, hard = limits.soft_at(usable), limits.hard_at(usable)
+    if stopped:
+        return Known("compacts", "no more by itself, after three failures; /compact tries again", bad=True)
+    idle = soft is not None and hard is not None and soft > hard
+    when = [] if soft is None or idle else [f"after a run over {size(soft)}"]
+    when += [] if hard is None else [f"before a request over {size(hard)}"]
+    rest = f"; the soft limit, {size(soft or 0)}, is over that and does nothing" if idle else ""
+    return Known("compacts", f"{', '.join(when)} tokens{rest}" if when else "only when you ask with /compact", bad=idle)
 
 
 def _cut(session: "Session") -> list[Known]:

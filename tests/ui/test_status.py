@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
+from flowchat.agent.agent import Limits
 from flowchat.model.scripted import says
 from flowchat.runtime.permits import SessionPermits
 from flowchat.runtime.rulebook import RuleBook
@@ -16,7 +18,7 @@ from flowchat.ui.composer import Composer
 from flowchat.ui.facts_screen import FactsScreen, Known, Section, Told, as_text, fact_lines
 from flowchat.ui.keymap import DEFAULT
 from flowchat.ui.palette import DARK
-from flowchat.ui.status import rules_of
+from flowchat.ui.status import folding_of, rules_of
 from tests.staging import session_of, until
 from tests.ui.test_app_model import Stage
 from tests.ui.test_pickers import Pushed, settled, shown
@@ -50,6 +52,7 @@ async def test_status_tells_all_there_is_to_know_of_the_session(tmp_path: Path) 
             "mode            default",
             "your messages   1 on this branch",
             "rules           no rules; /permissions lists them",
+            "compacts        after a run over 13k, before a request over 16k tokens",
             f"instructions    {stage.workspace.path / 'AGENTS.md'}",
             f"session         {stage.folders.data / 'sessions' / session.sid}",
             f"settings        {stage.folders.settings_file}",
@@ -75,6 +78,23 @@ async def test_status_tells_of_a_server_that_cuts_requests(tmp_path: Path) -> No
         assert f"cut off         {words}; raise it there (Ollama: num_ctx), or" in rows
         assert "set it in config.toml" in rows
         await stage.app.close_session()
+
+
+@pytest.mark.parametrize(
+    ("limits", "stopped", "told"),
+    [
+        ((70, 90), False, "after a run over 14k, before a request over 18k tokens"),
+        ((5_000, 8_000), False, "after a run over 5k, before a request over 8k tokens"),
+        ((100, 90), False, "before a request over 18k tokens"),
+        ((70, 100), False, "after a run over 14k tokens"),
+        ((100, 100), False, "only when you ask with /compact"),
+        ((95, 6_000), False, "before a request over 6k tokens; the soft limit, 19k, is over that and does nothing"),
+        ((70, 90), True, "no more by itself, after three failures; /compact tries again"),
+    ],
+)
+def test_status_says_when_the_conversation_is_folded(limits: tuple[int, int], stopped: bool, told: str) -> None:
+    known = folding_of(Limits(soft=limits[0], hard=limits[1]), 20_000, stopped)
+    assert (known.label, known.value, known.bad) == ("compacts", told, stopped or limits == (95, 6_000))
 
 
 def test_status_counts_the_rules_and_names_the_folders_that_count_as_inside(tmp_path: Path) -> None:
