@@ -1,6 +1,7 @@
 """The todo list on the screen: a line above the composer while something is open, the list behind a key, a panel a call."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def shown(stage: Stage) -> list[str]:
     return [row.removesuffix("Ctrl+T unfolds").removesuffix("Ctrl+T folds").rstrip() for row in rows]
 
 
+async def shows(stage: Stage, pilot: Pilot[Any], *rows: str) -> None:
+    """Until these are the rows above the composer."""
+    with suppress(AssertionError):
+        await until(stage.app, pilot, lambda: shown(stage) == list(rows))
+    assert shown(stage) == list(rows)
+
+
 async def began(stage: Stage, pilot: Pilot[Any], *texts: str) -> Session:
     session = await stage.begin(pilot)
     for text in texts:
@@ -56,13 +64,13 @@ async def test_a_line_tells_what_is_being_done_until_all_is(tmp_path: Path) -> N
     stage = Stage(tmp_path, *script, says("Done."))
     async with stage.app.run_test(size=SIZE) as pilot:
         await began(stage, pilot)
-        assert shown(stage) == []
+        await shows(stage, pilot)
         await stage.say(pilot, "Do it.")
-        assert shown(stage) == ["▸ 1 of 3 · change it"]
+        await shows(stage, pilot, "▸ 1 of 3 · change it")
         await stage.say(pilot, "Go on.")
-        assert shown(stage) == ["▸ 2 of 3 · test it"]
+        await shows(stage, pilot, "▸ 2 of 3 · test it")
         await stage.say(pilot, "And the rest.")
-        assert shown(stage) == []
+        await shows(stage, pilot)
         await stage.app.close_session()
 
 
@@ -72,13 +80,13 @@ async def test_a_key_unfolds_the_list_and_folds_it_while_one_writes(tmp_path: Pa
         await began(stage, pilot, "Do it.")
         await pilot.press(*"and", "ctrl+t")
         await pilot.pause()
-        assert shown(stage) == ["▾ 1 of 3 done", "    ✓ read it", "    ◐ change it", "    · test it"]
+        await shows(stage, pilot, "▾ 1 of 3 done", "    ✓ read it", "    ◐ change it", "    · test it")
         await pilot.press("ctrl+t", "!")
         await pilot.pause()
-        assert (shown(stage), stage.composer.text) == (["▸ 1 of 3 · change it"], "and!")
+        await shows(stage, pilot, "▸ 1 of 3 · change it")
+        assert stage.composer.text == "and!"
         await pilot.click(TodoLine)
-        await pilot.pause()
-        assert len(shown(stage)) == 4
+        await until(stage.app, pilot, lambda: len(shown(stage)) == 4)
         await stage.app.close_session()
 
 
@@ -101,11 +109,11 @@ async def test_a_new_session_has_none_and_the_resumed_one_its_own_folded(tmp_pat
         await pilot.press("ctrl+t")
         await stage.enter(pilot, "/new")
         await until(stage.app, pilot, lambda: session_of(stage.app) is not session)
-        assert shown(stage) == []
+        await shows(stage, pilot)
         await stage.enter(pilot, f"/resume {session.sid}")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid == session.sid)
         await pilot.pause()
-        assert shown(stage) == ["▸ 1 of 3 · change it"]
+        await shows(stage, pilot, "▸ 1 of 3 · change it")
         await stage.app.close_session()
     workspace = workspace_at(tmp_path, ScriptedModel())
     app = app_on(workspace, resume=session.sid)
@@ -118,12 +126,12 @@ async def test_an_edit_before_the_list_takes_it_away_and_one_behind_the_first_sh
     stage = Stage(tmp_path, plans(*PLAN), says("So."), plans("now another"), says("So."), says("Anew."), says("From the start."))
     async with stage.app.run_test(size=SIZE) as pilot:
         session = await began(stage, pilot, "Do it.", "Otherwise.")
-        assert shown(stage) == ["▸ 0 of 1 · another"]
+        await shows(stage, pilot, "▸ 0 of 1 · another")
         for number, there in ((1, ["▸ 1 of 3 · change it"]), (0, [])):
             await session.edit(session.user_messages()[number].seq, "Not so.", "resend")
             await session.idle()
             await pilot.pause()
-            assert shown(stage) == there
+            await shows(stage, pilot, *there)
         await stage.app.close_session()
 
 
@@ -134,24 +142,21 @@ async def test_of_a_long_list_what_is_being_done_shows_and_the_others_are_counte
     async with stage.app.run_test(size=(80, 40)) as pilot:
         await began(stage, pilot, "Do it.")
         await pilot.press("ctrl+t")
-        await pilot.pause()
+        await until(stage.app, pilot, lambda: len(shown(stage)) > 1)
         rows = shown(stage)
         assert (len(rows), rows[1:3], rows[-1]) == (1 + LIST_ROWS, ["    ✓ step 5", "    ◐ step 6"], "      5 above, 8 below")
         await stage.app.close_session()
 
 
-async def test_it_gives_way_to_what_is_written_and_waits(tmp_path: Path) -> None:
+async def test_it_gives_way_to_what_is_written(tmp_path: Path) -> None:
     stage = Stage(tmp_path, plans(*PLAN), says("So."))
     async with stage.app.run_test(size=(40, 12)) as pilot:
         await began(stage, pilot, "Do it.")
         await pilot.press("ctrl+t")
-        heights = list[tuple[int, int]]()
-        for text in ("", "a\nb", "a\nb\nc\nd"):
+        for text, heights in (("", (1, 4)), ("a\nb", (2, 4)), ("a\nb\nc\nd", (4, 3))):
             stage.composer.load(text)
-            await pilot.pause()
-            heights.append((stage.composer.size.height, len(shown(stage))))
-        assert heights == [(1, 4), (2, 4), (4, 3)]
-        assert stage.composer.region.bottom <= 10
+            await until(stage.app, pilot, lambda heights=heights: (stage.composer.size.height, len(shown(stage))) == heights)
+        assert stage.composer.region.bottom == 10
         await stage.app.close_session()
 
 
@@ -163,10 +168,10 @@ async def test_it_gives_way_to_a_question(tmp_path: Path) -> None:
         await stage.enter(pilot, "Do it.")
         await until(stage.app, pilot, lambda: session.approval is not None)
         await pilot.press("ctrl+t")
-        await pilot.pause()
-        bars = [stage.app.chat.query_one(kind).region for kind in (Approval, Composer, Meter)]
-        assert [bar.height for bar in bars] == [7, 1, 1]
-        assert (bars[-1].bottom, shown(stage)) == (12, [])
+        bars = lambda: [stage.app.chat.query_one(kind).region for kind in (Approval, Composer, Meter)]
+        await until(stage.app, pilot, lambda: [bar.height for bar in bars()] == [7, 1, 1])
+        await shows(stage, pilot)
+        assert bars()[-1].bottom == 12
         await stage.app.close_session()
 
 
