@@ -1,6 +1,7 @@
 """A command whose sandbox has a bridge to allowed domains: how it is started, who answers it, and how that ends with it."""
 
 import asyncio
+import logging
 import os
 import socket
 import struct
@@ -24,6 +25,7 @@ REFUSED_LIMIT = 16
 INTERPRETERS = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3", "/bin/python3")
 SCRIPT = Path(__file__).with_name("bridge.py").read_text(encoding="utf-8")
 """Given as a word, since a sandbox need not see where we lie."""
+_log = logging.getLogger(__name__)
 _DESCRIPTOR = struct.Struct("i")
 
 
@@ -84,9 +86,13 @@ class Bridge:
                     task.add_done_callback(lambda _, connection=connection: (connection.close(), free.release()))
 
     async def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError):
+        try:
             client = await asyncio.open_connection(sock=connection, limit=HEAD_LIMIT_BYTES)
             await serve(client, self._outward, self._refuse)
+        except OSError:
+            pass  # it has gone again
+        except Exception:
+            _log.exception("a connection of a command ended with a fault")  # and no other, nor the command
 
     def _refuse(self, host: str) -> None:
         if len(self._refused) < REFUSED_LIMIT:

@@ -76,6 +76,12 @@ async def connect(outward: Outward, host: str, port: int) -> Streams:
     raise Unreached(502, f"{host} does not answer")
 
 
+def abort(writer: asyncio.StreamWriter) -> None:
+    """End a connection at once, if it has not ended: of one that has closed after its last bytes asyncio cannot bear that."""
+    if writer.get_extra_info("socket").fileno() >= 0:
+        writer.transport.abort()
+
+
 def proxy_for(environ: Mapping[str, str], host: str) -> "SplitResult | None":
     """The proxy through which this machine reaches a host; None where there is none."""
     named = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
@@ -128,10 +134,10 @@ async def _through(proxy: "SplitResult", host: str, port: int) -> Streams:
         sentence = "flowchat's own proxy (HTTPS_PROXY) does not answer"
     except BaseException:
         if writer is not None:
-            writer.transport.abort()
+            abort(writer)
         raise
     if writer is not None:
-        writer.transport.abort()
+        abort(writer)
     raise Unreached(502, sentence)
 
 

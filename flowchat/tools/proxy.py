@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from flowchat.tools.outward import CHUNK_BYTES, Outward, Streams, Unreached, connect
+from flowchat.tools.outward import CHUNK_BYTES, Outward, Streams, Unreached, abort, connect
 
 HEAD_LIMIT_BYTES = 32 * 1024
 HEAD_SECONDS = 30.0
@@ -47,7 +47,7 @@ async def serve(client: Streams, outward: Outward, refused: Callable[[str], None
             await _close(writer)
     finally:
         for writer in writers:
-            writer.transport.abort()
+            abort(writer)
 
 
 async def _serve(client: Streams, outward: Outward, refused: Callable[[str], None], writers: list[asyncio.StreamWriter]) -> None:

@@ -19,6 +19,8 @@ from flowchat.tools.rules import Rule, parse_rule
 from tests.tools.origins import ALLOWED, Origin, origin, outward
 
 FUZZED = 4000
+NARROW_BYTES = 4096
+"""What the system keeps of what we write: the rest we keep ourselves."""
 
 
 @asynccontextmanager
@@ -32,7 +34,9 @@ async def proxy(out: Outward) -> AsyncGenerator[tuple[tuple[str, int], list[str]
         serving.add(task)
         await task
 
-    async with await asyncio.start_server(one, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES) as server:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW_BYTES)
+    async with await asyncio.start_server(one, sock=listener, limit=HEAD_LIMIT_BYTES) as server:
         yield server.sockets[0].getsockname(), refused
     await asyncio.gather(*serving)
 
@@ -214,6 +218,30 @@ async def test_an_answer_comes_though_the_client_has_said_all() -> None:
         made.port = server.sockets[0].getsockname()[1]
         answer, _ = await said(outward(made), tunnel("files.test:443") + b"all")
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\nheard all"
+
+
+async def test_an_answer_comes_whole_to_a_client_that_is_slower_than_its_host() -> None:
+    """What is still to be written when the host has closed is written, and then all is over."""
+    whole = bytes(1024 * 1024)
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(whole)
+        writer.close()
+
+    made, got = Origin(), 0
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server, proxy(outward(made)) as (address, _):
+        made.port = server.sockets[0].getsockname()[1]
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_BYTES)
+        narrow.connect(address)
+        reader, writer = await asyncio.open_connection(sock=narrow, limit=2048)
+        writer.write(get("files.test"))
+        while some := await reader.read(2048):
+            got += len(some)
+            await asyncio.sleep(0)
+        writer.close()
+    assert got == len(whole)
 
 
 # --- where names lead ------------------------------------------------------------------------------------------------
