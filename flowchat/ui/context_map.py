@@ -193,7 +193,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         if chosen is not None:
             same = (index for index, row in enumerate(self._map.rows) if (row.ref, row.node) == (chosen.ref, chosen.node))
             place = next((index for index in same if self._map.rows[index].kind == chosen.kind), place)
-        listing.show(Lines(self._map.rows, self._palette), place)
+        listing.show(Lines(self._map.rows, self._palette), place, stays=chosen is not None)
         self._redraw()
 
     # --- drawing -----------------------------------------------------------------------------------------------------

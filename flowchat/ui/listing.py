@@ -67,9 +67,10 @@ class Listing(Widget, can_focus=False):
     def chosen_index(self) -> int:
         return self._chosen
 
-    def show(self, rows: Sequence[Row], chosen: int = 0) -> None:
+    def show(self, rows: Sequence[Row], chosen: int = 0, stays: bool = False) -> None:
+        """`stays`: these are the rows there are, as they read now; the list is not scrolled for them."""
         self._rows = rows
-        self._top = 0
+        self._top = self._top if stays else 0
         self._choose(chosen)
         self.refresh(layout=True)
 

@@ -146,6 +146,19 @@ async def test_what_may_not_be_now_is_said_before_anything_is_asked() -> None:
         assert desk.done == done != []
 
 
+async def test_a_change_leaves_the_list_where_it_was_scrolled_to() -> None:
+    said = [Row("user", f"message {n}", 40, "you", "you said it", 2, ref=ItemRef(n + 3), node=n + 3) for n in range(60)]
+    desk = Desk(SYSTEM, *said)
+    async with desk.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*["down"] * 30, *["up"] * 5)
+        before = [row.startswith("▸") for row in rows(desk)]
+        await pilot.press("x", "y")
+        await settled(pilot)
+        assert "▸ ▎ message 24 excluded" in shown(desk)
+        await pilot.press("down", "up")
+        assert [row.startswith("▸") for row in rows(desk)] == before
+
+
 async def test_each_key_asks_for_its_change_and_undo_says_what_it_takes_back() -> None:
     desk = Desk(effect=Effect(6_100, 6_100, 0, None))
     async with desk.run_test(size=(80, 24)) as pilot:
