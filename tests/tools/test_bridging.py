@@ -215,6 +215,23 @@ async def test_what_a_command_leaves_running_has_no_way_out_any_more(base: Path,
             await asyncio.sleep(0)
 
 
+async def test_a_fault_in_one_connection_ends_neither_another_nor_the_command(
+    base: Path, confinement: Confinement, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with origin() as made:
+        out = outward(made)
+
+        async def found(host: str, port: int) -> list[tuple[str, int]]:
+            if host.startswith("bad"):
+                raise RuntimeError(host)
+            return [("127.0.0.1", made.port)]
+
+        command = f"{fetch('http://bad.deep.test/')} 2>&1 | tail -n 1; {fetch('http://files.test/a')}"
+        got = await shell(confinement, base, replace(out, resolve=found), command)
+    assert got.content.splitlines()[1:] == ["GET /a"]
+    assert [record.getMessage() for record in caplog.records] == ["a connection of a command ended with a fault"]
+
+
 @contextmanager
 def port(family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, listens: bool = True) -> Iterator[socket.socket]:
     with socket.socket(family, kind) as made:
