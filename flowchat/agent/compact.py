@@ -10,6 +10,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import weigh
 from flowchat.agent.directives import split_directives, still_said, with_directives
 from flowchat.agent.items import chosen_on, items_in_force, without
+from flowchat.agent.leisure import read, tell
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line
 from flowchat.agent.proposal import (
@@ -24,7 +25,6 @@ from flowchat.agent.proposal import (
 )
 from flowchat.agent.prune import pruned_with
 from flowchat.agent.summary import Assignment, Drawn, summarise
-from flowchat.agent.telling import told
 from flowchat.agent.todo import carried
 from flowchat.errors import ModelError
 from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
@@ -119,7 +119,9 @@ async def draft(
 
     `place`: run and step it belongs to. `whole`: nothing is kept. Watchers hear started and drafted, failed or cancelled.
     """
-    branch, facts, model = transcript.branch(), transcript.facts, agent.model.facts
+    model = agent.model.facts
+    await read(transcript.branch(), transcript.facts, model, agent.projection)
+    branch, facts = transcript.branch(), transcript.facts
     found = plan(branch, facts, model, trigger != "soft", agent.projection)
     if whole:
         if not any(record.type in ("user_said", "assistant_said") for record in branch):
@@ -197,7 +199,7 @@ async def _draw(
     so_far = with_directives(before.summary, before.directives) if before else ""
     chosen = chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
     sent = without(branch, chosen)
-    lines = told(sent, before.upto if before else 0, found.upto)
+    lines = await tell(sent, before.upto if before else 0, found.upto)
     if not lines and not so_far:
         raise NothingToCompact("nothing to compact: what would be folded is left out of the requests already")
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)

@@ -63,6 +63,11 @@ class Projection:
         """Whether it has read a branch."""
         return self._mark.length > 0
 
+    @property
+    def length(self) -> int:
+        """How many nodes it has read."""
+        return self._mark.length
+
     def follow(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> None:
         """Come to where the branch ends. What `sight` and the rest say holds for that."""
         new = self._mark.behind(branch)

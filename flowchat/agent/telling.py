@@ -22,12 +22,12 @@ _INDENT = "  "
 _TOLD = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_ended"})
 
 
-def told(branch: Sequence[Record], after: Seq, upto: Seq) -> list[str]:
-    """A line, which may be long, for each thing said behind node `after` and at or before node `upto`.
+def told(branch: Sequence[Record], after: Seq, upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]] | None = None) -> list[str]:
+    """A line, which may be long, for each thing said behind node `after` and at or before node `upto`. `edits` are the branch's.
 
     Where what was said has lines of its own all but the first are indented: none of them can pass for something else said.
     """
-    edits = edited_parts(branch)
+    edits = edited_parts(branch) if edits is None else edits
     return [line for record in branch if after < record.seq <= upto and record.type in _TOLD for line in _lines_of(record, edits)]
 
 

@@ -199,6 +199,7 @@ class Folding:
             return
         if self._activity.breaker.open or self._activity.next is not None:
             return
+        self._automatic.begin()
         try:
             await self._written(await self._activity.draw(lambda agent: draft(agent, self._transcript, self._say, "soft")))
         except NothingToCompact:

@@ -21,17 +21,24 @@ class Automatic:
         if self._end is not None:
             await asyncio.shield(self._end)
 
+    def begin(self) -> None:
+        """One begins, of which something is heard soon."""
+        if not self.goes_on:
+            self._end = asyncio.get_running_loop().create_future()
+
     def hear(self, delta: AnyDelta) -> None:
         if isinstance(delta, CompactionDelta):
             self._hear(delta)
-        elif isinstance(delta, StateDelta) and "compacting" not in (delta.state, delta.phase):
+        elif isinstance(delta, StateDelta) and delta.phase == "compacting":
+            self.begin()
+        elif isinstance(delta, StateDelta) and delta.state != "compacting":
             self._fail("the compaction came to nothing; nothing was changed")  # where nothing else was said of it
 
     def _hear(self, delta: CompactionDelta) -> None:
         if delta.trigger == "user":
             return
         if delta.phase == "started":
-            self._end = asyncio.get_running_loop().create_future()
+            self.begin()
         elif delta.phase == "done" and self._end is not None and not self._end.done():
             self._end.set_result(None)
         elif delta.phase in ("failed", "cancelled"):

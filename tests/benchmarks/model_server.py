@@ -3,6 +3,7 @@
 write 8000 tokens at 100/s, mark ab12     markdown between BEGINab12 and ENDab12; without a pace: as fast as it goes
 write 8000 tokens of log, mark ab12       one block of a kind: table, log, paragraph
 call read_file {"path": "a.txt"}          one call a line, then a short answer
+(a summariser with tools)                 as if SUMMARY had been asked for
 wait                                      nothing, or with `write`/`call` only what precedes the first word, until `release`
 refuse                                    status 400
 """
@@ -19,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
+SUMMARY = "write 300 tokens at 100/s, mark summary"
 EVENTS_A_WRITE = 32
 """At full speed."""
 _WRITE = re.compile(r"^write (\d+) tokens(?: of (\w+))?(?: at (\d+)/s)?, mark (\w+)$", re.MULTILINE)
@@ -213,6 +215,8 @@ def _block(kind: str) -> Iterator[str]:
 
 def _last_words(body: Json) -> str:
     """The text of the last user message, without what files and instructions added to it."""
+    if any(tool["function"]["name"] == "write_summary" for tool in body.get("tools") or ()):
+        return SUMMARY
     for message in reversed(body.get("messages", ())):
         if message["role"] == "user":
             content = message["content"]
