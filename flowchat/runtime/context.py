@@ -101,7 +101,8 @@ class Context:
         """Raises ReadOnly, and Busy while a run goes on."""
         self._may_write()
         if self._activity.busy:
-            raise Busy("a run is under way; change the context when it has ended")
+            what = "compaction" if self._activity.state.state == "compacting" else "run"
+            raise Busy(f"a {what} is under way; change the context when it has ended")
 
     async def set(self, refs: Sequence[ItemRef], state: Change) -> Record:
         """Leave items out, cut them to their summary, keep them through compactions, or have them as they were.

@@ -1,5 +1,7 @@
 """The session's next request: its items, what a change would do, the change, and its undo."""
 
+import asyncio
+
 import pytest
 
 from flowchat.agent.agent import Limits
@@ -197,6 +199,18 @@ async def test_what_cannot_be_set_is_refused_with_the_reason(desk: Desk) -> None
     with pytest.raises(CommandRefused, match="pinned already"):
         await context.set((ItemRef(waiting),), "pinned")
     assert len(sitting.session.transcript.facts.items) == 1
+
+
+async def test_while_the_conversation_is_compacted_nothing_is_changed_and_that_is_why(desk: Desk) -> None:
+    hold = waits("", says("## Done\nthings"))
+    sitting = await talked(desk, others={"compact": [hold], "title": []})
+    compacting = asyncio.create_task(sitting.session.compact())
+    await hold.reached.wait()
+    with pytest.raises(Busy, match="^a compaction is under way; change the context when it has ended$"):
+        sitting.session.context.may_change()
+    hold.gate.set()
+    await compacting
+    sitting.session.context.may_change()
 
 
 async def test_while_a_run_goes_on_nothing_is_changed(desk: Desk) -> None:
