@@ -24,7 +24,7 @@ from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Desk, NotDone, Unprotectable, Walled
 from flowchat.transcript.entries import BlobRef
 from tests.sandboxes import need_a_sandbox
-from tests.tools.escaping import CASES, KINDS, cases_for
+from tests.tools.escaping import BRIDGED, CASES, KINDS, cases_for
 
 
 class Nothing:
@@ -447,4 +447,4 @@ async def test_the_whole_machine_is_no_workspace(confinement: Confinement, folde
 
 def test_bubblewrap_is_sought_where_the_system_has_it_alone() -> None:
     assert all(place.startswith("/") for place in PLACES)
-    assert set(KINDS) == {"full", "full-without-user-namespaces", "partial"}
+    assert set(KINDS) == {"full", "full-without-user-namespaces", "partial", *BRIDGED}
