@@ -61,6 +61,7 @@ class HandClock:
 
     async def pass_seconds(self, seconds: float) -> None:
         """Let time pass, waking whoever is due, each with the loop's time to go on."""
+        await self.rest()
         until = self._now + seconds
         while self._due and min(self._due)[0] <= until:
             due = min(self._due)
@@ -76,6 +77,9 @@ class HandClock:
         reached = asyncio.ensure_future(goal)
         async with asyncio.timeout(20):
             while not reached.done():
+                await self.rest()
+                if reached.done():
+                    break
                 if self._due:
                     await self.pass_seconds(max(0.0, min(self._due)[0] - self._now))
                     continue
@@ -84,6 +88,9 @@ class HandClock:
                 await asyncio.wait({reached, news}, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
         await reached
+
+    async def rest(self) -> None:
+        """What time waits for before it passes: nothing."""
 
 
 class _Cancel:

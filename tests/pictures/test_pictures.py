@@ -43,6 +43,7 @@ from flowchat.ui.panes import Panes
 from flowchat.ui.themes import read_theme, theme_files
 from tests.desk import HandClock
 from tests.pictures.drawing import picture, rows_of, too_faint, without_times
+from tests.pictures.studio import StudioClock
 from tests.staging import app_on, session_of, until, workspace_at
 from tests.ui.test_model_screen import KEY, LLAMA, QWEN, Finder
 
@@ -173,8 +174,12 @@ class Stage:
         """Send a message and wait for the run's end."""
         self.model.then(*more)
         await self.session.send(text)
-        await self.clock.hurry(self.session.idle())
+        await self.ends()
         await self.pilot.pause()
+
+    async def ends(self) -> None:
+        """Until the run has ended."""
+        await self.clock.hurry(self.session.idle())
 
     async def send(self, text: str = ASKED) -> None:
         await self.session.send(text)
@@ -255,7 +260,7 @@ async def ordinary(stage: Stage) -> None:
     await stage.decides("once")
     await stage.until(lambda: stage.session.approval is None)
     await stage.decides("once")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
     await stage.pilot.pause()
 
 
@@ -306,7 +311,7 @@ async def tool_failed(stage: Stage) -> None:
     stage.model.then(says("", calls=[("grep", {"pattern": "round("}), SHELL]), says("It fails."))
     await stage.send()
     await stage.decides("once")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
 
 
 @scene("exact", "HALF_EVEN", "That was all.", views=(*EVERY, (USUAL, NONE), (BROAD, NIGHT)))
@@ -314,7 +319,7 @@ async def diff(stage: Stage) -> None:
     stage.model.then(says("", calls=[READ]), says("The rounding goes to the end.", calls=[EDIT]), says("That was all."))
     await stage.send()
     await stage.decides("once")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
 
 
 @scene("Change src/total.py?", "exact", "y once", "n no", views=(*EVERY, (USUAL, NONE), (BROAD, NIGHT)))
@@ -368,7 +373,7 @@ async def denied(stage: Stage) -> None:
     stage.model.then(says("", calls=[("shell", {"command": "pip install hypothesis"})]), says("Then without it."))
     await stage.send()
     await stage.decides("deny", "use the standard library")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
 
 
 @scene("interrupted", "And so")
@@ -379,7 +384,7 @@ async def interrupted(stage: Stage) -> None:
     await hold.reached.wait()
     await stage.shows("And so")
     await stage.press("escape")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
 
 
 @scene("compacted", views=((USUAL, NIGHT), (NARROW, NIGHT)))
@@ -659,7 +664,7 @@ async def listed(stage: Stage) -> None:
     stage.model.then(listing(0), says("I'll look at how totals are computed first.", calls=[READ], usage=USAGE), listing(3))
     stage.model.then(says("The test is there, and it fails as it should. Now the fix.", usage=USAGE))
     await stage.send()
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
     await stage.shows("3 of 7")
 
 
@@ -952,7 +957,7 @@ async def looked_through(stage: Stage) -> None:
     steps = says("I'll look at how totals are computed first.", calls=reads, usage=Usage(input=3_000, output=80))
     stage.model.then(steps, says(FINDINGS, usage=Usage(input=9_000, cached=3_000, cache_write=6_000, output=400)))
     await stage.send()
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
     context = stage.session.context
     await context.set([row.ref for row in context.rows() if row.kind == "user" and row.ref], "pinned")
     await stage.enter("/context")
@@ -991,7 +996,7 @@ async def marked_items(stage: Stage) -> None:
     stage.model.then(says("I look.", calls=[READ, ("read_file", {"path": "AGENTS.md"})]), says("Per line, that is why."))
     (stage.workspace.path / "AGENTS.md").write_text("Money is Decimal. Round once, at the end.\n" * 20)
     await stage.send("Why?")
-    await stage.clock.hurry(stage.session.idle())
+    await stage.ends()
     context = stage.session.context
     refs = {row.kind: row.ref for row in context.rows() if row.ref}
     first, second = (row.ref for row in context.rows() if row.kind == "call" and row.ref)
