@@ -152,7 +152,7 @@ async def _export(stage: Stage, session: "Session", argument: str) -> None:
     except AlreadyExists:
         question = f"{file} is there already. Replace it with this session?"
         screen = ConfirmScreen(stage.palette, "Export", question, "replace it")
-        if not await stage.app.push_screen_wait(screen):
+        if not await stage.ask(screen):
             stage.say(f"{clean(file)} stays as it is; /export FILE takes another name")
             return
         path = await stage.workspace.archive.export(session, file, force=True)

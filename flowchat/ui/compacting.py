@@ -31,7 +31,7 @@ async def compact(stage: "Stage", session: "Session", argument: str) -> None:
         case _ if stage.workspace.settings.compact.preview:
             async with session.folding.preview(argument) as proposal:
                 screen = FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)
-                if not await stage.app.push_screen_wait(screen):
+                if not await stage.ask(screen):
                     stage.say("Nothing was folded")
         case _:
             await session.compact(argument)

@@ -1,6 +1,7 @@
 """What is being done beside the screen: refusals are said, and what should be done once is not begun twice."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from textual.timer import Timer
@@ -28,6 +29,7 @@ class Errands:
     ) -> None:
         self._owner, self._say, self._give_back, self._tell = owner, say, give_back, tell
         self._slow: dict[object, str] = {}
+        self._asked = 0
         self._under_way: set[str] = set()
         self._brief: set[object] = set()
         self._when_done: list[Callable[[], object]] = []
@@ -56,6 +58,17 @@ class Errands:
             self._when_done.append(call)
         return bool(self._brief)
 
+    @contextmanager
+    def asking(self) -> Generator[None]:
+        """The person is asked something: what waits for that is not slow, and nothing is told."""
+        self._asked += 1
+        self._tell_slowest()
+        try:
+            yield
+        finally:
+            self._asked -= 1
+            self._tell_slowest()
+
     def leave_alone(self) -> None:
         """What is under way now is not brief: no one waits for it any longer."""
         self._brief.clear()
@@ -74,7 +87,7 @@ class Errands:
             if slow is not None:
                 slow.stop()
             if self._slow.pop(work, ""):
-                self._tell(next(iter(self._slow.values()), ""))
+                self._tell_slowest()
             self._under_way.discard(once)
             self._brief.discard(work)
             if not self._brief:
@@ -84,4 +97,7 @@ class Errands:
 
     def _tell_slow(self, work: object, doing: str) -> None:
         self._slow[work] = doing
-        self._tell(next(iter(self._slow.values())))
+        self._tell_slowest()
+
+    def _tell_slowest(self) -> None:
+        self._tell("" if self._asked else next(iter(self._slow.values()), ""))

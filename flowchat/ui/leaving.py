@@ -23,7 +23,7 @@ async def leave(stage: "Stage") -> None:
     running = stage.session.background.running if stage.session is not None else []
     if running:
         question = f"{named(running)} still {'runs' if len(running) == 1 else 'run'}, and will end. Leave?"
-        if not await stage.app.push_screen_wait(ConfirmScreen(stage.palette, "Leave", question, "leave")):
+        if not await stage.ask(ConfirmScreen(stage.palette, "Leave", question, "leave")):
             return
     stage.app.exit(0)
 

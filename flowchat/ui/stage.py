@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from textual.app import App
 from textual.screen import Screen
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowchat.ui.message_picker import Said
     from flowchat.ui.terminal import Terminal
 
+T = TypeVar("T")
 _MARKING = frozenset({"items_set", "compacted", "compaction_undone", "edited", "head_moved", "run_ended"})
 """What may change how what is set of items reads."""
 KEPT_SECONDS = 2.0
@@ -60,6 +61,11 @@ class Stage:
     @property
     def app(self) -> App[int]:
         return cast("App[int]", self.screen.app)  # pyright: ignore[reportUnknownMemberType]  # textual leaves its result type open
+
+    async def ask(self, screen: "Screen[T]") -> "T | None":
+        """What the person answers on a screen of its own."""
+        with self.errands.asking():
+            return await self.app.push_screen_wait(screen)
 
     @property
     def session(self) -> "Session | None":

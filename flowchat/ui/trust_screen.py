@@ -40,7 +40,7 @@ async def show_trust(stage: "Stage") -> None:
     look = await asyncio.to_thread(workspace.trust.look, folder)
     found = await asyncio.to_thread(workspace.skills(folder).look)
     skills = tuple(skill.name for skill in found.skills if skill.state == "untrusted")
-    decision = await stage.app.push_screen_wait(TrustScreen(stage.palette, look, stage.keymap, skills))
+    decision = await stage.ask(TrustScreen(stage.palette, look, stage.keymap, skills))
     if decision == "trust":
         notices = await workspace.trust_folder(look)
         stage.say(notices[0] if notices else "This folder is trusted", "warning" if notices else "info")

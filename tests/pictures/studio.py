@@ -1,4 +1,4 @@
-"""A clock for pictures: time passes by hand, and only while no thread is at work, for to its timers a real disk is slow."""
+"""A clock for pictures: time passes by hand, and only while nothing real is at work, which is slow to its timers."""
 
 import asyncio
 import threading
@@ -10,8 +10,8 @@ from tests.desk import HandClock, settle
 
 DISK = "flowchat-disk"
 """What threads are called that wait for the disk."""
-LOOKS, LOOK_SECONDS = 1_000, 0.002
-"""A thread that is held on purpose is not waited for any longer."""
+LOOKS, LOOK_SECONDS = 1_500, 0.002
+"""What is held on purpose is not waited for any longer, all in all."""
 
 
 class StudioClock(HandClock):
@@ -19,16 +19,19 @@ class StudioClock(HandClock):
 
     def __init__(self) -> None:
         super().__init__()
+        self.works: Callable[[], bool] = lambda: False
+        """Whether something else is at work: a program that was started."""
+        self._looks = LOOKS
         self._threads = _Threads()
         asyncio.get_running_loop().set_default_executor(self._threads)
 
     async def rest(self) -> None:
         """Until what was begun in threads is done, and whoever waited for it has gone on."""
-        for _ in range(LOOKS):
-            await settle()
-            if not self._threads.busy and not any(thread.name == DISK for thread in threading.enumerate()):
-                return
+        await settle()
+        while self._looks and (self._threads.busy or self.works() or any(one.name == DISK for one in threading.enumerate())):
+            self._looks -= 1
             await asyncio.sleep(LOOK_SECONDS)
+            await settle()
 
 
 class _Threads(ThreadPoolExecutor):

@@ -1070,7 +1070,7 @@ async def draw(scene: Scene, size: tuple[int, int], looks: Sequence[str], tmp_pa
     summary.gate.set()
     model = ScriptedModel(others={"compact": [summary, says(DRAWN), says(RECALLED)], "title": [says("")] * 9}, facts=facts)
     first = LOOKS[looks[0]]
-    clock, settings = HandClock(), Settings(model="scripted", theme=first.theme)
+    clock, settings = StudioClock(), Settings(model="scripted", theme=first.theme)
     workspace = workspace_at(tmp_path, model, clock, settings)
     (workspace.path / "src").mkdir()
     (workspace.path / "src" / "total.py").write_text(TOTAL)
@@ -1079,6 +1079,7 @@ async def draw(scene: Scene, size: tuple[int, int], looks: Sequence[str], tmp_pa
     async with app.run_test(size=size) as pilot:
         stage = Stage(app, pilot, clock, workspace, model, summary, lambda: workspace_at(tmp_path, model, clock, settings))
         await stage.until(lambda: app.get_default_screen().session is not None)
+        clock.works = lambda: stage.session.state.phase == "tools" and stage.session.approval is None
         async with stage.closing:
             await scene.play(stage)
             if not app.get_default_screen().query_one(FindBar).display:

@@ -50,6 +50,27 @@ async def test_what_is_slow_is_told_the_oldest_first_until_it_is_done() -> None:
         assert desk.told == ["Opening a session", "Opening a session", "Looking for files", ""]
 
 
+async def test_what_waits_for_the_person_is_not_slow() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(60, 5)) as pilot:
+        answered, done = asyncio.Event(), asyncio.Event()
+
+        async def export() -> None:
+            with desk.errands.asking():
+                await answered.wait()
+            await done.wait()
+
+        desk.errands.run(_wait(done), doing="Looking for files")
+        await until(desk, pilot, lambda: "◐ Looking for files" in desk.row)
+        desk.errands.run(export(), doing="/export")
+        await until(desk, pilot, lambda: "◐" not in desk.row)
+        answered.set()
+        await until(desk, pilot, lambda: "◐ Looking for files" in desk.row)
+        done.set()
+        await until(desk, pilot, lambda: not desk.workers)
+        assert "/export" not in desk.told
+
+
 async def test_what_is_quick_is_never_told() -> None:
     desk = Desk()
     async with desk.run_test(size=(60, 5)) as pilot:
