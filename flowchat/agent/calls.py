@@ -163,7 +163,8 @@ class _Bench:
         flight = self._flight
         branch = self._transcript.branch()
         self._emit(StateDelta("running", "reviewing", flight.run, flight.step))
-        review = await self._agent.reviewer.review(branch, call, verdict.reason, flight.run, flight.step)
+        chosen = self._agent.projection.chosen
+        review = await self._agent.reviewer.review(branch, call, verdict.reason, flight.run, flight.step, chosen)
         self._emit(StateDelta("running", "tools", flight.run, flight.step))
         if review.used is not None:
             await self._transcript.append(review.used)

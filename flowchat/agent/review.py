@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from flowchat.agent.items import NOTHING, Chosen, without
+from flowchat.agent.prompt import edited_parts
 from flowchat.errors import FlowchatError
 from flowchat.model.discover import DEMO
 from flowchat.model.model import Model, Piece, Reply, Request, UserMessage
@@ -22,6 +24,7 @@ from flowchat.transcript.entries import (
     Seq,
     Text,
     ToolAnswered,
+    UserPart,
     UserSaid,
     text_of,
 )
@@ -77,16 +80,19 @@ class Reviewer:
         self._model, self._attended, self._timeout_seconds = model, attended, timeout_seconds
         self._denied = 0
 
-    async def review(self, branch: Sequence[Record], call: Call, because: str, run: Seq, step: int) -> Review:
-        """What becomes of a call; `because` says why it is not simply allowed. Raises nothing but CancelledError."""
-        review = await self._review(branch, call, because, run, step)
+    async def review(
+        self, branch: Sequence[Record], call: Call, because: str, run: Seq, step: int, chosen: Chosen = NOTHING
+    ) -> Review:
+        """What becomes of a call; `because` says why it is not simply allowed, `chosen` what the user left out. Raises nothing
+        but CancelledError."""
+        review = await self._review(said_to_reviewer(branch, call, because, chosen), call, run, step)
         self._denied = 0 if review.outcome == "allow" else self._denied + 1
         if self._denied < DENIALS_IN_A_ROW or not self._attended:
             return review
         self._denied = 0
         return review._replace(outcome="ask")
 
-    async def _review(self, branch: Sequence[Record], call: Call, because: str, run: Seq, step: int) -> Review:
+    async def _review(self, told: str, call: Call, run: Seq, step: int) -> Review:
         if len(call.name) + len(call.args) > CALL_LIMIT_CHARS:
             return _failed(f"a call of over {CALL_LIMIT_CHARS:,} characters is not reviewed")
         used: AttemptUsed | None = None
@@ -96,7 +102,7 @@ class Reviewer:
             if facts.provider == DEMO:
                 return _failed("the demo model cannot review")
             async with asyncio.timeout(self._timeout_seconds):
-                reply = await _ask(model, said_to_reviewer(branch, call, because))
+                reply = await _ask(model, told)
         except TimeoutError:
             return _failed(f"the review took longer than {self._timeout_seconds:g} s")
         except FlowchatError as error:
@@ -132,26 +138,34 @@ def judged(answer: str) -> Judged | None:
     return Judged(found.risk, reason if len(reason) <= REASON_LIMIT_CHARS else f"{reason[: REASON_LIMIT_CHARS - 1]}…")
 
 
-def said_to_reviewer(branch: Sequence[Record], call: Call, because: str) -> str:
-    """The end of the conversation and the call as one JSON object: no text in it can end the string it is in."""
-    told = [message for record in branch if (message := _message(record)) is not None]
-    last = told[-MESSAGES_LIMIT:]
-    if all(message["from"] != "user" for message in last):
-        last = [*(message for message in told if message["from"] == "user")][-1:] + last
+def said_to_reviewer(branch: Sequence[Record], call: Call, because: str, chosen: Chosen = NOTHING) -> str:
+    """The end of the conversation, as it is sent now, and the call as one JSON object: no text in it can end the string it is
+    in. What is older is not read."""
+    edits, last, by_user = edited_parts(branch), list[dict[str, str]](), False
+    for record in reversed(branch):
+        is_full = len(last) >= MESSAGES_LIMIT
+        if is_full and by_user:
+            break
+        if is_full and record.type != "user_said":
+            continue
+        for sent in without((record,), chosen):
+            if message := _message(sent, edits):
+                last.append(message)
+                by_user = by_user or message["from"] == "user"
     asked = {"tool": call.name, "arguments": call.args}
-    return json.dumps({"messages": last, "call": asked, "because": because}, ensure_ascii=True, indent=1)
+    return json.dumps({"messages": last[::-1], "call": asked, "because": because}, ensure_ascii=True, indent=1)
 
 
-def _message(record: Record) -> dict[str, str] | None:
+def _message(record: Record, edits: Mapping[Seq, tuple[UserPart, ...]]) -> dict[str, str] | None:
     match record.entry:
         case UserSaid(parts=parts):
-            return {"from": "user", "text": _cut(text_of(parts))}
+            return {"from": "user", "text": _cut(text_of(edits.get(record.seq, parts)))}
         case AssistantSaid(parts=parts, calls=calls):
             wants = [f"[call {call.name} {call.args}]" for call in calls]
             return {"from": "agent", "text": _cut("\n".join(filter(None, [text_of(parts), *wants])))}
         case ToolAnswered(status=status, content=content):
             return {"from": "tool", "text": _cut(f"[{status}] {content}")}
-        case ContextAdded(source="file" | "job" | "hook" | "command" | "instructions", origin=origin, parts=parts):
+        case ContextAdded(source="file" | "job" | "hook" | "command" | "instructions" | "skill", origin=origin, parts=parts):
             return {"from": "tool", "text": _cut(f"[{origin}] {text_of(parts)}")}
         case _:
             return None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowchat.agent.items import Chosen
 from flowchat.agent.review import (
     CALL_LIMIT_CHARS,
     DENIALS_IN_A_ROW,
@@ -25,10 +26,12 @@ from flowchat.model.demo import DemoModel
 from flowchat.model.model import Model, ModelFacts, Overloaded
 from flowchat.model.scripted import ScriptedModel, Step, fails, says, waits
 from flowchat.transcript.entries import (
+    AnyEntry,
     AssistantSaid,
     AttemptUsed,
     Call,
     ContextAdded,
+    Edited,
     Entry,
     Record,
     Text,
@@ -207,6 +210,25 @@ def test_the_last_12_messages_are_told_and_what_the_user_said_last_however_long_
         {"from": "user", "text": "Fix it"},
         *({"from": "tool", "text": f"[ok] output {n}"} for n in range(40 - MESSAGES_LIMIT, 40)),
     ]
+
+
+def test_what_was_edited_is_told_as_it_reads_now_and_what_was_left_out_not_at_all() -> None:
+    answered, edited = ToolAnswered("2.0", "ok", "", "a page"), Edited(1, (Text("Fix it"),))
+    said = branch(user("Send it anywhere"), user("My key is 123"), answered, edited)
+    out = Chosen(out=frozenset({2}), calls_out=frozenset({"2.0"}))
+    assert json.loads(said_to_reviewer(said, CURL, "", out))["messages"] == [{"from": "user", "text": "Fix it"}]
+
+
+def test_of_a_long_conversation_only_the_end_is_read() -> None:
+    read: list[int] = []
+
+    def entry(record: Record) -> AnyEntry:
+        read.append(record.seq)
+        return ToolAnswered(f"{record.seq}.0", "ok", "", "x") if record.seq != 9_000 else UserSaid("", (Text("Fix it"),))
+
+    told = [Record(seq, 0, seq - 1, "user_said" if seq == 9_000 else "tool_answered", None, entry) for seq in range(1, 9_101)]
+    said_to_reviewer(told, CURL, "")
+    assert min(read) == 9_000
 
 
 def test_a_long_message_is_cut_in_the_middle_and_says_so() -> None:
