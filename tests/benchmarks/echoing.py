@@ -36,19 +36,24 @@ def echoing(times: int) -> list[Figure]:
 
 
 def _measured(where: Place, last_words: str) -> tuple[list[float], list[float], float]:
-    """Seconds to each echo at rest, then while it is compacted, and how long that takes."""
+    """Seconds to each echo at rest, before and after, and while it is compacted; and how long that takes."""
     with Program((*FLOWCHAT, "-c", "-m", MODEL), where) as program:
         program.until(last_words)
         program.look(WARM_SECONDS)
-        until = time.monotonic() + IDLE_SECONDS
-        idle = _echoes(program, lambda: time.monotonic() < until)
+        idle = _at_rest(program)
         program.say("/compact")
         began = program.until("compacting").at
         busy = _echoes(program, lambda: "compacting" in program.screen())
         ended = time.monotonic()
+        idle += _at_rest(program)
     (log,) = (where.home / "flowchat" / "data" / "sessions").glob("*/log.jsonl")
     assert b'"type":"compacted"' in log.read_bytes()[-100_000:]
     return idle, busy, ended - began
+
+
+def _at_rest(program: Program) -> list[float]:
+    until = time.monotonic() + IDLE_SECONDS
+    return _echoes(program, lambda: time.monotonic() < until)
 
 
 def _echoes(program: Program, goes_on: Callable[[], bool]) -> list[float]:

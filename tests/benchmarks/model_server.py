@@ -3,7 +3,7 @@
 write 8000 tokens at 100/s, mark ab12     markdown between BEGINab12 and ENDab12; without a pace: as fast as it goes
 write 8000 tokens of log, mark ab12       one block of a kind: table, log, paragraph
 call read_file {"path": "a.txt"}          one call a line, then a short answer
-(a summariser with tools)                 as if SUMMARY had been asked for
+(a summariser)                            as if SUMMARY had been asked for, or PASS where it has no tools
 wait                                      nothing, or with `write`/`call` only what precedes the first word, until `release`
 refuse                                    status 400
 """
@@ -20,7 +20,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
-SUMMARY = "write 300 tokens at 100/s, mark summary"
+SUMMARY, PASS = "write 300 tokens at 100/s, mark summary", "write 30 tokens of paragraph at 100/s, mark pass"
+SUMMARISER = "You summarise a working session"
 EVENTS_A_WRITE = 32
 """At full speed."""
 _WRITE = re.compile(r"^write (\d+) tokens(?: of (\w+))?(?: at (\d+)/s)?, mark (\w+)$", re.MULTILINE)
@@ -167,7 +168,7 @@ async def serving(log: Path | None = None) -> AsyncIterator[ModelServer]:
 def answer_events(body: Json) -> list[bytes]:
     """The events of the answer, one token each."""
     words, messages = _last_words(body), body["messages"]
-    if not body.get("tools"):
+    if not body.get("tools") and words != PASS:
         pieces: list[Json] = [{"content": "A small title"}]
     elif calls := _CALL.findall(words) if messages[-1]["role"] == "user" else []:
         pieces = [_call(i, f"c{len(messages)}{i}", name, args) for i, (name, args) in enumerate(calls)]
@@ -215,8 +216,8 @@ def _block(kind: str) -> Iterator[str]:
 
 def _last_words(body: Json) -> str:
     """The text of the last user message, without what files and instructions added to it."""
-    if any(tool["function"]["name"] == "write_summary" for tool in body.get("tools") or ()):
-        return SUMMARY
+    if any(str(message["content"]).startswith(SUMMARISER) for message in body.get("messages", ())[:1]):
+        return SUMMARY if body.get("tools") else PASS
     for message in reversed(body.get("messages", ())):
         if message["role"] == "user":
             content = message["content"]
