@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from flowchat.agent.budget import weigh
 from flowchat.agent.prompt import edits_of, line_in_force
-from flowchat.agent.reading import is_final
+from flowchat.agent.reading import is_final, place_of
 from flowchat.agent.tokens import text_tokens
 from flowchat.errors import FlowchatError
 from flowchat.model.model import ModelFacts
@@ -18,7 +18,6 @@ from flowchat.transcript.todo import TodoList
 from flowchat.transcript.transcript import Transcript
 
 CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
-_MESSAGES = frozenset({"user_said", "assistant_said"})
 
 
 class CompactionFailed(FlowchatError):
@@ -117,7 +116,8 @@ def edited_by_user(proposal: Proposal, summary: str | None, pinned: Sequence[str
 
 def messages_up_to(branch: Sequence[Record], upto: Seq) -> int:
     """How many messages of the user and answers a checkpoint covers."""
-    return sum(record.type in _MESSAGES for record in branch if record.seq <= upto)
+    types = [record.type for record in branch[: place_of(branch, upto) + 1]]
+    return types.count("user_said") + types.count("assistant_said")
 
 
 def unanswered(branch: Sequence[Record]) -> list[Seq]:

@@ -100,6 +100,8 @@ class Transcript:
         self._records: list[Record] = []
         self._head: Seq = 0
         self._branch: list[Record] = []
+        self._shown: tuple[Record, ...] | None = None
+        """The head's branch as it was last asked for; None: it has changed."""
         self._in_flight: list[_Batch] = []
         self._unsaved: list[Record] = []
         self._failure: StorageFailed | None = None
@@ -135,7 +137,11 @@ class Transcript:
 
     def branch(self, to: Seq | None = None) -> tuple[Record, ...]:
         """The nodes from the root to `to` (default: the head), in order."""
-        return tuple(self._branch if to is None or to == self._head else self._walk(to))
+        if to is not None and to != self._head:
+            return tuple(self._walk(to))
+        if self._shown is None:
+            self._shown = tuple(self._branch)
+        return self._shown
 
     def on_branch(self, seq: Seq) -> bool:
         """Whether a node lies on the head's branch."""
@@ -258,11 +264,11 @@ class Transcript:
     def _take(self, record: Record, follow: bool) -> None:
         self._records.append(record)
         if record.is_node:
-            self._head = record.seq
+            self._head, self._shown = record.seq, None
             if follow:
                 self._branch.append(record)
         elif record.type == "head_moved" and isinstance(record.entry, HeadMoved) and self._stands(record.entry.to):
-            self._head = record.entry.to
+            self._head, self._shown = record.entry.to, None
             if follow:
                 self._branch = self._walk(self._head)
         self.facts.take(record)
@@ -332,7 +338,7 @@ class Transcript:
 
     def _replay(self) -> None:
         records, self._records = self._records, []
-        self._head, self.facts = 0, SessionFacts()
+        self._head, self._shown, self.facts = 0, None, SessionFacts()
         for record in records:
             self._take(record, follow=False)
         self._branch = self._walk(self._head)
