@@ -19,7 +19,7 @@ PATH_TOOLS = READ_TOOLS + WRITE_TOOLS
 RUN_TOOLS = ("shell",)
 FETCH_TOOLS = ("web_fetch",)
 JOB_TOOLS = ("job_output", "job_input", "job_kill")
-SESSION_TOOLS = ("recall",)
+SESSION_TOOLS = ("recall", "todo")
 TOOLS = PATH_TOOLS + RUN_TOOLS + FETCH_TOOLS + JOB_TOOLS + SESSION_TOOLS
 ALIASES: dict[str, tuple[str, ...]] = {
     "Bash": RUN_TOOLS,
@@ -31,6 +31,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "Grep": ("grep",),
     "LS": ("list_dir",),
     "WebFetch": FETCH_TOOLS,
+    "TodoWrite": ("todo",),
 }
 """What Claude Code calls tools, and which of ours each stands for."""
 MCP = "mcp__"

@@ -93,7 +93,7 @@ IDLE = [
     (
         'allow = ["teleport"]',
         "1: 'teleport': there is no tool 'teleport'; the tools are read_file, list_dir, glob, grep, write_file, edit_file, shell,"
-        " web_fetch, job_output, job_input, job_kill, recall, mcp__SERVER__TOOL",
+        " web_fetch, job_output, job_input, job_kill, recall, todo, mcp__SERVER__TOOL",
     ),
     ('\nallow = ["shell(make"]', "2: 'shell(make': write shell(exact command) or shell(program words:*)"),
     (

@@ -10,6 +10,7 @@ from flowchat.errors import CommandRefused
 from flowchat.model.model import ModelFacts
 from flowchat.model.scripted import Says, ScriptedModel, Step, says, waits
 from flowchat.runtime.session import Session
+from flowchat.tools.rules import parse_rule
 from flowchat.transcript.entries import Mode, ToolAnswered, Usage
 from flowchat.transcript.todo import newest
 from tests.desk import Desk, Sitting
@@ -198,3 +199,11 @@ async def test_a_bad_list_is_said_back_in_a_sentence_and_the_one_before_stands(d
     assert (answered.status, answered.todo) == ("error", None)
     assert answered.content == "todo: items 1 and 2 are both in_progress; at most one may be"
     assert len(newest(sitting.session.transcript.branch())) == 3
+
+
+async def test_a_rule_takes_it_away_by_either_name(desk: Desk) -> None:
+    for name in ("todo", "TodoWrite"):
+        sitting = sitting_on(desk, plans(*PLAN), says("Then not."), rules=[parse_rule(name, "deny")])
+        await said(sitting.session, "Do it.")
+        assert [answered.status for answered in sitting.branch(ToolAnswered)] == ["denied"]
+        assert newest(sitting.session.transcript.branch()) == ()

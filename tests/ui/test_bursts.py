@@ -74,8 +74,9 @@ def test_what_is_typed_behind_a_sent_message_is_the_next_and_escape_stops_its_ru
 
 
 def test_the_mode_walks_as_often_as_its_key_was_pressed(start: Callable[..., Terminal]) -> None:
-    """Round three modes or, where there is a full sandbox, four."""
+    """Round three modes or, where there is a full sandbox, four: which of them is known before the first key here."""
     program = start()
+    program.show_until(lambda rows: "sandbox" in rows[-1])
     program.write(SHIFT_TAB * (3 * 4 + 2))
     program.show_until(lambda rows: "plan" in rows[-1])
     program.write(SHIFT_TAB * (3 * 4 - 1))
