@@ -181,7 +181,7 @@ class Desk:
         jobs = Jobs(self.clock.now_ms, given.get("shelf_of_jobs"), numbered) if given.get("jobs") else None
         tools = given.get("tools") or standard_tools(jobs=jobs)
         skills = given.get("skills") or Skills(self.folder)
-        surroundings = Surroundings(self.folder, None, self.clock, skills=skills)
+        surroundings = Surroundings(self.folder, None, self.clock, skills=skills, out=lambda: session.context.chosen.out)
         book = given.get("book") or RuleBook(Ground(self.folder), None, given.get("rules", ()))
         confined, lent = lambda: bool(given.get("confined")), lambda: skills.looked.lent
         permits = SessionPermits(lambda: session.mode, book, attended, confined, lent)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from flowchat.runtime.skills import Skills
 from flowchat.tools import files
 from flowchat.tools.protected import INSTRUCTION_NAMES
 from flowchat.tools.tool import NotDone
-from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record, Text, UserSaid, text_of
+from flowchat.transcript.entries import ContextAdded, Mode, Noticed, Record, Seq, Text, UserSaid, text_of
 
 INSTRUCTIONS_LIMIT_BYTES = 32 * 1024
 """All instruction files together."""
@@ -51,9 +51,11 @@ class Surroundings:
         trusted: Callable[[], bool] = lambda: True,
         more: Sequence[Path] = (),
         skills: Skills | None = None,
+        out: Callable[[], Container[Seq]] = tuple,
     ) -> None:
-        """`trusted`: whether the user trusts the workspace now; it may block. `more` folders count as in it."""
-        self._more, self._skills = tuple(more), skills or Skills(workspace)
+        """`trusted`: whether the user trusts the workspace now; it may block. `more` folders count as in it. `out`: the nodes
+        of the branch that the user has left out of requests."""
+        self._more, self._skills, self._out = tuple(more), skills or Skills(workspace), out
         self._workspace, self._config_folder, self._clock = workspace, config_folder, clock
         self._trusted = trusted
         self._known = Known()
@@ -77,7 +79,7 @@ class Surroundings:
         skills = self._skills.look() if first or names else self._skills.looked
         found += list_news(skills, told) if first else []
         found += self._mentioned(unanswered)
-        named, sentence = naming_news(names, skills, branch) if names else ([], "")
+        named, sentence = naming_news(names, skills, branch, self._out()) if names else ([], "")
         is_new = sentence and all(not isinstance(entry, Noticed) or entry.text != sentence for entry in unanswered.since)
         return [*found, *named, *([Noticed("info", "skill", sentence)] if is_new else [])]
 

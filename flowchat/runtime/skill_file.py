@@ -5,6 +5,7 @@ stays a name, and so that nothing in it can make an object.
 """
 
 import re
+from collections.abc import Iterator
 from typing import cast
 
 from msgspec import Struct
@@ -15,6 +16,10 @@ FILE_LIMIT_BYTES = 32 * 1024
 """A longer SKILL.md is not one: what is long belongs into files beside it."""
 HEAD_LIMIT_CHARS = 8 * 1024
 """Of the front matter."""
+DEPTH_LIMIT = 8
+"""Of lists and tables in each other there: what is deeper costs the parser seconds."""
+PROBLEM_LIMIT_CHARS = 80
+"""Of what the parser says: that may repeat the text."""
 NAME_LIMIT_CHARS = 64
 DESCRIPTION_LIMIT_CHARS = 1024
 SLUG = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
@@ -76,17 +81,32 @@ def _table(head: str) -> dict[str, object]:
     import yaml  # not before it is needed
 
     try:
-        found: object = yaml.load(head, Loader=yaml.BaseLoader)  # every value a text, a list or a table of texts
+        deep = _is_deep(head)
+        found: object = None if deep else yaml.load(head, Loader=yaml.BaseLoader)  # every value a text, or of texts
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 2}" if error.problem_mark else ""
-        raise ValueError(
-            f"its front matter is not YAML{line} ({error.problem}); a text with a colon in it needs quotes"
-        ) from None
+        problem = str(error.problem)[:PROBLEM_LIMIT_CHARS]
+        raise ValueError(f"its front matter is not YAML{line} ({problem}); a text with a colon in it needs quotes") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ValueError("its front matter is not YAML") from None
+    if deep:
+        raise ValueError(f"its front matter has lists and tables more than {DEPTH_LIMIT} deep in each other")
     if not isinstance(found, dict):
         raise ValueError("its front matter is no table of names and values")
     return cast(dict[str, object], found)
+
+
+def _is_deep(head: str) -> bool:
+    """Whether more than DEPTH_LIMIT lists and tables lie in each other; the rest is not read then. Raises YAMLError."""
+    import yaml
+
+    depth = 0
+    events = cast(Iterator[object], yaml.parse(head, Loader=yaml.BaseLoader))  # pyright: ignore[reportUnknownMemberType]
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_LIMIT:
+            return True
+    return False
 
 
 def _text(said: dict[str, object], key: str) -> str:

@@ -1,13 +1,13 @@
 """What the model is told of skills: the list of them, and those that a message names with `$name`; pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from flowchat.agent.reading import Told
 from flowchat.runtime.added import added, changed
 from flowchat.runtime.skill_file import SLUG
 from flowchat.runtime.skills import Found, Skill
-from flowchat.transcript.entries import SKILL_LIST, ContextAdded, Noticed, Record, text_of
+from flowchat.transcript.entries import SKILL_LIST, ContextAdded, Noticed, Record, Seq, text_of
 
 LIST_LIMIT_BYTES = 8 * 1024
 """The whole list: it is in every request."""
@@ -26,7 +26,7 @@ _PREFACE = (
 )
 _NAMED = re.compile(rf"(?<![^\s(])\$({SLUG})(?=[.,:!?)]*(?:\s|\Z))")
 _MEANT = re.compile(r"[a-z][a-z0-9]+(?:-[a-z0-9]+)*")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _SPAN = re.compile(r"`[^`]*`")
 
 
@@ -38,9 +38,12 @@ def named_in(text: str) -> list[str]:
     for line in text.split("\n") if "$" in text else ():
         if len(line) > LINE_LIMIT_CHARS:
             continue
-        if mark := _FENCE.match(line):
-            fence = "" if fence == mark[1] else fence or mark[1]
-        elif not fence:
+        mark = _FENCE.match(line)
+        if fence:
+            fence = "" if mark and mark[1].startswith(fence) and not mark[2].strip() else fence
+        elif mark:
+            fence = mark[1]
+        else:
             words += _NAMED.findall(_SPAN.sub("``", line))
     return list(dict.fromkeys(words))
 
@@ -50,28 +53,30 @@ def list_news(found: Found, told: Told) -> list[ContextAdded | Noticed]:
     lines = [f"- {text.name}: {text.description} ({skill.file})" for skill, text in found.usable() if text.for_model]
     if not lines:
         return changed(told, "skill", SKILL_LIST, NONE_LEFT) if ("skill", SKILL_LIST) in told else []
-    kept, room = [_PREFACE], LIST_LIMIT_BYTES - len(_PREFACE)
+    kept, free = [_PREFACE], LIST_LIMIT_BYTES - len(_PREFACE)
     for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
+        free -= len(line.encode()) + 1
+        if free < 0:
             break
         kept.append(line)
     left = len(lines) + 1 - len(kept)
     if not left:
         return changed(told, "skill", SKILL_LIST, "\n".join(kept))
     news = changed(told, "skill", SKILL_LIST, "\n".join([*kept, f"[{left} more are not listed]"]))
-    sentence = (
-        f"The model is not told of {left} skills: their list may take at most {LIST_LIMIT_BYTES // 1024} KiB; name them with $"
-    )
+    skills, them = ("1 skill", "it") if left == 1 else (f"{left} skills", "them")
+    room = f"their list may take at most {LIST_LIMIT_BYTES // 1024} KiB"
+    sentence = f"The model is not told of {skills}: {room}; name {them} with $"
     return [*news, Noticed("warning", SKILL_LIST, sentence)] if news else []
 
 
-def naming_news(names: Sequence[str], found: Found, branch: Sequence[Record]) -> tuple[list[ContextAdded], str]:
+def naming_news(
+    names: Sequence[str], found: Found, branch: Sequence[Record], out: Container[Seq] = ()
+) -> tuple[list[ContextAdded], str]:
     """What to append of the skills that were named, and a sentence about those that add nothing; empty where there are none.
 
-    What the branch has just so is not said again, and no notice is about that.
+    What the branch has just so is not said again, and no notice is about that; `out` are nodes of it that are not sent.
     """
-    on_branch = _on_branch(branch)
+    on_branch = _on_branch(branch, out)
     together = sum(size for _, size in on_branch.values())
     news: list[ContextAdded] = []
     refused: list[str] = []
@@ -97,9 +102,9 @@ def naming_news(names: Sequence[str], found: Found, branch: Sequence[Record]) ->
     return news, _sentence(refused)
 
 
-def _on_branch(branch: Sequence[Record]) -> dict[str, tuple[str | None, int]]:
-    """The sha256 and the bytes of each skill the branch was told, by its path; the newest counts."""
-    entries = (record.entry for record in branch if record.type == "context_added")
+def _on_branch(branch: Sequence[Record], out: Container[Seq]) -> dict[str, tuple[str | None, int]]:
+    """The sha256 and the bytes of each skill the branch was told, by its path; the newest counts, none that is `out`."""
+    entries = (record.entry for record in branch if record.type == "context_added" and record.seq not in out)
     return {
         entry.origin: (entry.sha256, _size(entry))
         for entry in entries

@@ -180,7 +180,7 @@ class Skills:
             return []
         try:
             with os.scandir(place.folder) as entries:
-                names = (entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+                names = (entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
                 found = sorted(islice(names, PLACE_LIMIT + 1))
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -235,6 +235,13 @@ def _read(file: Path) -> SkillText | str:
         return str(error).replace(f"{file} ", "it ", 1).removeprefix(f"{file}: ")
     except ValueError as error:
         return str(error)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that goes round in a circle, or to where nobody may look
+        return False
 
 
 def _real(path: Path) -> Path:

@@ -224,7 +224,8 @@ class Workspace:
         models = self._models(blobs.get, lambda: session.tell_context())
         config_folder = self.folders.config if self.folders else None
         skills = self.skills(path)
-        surroundings = Surroundings(path, config_folder, self._clock, lambda: self.trust.trusted(path), self.more, skills)
+        trusted, out = lambda: self.trust.trusted(path), lambda: session.context.chosen.out
+        surroundings = Surroundings(path, config_folder, self._clock, trusted, self.more, skills, out)
         book = self.book if path == self.path else self._book(path)
         permits = self._permits[opened.sid] = SessionPermits(
             lambda: session.mode, book, self._attended, self._confined, lambda: skills.looked.lent

@@ -103,14 +103,16 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
 
         self.run_worker(do())
 
-    async def _reload(self) -> None:
+    async def _reload(self, stays: bool = False) -> None:
+        """`stays`: nothing scrolls, for only their states are others."""
         chosen = self.query_one(Listing).chosen
         self._found = await asyncio.to_thread(self._skills.look)
         rows = [Row(None, (f"! {one_line(clean(sentence))}", "", "")) for sentence in self._found.troubles]
         rows += [_row(skill) for skill in self._found.skills]
-        at = next((at for at, row in enumerate(rows) if chosen is not None and row.key == chosen.key), 0)
-        self.query_one(Listing).show(rows, at)
-        self._arrange()
+        at = next((at for at, row in enumerate(rows) if chosen is not None and row.key == chosen.key), None)
+        self._is_open = self._is_open and at is not None
+        self.query_one(Listing).show(rows, at or 0, stays)
+        self._arrange(stays)
 
     async def _switch(self, skill: "Skill") -> None:
         """What was on the branch stays there; a list that has changed is told before the next run."""
@@ -118,7 +120,7 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
         said = await asyncio.to_thread(self._skills.switch, skill, not is_on)
         words = f"{skill.name} is {'off' if is_on else 'on'} from your next message on"
         self._said = (f"{words}. {said}" if said else words, bool(said))
-        await self._reload()
+        await self._reload(stays=True)
 
     @property
     def _chosen(self) -> "Skill | None":
@@ -128,16 +130,18 @@ class SkillsScreen(WorkingScreen[None], inherit_bindings=False):
         return next((skill for skill in self._found.skills if skill.file == row.key), None)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
-    def _arrange(self) -> None:
+    def _arrange(self, stays: bool = False) -> None:
         """The whole of a skill has the place of the list, or a few lines about it below that."""
         about, is_alone = self.query_one(".about", Rows), self._is_open or not self.query_one(Listing).rows
         self.query_one(Listing).display = not is_alone
         about.set_class(is_alone, "fills")
         about.set_class(not is_alone, "preview")
-        self._show_chosen()
+        self._show_chosen(stays)
 
-    def _show_chosen(self) -> None:
-        self.query_one(".about", Rows).show(self._whole if self._is_open else self._about)
+    def _show_chosen(self, stays: bool = False) -> None:
+        about = self.query_one(".about", Rows)
+        show = about.draw_anew if stays else about.show
+        show(self._whole if self._is_open else self._about)
         for rows in self.query(Rows):
             rows.draw_again()
 

@@ -150,7 +150,8 @@ def test_skills_lie_in_three_places_of_the_project_and_three_of_the_user_and_the
             "not YAML in line 3 (mapping values are not allowed here); a text with a colon in it needs quotes",
         ),
         (b"---\n- name\n---\nz", "its front matter is no table of names and values"),
-        (b"---\n" + b"[" * 4000 + b"\n---\nz", "its front matter is not YAML"),
+        (b"---\n" + b"[" * 4000 + b"\n---\nz", "its front matter has lists and tables more than 8 deep in each other"),
+        (b"---\nname: x\ndescription: *" + b"a" * 4000 + b"\n---\nz", "is not YAML in line 3 (found undefined alias 'aaa"),
         (b'---\nname: "\\U7fffffff"\ndescription: y\n---\nz', "its front matter is not YAML"),
         (b"---\nname: {a: b}\ndescription: y\n---\nz", "name in its front matter is not a text"),
         (b"---\nname: My Skill\ndescription: y\n---\nz", "'My Skill' cannot be its name: lower-case letters, digits and hyphens"),
@@ -165,6 +166,7 @@ def test_what_is_no_skill_is_told_with_the_reason_and_adds_nothing(house: House,
     [skill] = house.skills.look().skills
     assert (skill.name, skill.state) == ("x", "invalid")
     assert why in skill.why
+    assert len(skill.why) < 200
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,13 @@ def test_more_folders_than_are_looked_at_are_told_of(house: House) -> None:
     for number in range(PLACE_LIMIT + 1):
         (house.workspace / ".claude" / "skills" / f"s{number}").mkdir(parents=True)
     assert house.skills.look().troubles == (".claude/skills holds more than 200 folders; only so many are looked at",)
+
+
+def test_a_link_that_leads_nowhere_is_no_folder_and_hides_no_other(house: House) -> None:
+    place = house.put(".flowchat/skills", "x").parent.parent
+    for name, leads in (("circle", "circle"), ("gone", "nowhere"), ("under-a-file", "x/SKILL.md/y")):
+        (place / name).symlink_to(leads)
+    assert (house.states(), house.skills.looked.troubles) == ([("x", ".flowchat/skills", "on")], ())
 
 
 def test_a_name_is_a_text_whatever_yaml_makes_of_it_and_a_long_description_is_cut(house: House) -> None:
@@ -299,6 +308,9 @@ def test_without_a_place_for_settings_it_lasts_as_long_as_the_program(tmp_path: 
         ("$HOME/bin, $PATH, ${x}, $x/y, $x.y, $x=1, $x[0], $x-> a$b \\$x $Review $a- $a;", []),
         ("see `$x` and ``$y`` but $z", ["z"]),
         ("```\n$x\n```\n$y\n~~~\n$z\n```\n$q", ["y"]),
+        ("```git log``` $x\n$y", ["x", "y"]),
+        ("````md\n```\n$x\n```\n```` \n$y", ["y"]),
+        ("```\n```sh\n$x\n```\n$y", ["y"]),
         ("a\n$x\n\tb $y", ["x", "y"]),
         (f"$x {'z ' * LINE_LIMIT_CHARS}\n$y", ["y"]),
     ],
@@ -326,6 +338,18 @@ async def test_a_skill_that_is_on_the_branch_is_not_said_again_until_it_changes(
     await say(sitting, "now $x, and $gone")
     assert [text_of(added.parts).rpartition("\n")[2] for added in named(sitting)] == ["one", "two"]
     assert len(notices(sitting)) == 2
+
+
+async def test_a_skill_that_was_left_out_of_requests_is_added_where_it_is_named_again(desk: Desk, lodging: House) -> None:
+    lodging.put("~/.claude/skills", "x", "one")
+    sitting = desk.open(says("a"), says("b"), says("c"), skills=lodging.skills)
+    await say(sitting, "$x")
+    [row] = [row for row in sitting.session.context.rows() if row.why == "a skill your message named"]
+    await sitting.session.context.set([row.ref], "excluded")
+    await say(sitting, "two")
+    await say(sitting, "again $x")
+    assert ["skill x;" in str(asked.messages) for asked in sitting.model.asked()] == [True, False, True]
+    assert notices(sitting) == []
 
 
 async def test_so_many_skills_are_added_and_no_more(desk: Desk, lodging: House) -> None:
@@ -412,6 +436,14 @@ async def test_the_list_is_cut_and_says_so_once(desk: Desk, lodging: House) -> N
     assert notices(sitting) == [
         f"The model is not told of {20 - told} skills: their list may take at most 8 KiB; name them with $"
     ]
+
+
+async def test_of_one_that_is_not_listed_it_is_told_as_of_one(desk: Desk, lodging: House) -> None:
+    for number in range(8):
+        lodging.put("~/.claude/skills", f"s{number:02}", description="x" * 1000)
+    sitting = desk.open(says("a"), skills=lodging.skills)
+    await say(sitting, "one")
+    assert notices(sitting) == ["The model is not told of 1 skill: their list may take at most 8 KiB; name it with $"]
 
 
 async def test_nothing_a_skill_says_ends_the_marks_around_it(desk: Desk, lodging: House) -> None:

@@ -111,6 +111,36 @@ async def test_a_skill_is_read_in_place_and_nothing_in_it_reaches_the_terminal_a
         await until_shown(desk, pilot, "No skills yet.")
 
 
+async def test_turning_one_off_scrolls_neither_the_list_nor_what_is_read(house: House) -> None:
+    for number in range(30):
+        house.put(".flowchat/skills", f"s{number:02}", "more\n" * 50 + "last")
+    async with (desk := Desk(house)).run_test(size=(100, 24)) as pilot:
+        await until_shown(desk, pilot, "30 skills in use")
+        await pilot.press("end", "up", "up")
+        await until_shown(desk, pilot, "▸ s27")
+        before = [row.split()[:2] for row in rows(desk)[2:10]]
+        await pilot.press("space")
+        await until_shown(desk, pilot, "s27 is off from")
+        assert [row.split()[:2] for row in rows(desk)[2:10]] == before
+        await pilot.press("enter", "end")
+        await until_shown(desk, pilot, "  last")
+        await pilot.press("space")
+        await until_shown(desk, pilot, "s27 is on from")
+        assert any(row == "  last" for row in rows(desk))
+
+
+async def test_one_that_is_gone_while_it_is_read_makes_room_for_the_list(house: House) -> None:
+    file = house.put(".flowchat/skills", "a", "first")
+    house.put(".flowchat/skills", "b")
+    async with (desk := Desk(house)).run_test(size=(100, 24)) as pilot:
+        await until_shown(desk, pilot, "2 skills in use")
+        await pilot.press("enter")
+        await until_shown(desk, pilot, "first")
+        file.unlink()
+        await pilot.press("r")
+        await until_shown(desk, pilot, "1 skill in use")
+
+
 async def test_without_skills_it_says_how_one_is_made(house: House) -> None:
     async with (desk := Desk(house)).run_test(size=(80, 24)) as pilot:
         await until_shown(desk, pilot, "No skills yet. A skill is a folder with a SKILL.md: instructions")
