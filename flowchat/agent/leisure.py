@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import edited_parts
+from flowchat.agent.prompt import checkpoint_in_force, edited_parts
+from flowchat.agent.reading import place_of
 from flowchat.agent.telling import told
 from flowchat.model.model import ModelFacts
 from flowchat.transcript.entries import Record, Seq
@@ -17,12 +18,14 @@ NODES = 20
 
 
 async def read(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection) -> None:
-    """Have a projection read and weigh a branch, each entry of which is decoded then; what it has read is read no more.
+    """Have a projection read and weigh a branch, each entry of which is decoded then; what it has read is read no more, and what
+    the checkpoint in force folds not at all.
 
     Where something is set of items it would begin anew whenever older nodes come: only the entries are decoded.
     """
-    breath = _Breath()
-    for end in range(NODES, len(branch), NODES):
+    breath, folded = _Breath(), checkpoint_in_force(branch, facts)
+    start = place_of(branch, folded.upto) + 1 if folded is not None else 0
+    for end in range(start + NODES, len(branch), NODES):
         for record in branch[end - NODES : end]:
             _ = record.entry
         if not facts.items and end > projection.length:

@@ -169,7 +169,9 @@ class Projection:
         self._heard, self._answers = {}, []
         self._set_prompt(prompt_of(branch[:cut]))
         for record in reversed(branch[:cut]):
-            if isinstance(said := record.entry, AssistantSaid) and (used := used_by(said, facts)) and is_count(used):
+            if record.type != "assistant_said" or not isinstance(said := record.entry, AssistantSaid):
+                continue
+            if (used := used_by(said, facts)) and is_count(used):
                 self._heard[said.model] = _Heard(_rate(used))
                 break
         return branch[cut:]

@@ -9,7 +9,7 @@ from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import project
 from flowchat.agent.telling import told
 from flowchat.model.model import ModelFacts
-from flowchat.transcript.entries import Compacted, Edited, Text
+from flowchat.transcript.entries import AnyEntry, Compacted, Edited, Record, Text, type_name
 from tests.agent.test_projection_properties import conversations
 from tests.growing import Grown
 
@@ -45,6 +45,25 @@ def test_so_it_is_whatever_happened_on_the_branch(grown_and_sent: tuple[Grown, l
     asyncio.run(read(branch, grown.facts, MODEL, seen))
     seen.follow(branch, grown.facts, MODEL.provider)
     assert seen.sight() == project(branch, grown.facts, MODEL.provider)
+
+
+async def test_what_an_earlier_compaction_folded_is_not_read() -> None:
+    grown, read_again = long().turn("counted", "yes").counted(400), list[int]()
+    upto = grown.branch()[-1].seq
+    grown.add(Compacted(upto, "## Done", 9, 1, "user", "summary"))
+    for number in range(NODES):
+        grown.turn(f"v{number}", f"b{number}")
+    entries = {record.seq: record.entry for record in grown.branch()}
+
+    def decode(record: Record) -> AnyEntry:
+        read_again.append(record.seq)
+        return entries[record.seq]
+
+    branch = [Record(at.seq, at.at_ms, at.parent, at.type, None, decode) for at in grown.branch()]
+    await read(branch, grown.facts, MODEL, Projection())
+    folded = {seq: entries[seq] for seq in read_again if seq <= upto}
+    assert sorted(map(type_name, folded.values())) == ["assistant_said", "session_started"]  # what counted last, and the prompt
+    assert max(read_again) > upto + NODES
 
 
 async def test_what_is_told_in_slices_is_what_is_told() -> None:
