@@ -103,19 +103,22 @@ class Bridge:
 async def bridged(program: str, outward: Outward) -> AsyncGenerator[Bridge, None]:
     """A bridge for one command, which has ended, or been told to, by the end; so has all that came over it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    ours.setblocking(False)
-    bridge = Bridge(program, outward, ours, theirs.detach())
-    try:
-        yield bridge
-    finally:
-        await bridge.close()
+    with ours:  # a task that is cancelled before it begins closes nothing
+        ours.setblocking(False)
+        bridge = Bridge(program, outward, ours, theirs.detach())
+        try:
+            yield bridge
+        finally:
+            await bridge.close()
 
 
 async def _handed_over(ours: socket.socket) -> socket.socket | None:
     """The port that waits for connections within the sandbox; None where no such thing comes."""
     await _readable(ours)
     with suppress(OSError):
-        _, extra, _, _ = ours.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC)
+        _, extra, flags, _ = ours.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC)
+        if flags & socket.MSG_CTRUNC:
+            _log.warning("a command reaches no domain: the port it handed over is one too many to have open")
         for _, _, data in extra:
             (descriptor,) = _DESCRIPTOR.unpack(data)
             return _listener(descriptor)

@@ -13,7 +13,7 @@ from flowchat.tools.process import Ended, run
 from flowchat.tools.recording import Recording
 from flowchat.tools.sandbox import Confinement, Tier
 from flowchat.tools.spawn import Spawn
-from flowchat.tools.tool import Beyond, Desk, Walled
+from flowchat.tools.tool import Beyond, Desk, NotDone, Walled
 
 if TYPE_CHECKING:
     from flowchat.tools.bridging import Bridge
@@ -53,7 +53,7 @@ class Confined:
     """A command as far within walls as there are any and `desk.beyond` leaves: entered to start it, left when it has ended.
 
     `variables` are ours that it gets beside the usual ones; `outward` says what it reaches without the network. Entering raises
-    Unprotectable where walls cannot be built round something.
+    Unprotectable where walls cannot be built round something, NotDone where the system has no room for them.
     """
 
     def __init__(
@@ -70,7 +70,11 @@ class Confined:
         self._bridge: Bridge | None = None
 
     async def __aenter__(self) -> Spawn:
-        spawn, self._within, self._bridge = await self._walls.__aenter__()
+        try:
+            spawn, self._within, self._bridge = await self._walls.__aenter__()
+        except OSError as error:
+            about = f": {error.filename}" if error.filename else ""
+            raise NotDone(f"the sandbox could not be built: {error.strerror or error}{about}") from None
         return spawn
 
     async def __aexit__(

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from errno import EMFILE, ENFILE, ENOMEM
 from functools import cache
 from pathlib import Path
 
@@ -105,10 +106,10 @@ def check(folder: Path, home: Path) -> None:
 
 def find_repositories(root: Path, known: Iterable[Path] = ()) -> Found:
     """Look for them; in a large folder that takes tenths of a second. Those `known` before count as long as they are there,
-    whatever else there is to be looked through by now."""
+    whatever else there is to be looked through by now. Raises OSError where the system has no room to look."""
     found = [folder for folder in known if _may_be_repository(folder)]
     limit = REPOSITORIES_LIMIT + len(found)
-    for folders, (where, below, files) in enumerate(os.walk(root), 1):
+    for folders, (where, below, files) in enumerate(os.walk(root, onerror=_passed_by), 1):
         if folders > FOLDERS_LIMIT or len(found) > limit:
             what = f"{FOLDERS_LIMIT:,} folders" if folders > FOLDERS_LIMIT else f"{REPOSITORIES_LIMIT} repositories"
             note = f"only the first {what} of {root} were searched for repositories to protect"
@@ -119,6 +120,12 @@ def find_repositories(root: Path, known: Iterable[Path] = ()) -> Found:
         passed = _NOT_SEARCHED | {"objects", "refs"} if is_bare else _NOT_SEARCHED
         below[:] = [name for name in below if name not in passed]
     return Found(tuple(dict.fromkeys(found)))
+
+
+def _passed_by(error: OSError) -> None:
+    """A folder that may not be read; raises where there is no room to read any: what is in it nobody has looked for then."""
+    if error.errno in (EMFILE, ENFILE, ENOMEM):
+        raise error
 
 
 def _may_be_repository(folder: Path) -> bool:

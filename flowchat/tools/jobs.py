@@ -252,6 +252,7 @@ class Jobs:
 
     def _start(self, command: str, spawn: Spawn, cwd: Path, why: Why) -> Job:
         if self._closed:
+            spawn.let_go()
             raise Refused("the session is being closed; nothing is started any more")
         number = self._next = max(self._next + 1, 1 if self._next else self._first())
         recording = Recording(self._shelf.open(number) if self._shelf else None)

@@ -26,7 +26,8 @@ class Lookups:
         self._look, self._free = look, asyncio.Semaphore(LOOKUPS_LIMIT)
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """Raises what `look` does, OSError or UnicodeError; cancelled, it leaves its thread to itself."""
+        """Raises what `look` does, OSError or UnicodeError, and OSError where there is no thread to be had; cancelled, it leaves
+        its thread to itself."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Sequence[Address]] = loop.create_future()
@@ -48,5 +49,9 @@ class Lookups:
             else:
                 found.set_result(result)
 
-        threading.Thread(target=run, name="flowchat-names", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="flowchat-names", daemon=True).start()
+        except RuntimeError as error:
+            self._free.release()
+            raise OSError(str(error)) from None
         return await found

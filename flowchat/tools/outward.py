@@ -23,6 +23,7 @@ ADDRESSES_TRIED = 4
 CHUNK_BYTES = 64 * 1024
 _METADATA = ("168.63.129.16", "192.0.0.192")
 """Where a cloud tells a machine of itself at an address that is not otherwise private (Azure, Oracle)."""
+_UNUSABLE = "flowchat's own proxy (HTTPS_PROXY) is of a kind it cannot use for commands"
 
 
 class Unreached(Exception):
@@ -83,7 +84,7 @@ def abort(writer: asyncio.StreamWriter) -> None:
 
 
 def proxy_for(environ: Mapping[str, str], host: str) -> "SplitResult | None":
-    """The proxy through which this machine reaches a host; None where there is none."""
+    """The proxy through which this machine reaches a host; None where there is none. Raises Unreached."""
     named = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
     if not named:
         return None
@@ -93,7 +94,10 @@ def proxy_for(environ: Mapping[str, str], host: str) -> "SplitResult | None":
     around = [name.strip().lower().lstrip(".") for name in without.split(",") if name.strip()]
     if any(name == "*" or host == name or host.endswith(f".{name}") for name in around):
         return None
-    return urlsplit(named if "://" in named else f"http://{named}")
+    try:
+        return urlsplit(named if "://" in named else f"http://{named}")
+    except ValueError:
+        raise Unreached(502, _UNUSABLE) from None
 
 
 async def _addresses(outward: Outward, host: str, port: int) -> Sequence[Address]:
@@ -114,7 +118,7 @@ async def _through(proxy: "SplitResult", host: str, port: int) -> Streams:
     from urllib.parse import unquote
 
     if proxy.scheme not in ("http", "https") or not proxy.hostname:
-        raise Unreached(502, "flowchat's own proxy (HTTPS_PROXY) is of a kind it cannot use for commands")
+        raise Unreached(502, _UNUSABLE)
     words = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
     if proxy.username is not None:
         name = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"

@@ -153,40 +153,49 @@ def _spawn(command: Sequence[str] | Spawn) -> Spawn:
 
 def _start(spawn: Spawn, cwd: Path, reads: bool = False) -> Started:
     """The process in a session of its own; `reads`: with a pipe for its stdin, else at its end from the start."""
-    adopt_orphans()
-    ours, theirs = os.pipe()
+    ours: list[int] = []
+    theirs: list[int] = []
     try:
+        adopt_orphans()
+        pipe, output = _piped(ours, theirs)
+        source, stdin = _piped(theirs, ours) if reads else (subprocess.DEVNULL, None)
         mark = _watchdog.new_mark()
         with threads_bounded():
             process = subprocess.Popen(
                 spawn.argv,
                 cwd=cwd,
                 env={**(child_environment(os.environ) if spawn.env is None else spawn.env), MARK: mark},
-                stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=theirs,
+                stdin=source,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
                 pass_fds=spawn.pass_fds,
                 preexec_fn=spawn.preexec,
             )
     except (OSError, ValueError, subprocess.SubprocessError, NotDone) as error:
-        os.close(ours)
+        for descriptor in ours:
+            os.close(descriptor)
         if isinstance(error, NotDone):
             raise
         if isinstance(error, ValueError):
             raise BadArguments(f"{spawn.argv[0]} cannot be run with these arguments: {error}") from None
         raise NotDone(f"{spawn.argv[0]} could not be started in {cwd}: {getattr(error, 'strerror', None) or error}") from None
     finally:
-        for descriptor in (theirs, *spawn.pass_fds):
+        spawn.let_go()
+        for descriptor in theirs:
             os.close(descriptor)
-    os.set_blocking(ours, False)
-    stdin = None
-    if process.stdin is not None:
-        stdin = os.dup(process.stdin.fileno())
-        process.stdin.close()
-        os.set_blocking(stdin, False)
+    for descriptor in ours:
+        os.set_blocking(descriptor, False)
     _watchdog.watch(process.pid)
-    return Started(process, ours, stdin, mark, spawn.wrapped, _watchdog.forget, _watchdog.watch_orphans)
+    return Started(process, pipe, stdin, mark, spawn.wrapped, _watchdog.forget, _watchdog.watch_orphans)
+
+
+def _piped(reading: list[int], writing: list[int]) -> tuple[int, int]:
+    """A pipe's two ends, each remembered with whose it is."""
+    reads, writes = os.pipe()
+    reading.append(reads)
+    writing.append(writes)
+    return reads, writes
 
 
 # --- if we are killed ------------------------------------------------------------------------------------------------
@@ -243,7 +252,8 @@ class _Watchdog:
         conceal(shown(os.environ) | {MARK.encode()})  # the mark: a flowchat within a flowchat's call stays recognisable
         self._owner = self._owner or f"{os.getpid()}-{os.urandom(8).hex()}"
         if self._pipe is not None:
-            os.close(self._pipe)
+            pipe, self._pipe = self._pipe, None
+            os.close(pipe)
         theirs, self._pipe = os.pipe()
         try:
             self._process = subprocess.Popen(

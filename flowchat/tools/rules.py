@@ -143,7 +143,7 @@ def _check_name(name: str, text: str) -> None:
 
 
 def _form(name: str) -> str:
-    if name.startswith(MCP) or name in JOB_TOOLS:
+    if name.startswith(MCP) or name in JOB_TOOLS + SESSION_TOOLS:
         return f"{name} without brackets"
     tools = ALIASES.get(name, (name,))
     inside = "exact command) or " + f"{name}(program words:*" if tools == RUN_TOOLS else "path glob"
@@ -151,7 +151,7 @@ def _form(name: str) -> str:
 
 
 def _check_spec(rule: Rule, spec: str, text: str) -> None:
-    if rule.tool.startswith(MCP) or rule.tool in JOB_TOOLS:
+    if rule.tool.startswith(MCP) or rule.tool in JOB_TOOLS + SESSION_TOOLS:
         raise UsageError(f"{text!r}: write {_form(rule.tool)}")
     if rule.tools[0] in FETCH_TOOLS:
         if not spec.startswith("domain:") or not _HOST.fullmatch(spec.removeprefix("domain:")):

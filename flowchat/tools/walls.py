@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from pwd import getpwuid
 
@@ -119,14 +119,17 @@ class Walls:
             return Spawn(tuple(argv), env, (rules,), landlock.Restraint(rules, code, view.others_files))
         if (program := self.bubblewrap) is None:
             raise NotDone("bubblewrap is not installed any more")
-        theirs = _pipe_with(code)
-        contents = {path: _pipe_with(text) for path, text in view.guard.ignored if len(text) <= _PIPE_BYTES}
-        words = bubblewrap.arguments(program, view, theirs, contents)
+        with ExitStack() as opened:
+            theirs = _pipe_with(code, opened)
+            contents = {path: _pipe_with(text, opened) for path, text in view.guard.ignored if len(text) <= _PIPE_BYTES}
+            words = bubblewrap.arguments(program, view, theirs, contents)
+            opened.pop_all()
         return Spawn((*words, *argv), env, (theirs, *contents.values()), wrapped=True)
 
     # --- what they are built round ------------------------------------------------------------------------------------
     async def _found(self, folder: Path) -> Found:
-        if folder not in self._searches:
+        search = self._searches.get(folder)
+        if search is None or (search.done() and search.exception() is not None):
             self._search_again((folder,))
         return await asyncio.shield(self._searches[folder])
 
@@ -166,9 +169,10 @@ def _account_home() -> Path | None:
         return None
 
 
-def _pipe_with(content: bytes) -> int:
+def _pipe_with(content: bytes, opened: ExitStack) -> int:
     """The end to read from of a pipe that holds something, at most _PIPE_BYTES."""
     theirs, ours = os.pipe()
+    opened.callback(os.close, theirs)
     try:
         os.write(ours, content)
     finally:

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import shutil
 import socket
 import sys
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +25,12 @@ from flowchat.tools.process import settled
 from flowchat.tools.rules import parse_rule
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
-from flowchat.tools.tool import Beyond, Desk, Outcome, Walled
+from flowchat.tools.tool import Beyond, Desk, NotDone, Outcome, Walled
 from flowchat.transcript.entries import BlobRef
 from tests.sandboxes import need_a_sandbox
+from tests.tools import waking
 from tests.tools.origins import ALLOWED, BIG_BYTES, origin, outward
+from tests.tools.scarce import descriptors, descriptors_left
 
 MEMORY_BYTES = 24 * 1024 * 1024
 NOT_NAMED = Walled("network", "other.test is off in the sandbox; web_fetch(domain:other.test) would allow it for good")
@@ -190,16 +194,18 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
         before = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
         running = asyncio.create_task(shell(confinement, base, outward(made), fetch("http://files.test/never")))
         await made.arrived.wait()
+        cancelled_at = waking.now()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+        took = waking.now() - cancelled_at
         await settled()
         await confinement.settled()
         async with asyncio.timeout(10):
             while made.open or len(asyncio.all_tasks()) > before[0]:
                 await asyncio.sleep(0)
         found = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
-    assert found[0] == before[0]
+    assert (found[0], took <= 0.2) == (before[0], True)
     assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
 
 
@@ -285,6 +291,62 @@ async def test_one_connection_too_many_waits_for_its_turn(base: Path) -> None:
         async with asyncio.timeout(10):
             while len(os.listdir("/proc/self/fd")) > before + 1:  # the port itself
                 await asyncio.sleep(0)
+
+
+async def test_a_bridge_nobody_came_to_use_is_taken_down_whole() -> None:
+    async with origin() as made:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            async with bridged("python", outward(made)):
+                pass
+            gc.collect()
+    assert heard == []
+
+
+async def test_where_descriptors_run_out_a_command_does_not_start_and_nothing_stays_open(
+    base: Path, confinement: Confinement
+) -> None:
+    said: list[str] = []
+    async with origin() as made:
+        assert (await shell(confinement, base, outward(made), "echo on")).content == "on"  # what it takes is read by now
+        await confinement.settled()
+        before = descriptors()
+        for left in range(9):
+            with descriptors_left(left):
+                try:
+                    said.append((await shell(confinement, base, outward(made), "echo on")).content)
+                except NotDone as error:
+                    said.append(str(error).rpartition(": ")[2])
+                await confinement.settled()
+            assert descriptors() == before
+        assert (said[0], {*said} - {"on", "Too many open files"}) == ("Too many open files", set())
+        assert (await shell(confinement, base, outward(made), fetch("http://files.test/a"))).content == "GET /a"
+
+
+async def test_a_connection_there_is_no_room_for_is_answered_once_there_is(base: Path) -> None:
+    async with asyncio.timeout(10), origin() as made, bridged("python", outward(made)) as bridge:
+        with port() as listener, socket.socket(fileno=os.dup(int(bridge.argv([])[6]))) as theirs:
+            socket.send_fds(theirs, [b"\0"], [listener.fileno()])
+            for name in ("first", "second"):
+                with socket.create_connection(listener.getsockname()) as client:
+                    client.sendall(f"GET http://files.test/{name} HTTP/1.1\r\n\r\n".encode())
+                    with descriptors_left(0 if name == "second" else 9):
+                        for _ in range(20):
+                            await asyncio.sleep(0)
+                    reader, writer = await asyncio.open_connection(sock=client)
+                    assert (await reader.read()).endswith(f"GET /{name}".encode())
+                    writer.close()
+
+
+async def test_a_port_there_is_no_room_for_is_told_of(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(10), origin() as made, bridged("python", outward(made)) as bridge:
+        with port() as listener, socket.socket(fileno=os.dup(int(bridge.argv([])[6]))) as theirs, descriptors_left(0):
+            socket.send_fds(theirs, [b"\0"], [listener.fileno()])
+            while not caplog.records:
+                await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a command reaches no domain: the port it handed over is one too many to have open"
+    ]
 
 
 async def test_nothing_of_the_bridge_is_left_beside_the_command(base: Path, confinement: Confinement) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from flowchat.tools.guard import find_repositories
 from flowchat.tools.sandbox import Confinement
 from flowchat.tools.shell import Shell
 from flowchat.tools.tool import Unprotectable
 from tests.tools.conftest import Bench
+from tests.tools.scarce import descriptors_left
 from tests.tools.test_process_cases import dead_children
 from tests.tools.test_sandbox import base as base
 from tests.tools.test_sandbox import bash, git
@@ -202,3 +204,15 @@ async def test_the_first_process_of_a_sandbox_is_buried_though_it_ends_last(conf
     async with asyncio.timeout(5):
         while dead_children() - before:
             await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=0.05)
+
+
+async def test_what_there_is_no_room_to_look_for_is_not_taken_for_missing(confinement: Confinement, work: Path) -> None:
+    git(work, "init", "-q", "deep")
+    with descriptors_left(0):
+        with pytest.raises(OSError, match="Too many open files"):
+            find_repositories(work)
+        with pytest.raises(OSError, match="Too many open files"):
+            async with confinement.around(["true"], work):
+                pass
+    await bash(confinement, work, "echo x > deep/.git/hooks/pre-commit")
+    assert not (work / "deep/.git/hooks/pre-commit").exists()

@@ -17,6 +17,7 @@ from flowchat.tools.tool import BadArguments, NotDone, Outcome, Reach, Refused, 
 from flowchat.transcript.events import Preview
 
 from .conftest import Bench
+from .scarce import descriptors, descriptors_left
 from .test_process import has_ended, marked
 
 
@@ -319,3 +320,27 @@ async def test_what_an_earlier_flowchat_left_is_ended_by_its_mark(stray: tuple[s
     assert end_marked(f"{mark}2") == []
     assert sorted(end_marked(mark)) == ["bash", "sleep"]
     assert has_ended(pid)
+
+
+@pytest.mark.parametrize("left", range(8))
+async def test_where_descriptors_run_out_a_job_does_not_start_and_nothing_stays_open(jobs: Jobs, left: int) -> None:
+    await (await begin(jobs, "true")).over
+    before = descriptors()
+    with descriptors_left(left):
+        try:
+            await (await begin(jobs, "true")).over
+            said = "started"
+        except NotDone as error:
+            said = str(error)
+    assert said in ("started", "bash could not be started in /: Too many open files")
+    assert (said == "started" or left < 7, said != "started" or left > 0, descriptors()) == (True, True, before)
+    assert marked() == []
+
+
+async def test_what_a_job_would_inherit_is_let_go_of_where_the_session_is_closed_meanwhile(jobs: Jobs) -> None:
+    before = descriptors()
+    spawn = Spawn(("true",), pass_fds=(os.dup(0),))
+    await jobs.close()
+    with pytest.raises(Refused, match="the session is being closed"):
+        await jobs.start("true", nullcontext(spawn), Path("/"))
+    assert descriptors() == before

@@ -485,6 +485,7 @@ def test_one_more_rule_that_forbids_never_loosens(
         ("mcp__", "write mcp__SERVER or mcp__SERVER__TOOL"),
         ("mcp__git(x)", "write mcp__git without brackets"),
         ("job_kill(1)", "write job_kill without brackets"),
+        ("recall(x)", "write recall without brackets"),
     ],
 )
 def test_a_rule_nobody_understands_is_refused_with_the_rule_in_the_sentence(text: str, sentence: str) -> None:
@@ -633,4 +634,5 @@ def test_each_part_of_a_command_has_its_own_reason() -> None:
 
 def test_rules_know_all_tools() -> None:
     assert sorted((*PATH_TOOLS, *RUN_TOOLS, "todo")) == sorted(standard_tools().names())
-    assert set(standard_tools(jobs=Jobs(lambda: 0)).names()) < set(TOOLS)
+    every = standard_tools(jobs=Jobs(lambda: 0), look=lambda: pytest.fail("nothing is looked at")).names()
+    assert {*every, "web_fetch"} == set(TOOLS)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from flowchat.tools.environment import child_environment
 from flowchat.tools.process import Ended, run, settled
 from flowchat.tools.spawn import Spawn
 from flowchat.tools.tool import BadArguments, NotDone
+from tests.tools import waking
+from tests.tools.scarce import descriptors, descriptors_left
 
 PLANTED = (
     "OPENAI_API_KEY",
@@ -118,6 +121,56 @@ async def test_a_program_that_cannot_start_says_so(command: list[str], error: ty
         await run(command, Path("/"))
 
 
+@pytest.mark.parametrize("left", range(8))
+async def test_where_descriptors_run_out_a_program_does_not_start_and_nothing_stays_open(left: int) -> None:
+    await bash("true")
+    before = descriptors()
+    inherited = os.dup(0)
+    spawn = Spawn(("true",), pass_fds=(inherited,))
+    with descriptors_left(left):
+        try:
+            ended = await run(spawn, Path("/"))
+            ended.recording.close()
+            said = "started"
+        except NotDone as error:
+            said = str(error)
+    assert said in ("started", "true could not be started in /: Too many open files")
+    assert (said == "started" or left < 7, said != "started" or left > 0, descriptors()) == (True, True, before)
+
+
+async def test_a_watchdog_that_cannot_be_started_again_leaves_the_files_of_others_alone(tmp_path: Path) -> None:
+    """Its pipe is gone, and another file may have the same number by then."""
+    task = asyncio.create_task(run(["sleep", "60"], Path("/")))
+    while not marked():
+        await asyncio.sleep(0)
+    for pid in watchdogs():
+        os.kill(pid, signal.SIGKILL)
+        assert has_ended(pid)
+    for left in range(5):
+        with descriptors_left(left), pytest.raises(NotDone):
+            await run(["true"], Path("/"))
+    files = [os.open(tmp_path / str(number), os.O_CREAT | os.O_WRONLY) for number in range(8)]
+    task.cancel()
+    await asyncio.wait({task})
+    await settled()
+    for file in files:
+        os.close(file)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b""] * 8
+    assert ((await bash("echo on")).recording.head, len(watchdogs())) == ("on\n", 1)
+
+
+def watchdogs() -> list[int]:
+    """Living ones of ours."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"\0{MARK}={os.getpid()}-".encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            pass
+    return found
+
+
 @pytest.mark.parametrize(
     ("command", "left"),
     [
@@ -172,15 +225,14 @@ async def test_a_cancelled_program_leaves_nothing_behind(command: str) -> None:
 
 
 async def test_whenever_a_program_is_cancelled_the_prompt_is_back_within_200_ms_and_nothing_survives() -> None:
-    loop = asyncio.get_running_loop()
     took: list[float] = []
     for number in range(40):
         task = asyncio.create_task(run(["bash", "-c", "setsid sleep 60 & sleep 60"], Path("/")))
         await asyncio.wait({task}, timeout=number / 1000)
-        cancelled_at = loop.time()
+        cancelled_at = waking.now()
         task.cancel()
         await asyncio.wait({task})
-        took.append(loop.time() - cancelled_at)
+        took.append(waking.now() - cancelled_at)
     await settled()
     assert marked() == []
     assert sorted(took)[37] <= 0.2

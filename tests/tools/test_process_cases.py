@@ -18,6 +18,7 @@ from flowchat.tools.program import LIVE_PACE_SECONDS
 from flowchat.tools.tool import Outcome
 from flowchat.tools.wanting import wanted
 
+from . import waking
 from .conftest import Bench
 from .test_process import bash, has_ended, marked, rss_bytes
 
@@ -74,15 +75,15 @@ async def contains_a_fork_bomb(bench: Bench) -> None:
 
 async def cancels_within_200_ms(bench: Bench) -> None:
     """Ten times here; the tests of a program beside these do so at 40 moments, the long form is 200 over 3 s."""
-    loop, took = asyncio.get_running_loop(), list[float]()
+    took = list[float]()
     count = 200 if LONG else 10
     for number in range(count):
         task = asyncio.create_task(bench.call("shell", command="setsid sleep 60 & (sleep 60; :) | cat; sleep 60"))
         await asyncio.wait({task}, timeout=3 * number / count if count > 10 else number / 50)
-        began = loop.time()
+        began = waking.now()
         task.cancel()
         await asyncio.wait({task})
-        took.append(loop.time() - began)
+        took.append(waking.now() - began)
     assert sorted(took)[count * 95 // 100 - 1] <= 0.2
 
 
@@ -271,7 +272,7 @@ def test_no_mark_is_in_our_own_environment() -> None:
     ],
 )
 async def test_a_flood_is_bounded_and_soon_over_when_it_is_cancelled(command: str, binary: bool) -> None:
-    loop, shown = asyncio.get_running_loop(), list[int]()
+    shown = list[int]()
     peak = before = rss_bytes()
 
     def show(text: str) -> None:
@@ -282,10 +283,10 @@ async def test_a_flood_is_bounded_and_soon_over_when_it_is_cancelled(command: st
     seconds = 10.0 if LONG else 0.5
     task = asyncio.create_task(run(["bash", "-c", command], Path("/"), None, show))
     await asyncio.wait({task}, timeout=seconds)
-    began = loop.time()
+    began = waking.now()
     task.cancel()
     await asyncio.wait({task})
-    took = loop.time() - began
+    took = waking.now() - began
     await settled()
     assert (took <= (0.2 if LONG else 1.0), marked()) == (True, [])
     assert peak - before <= 64 * MIB

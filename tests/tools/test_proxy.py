@@ -323,6 +323,25 @@ async def test_names_are_looked_for_aside_a_few_at_a_time() -> None:
     assert ("127.0.0.1", 80) in await Lookups().resolve("localhost", 80)
 
 
+async def test_where_there_is_no_thread_to_look_for_a_name_that_counts_as_not_found_and_for_no_other() -> None:
+    lookups = Lookups(lambda host, port: [(host, port)])
+    before = threading.stack_size(1 << 48)  # more than there are addresses
+    try:
+        for _ in range(LOOKUPS_LIMIT + 1):
+            with pytest.raises(OSError, match="thread"):
+                await lookups.resolve("a", 1)
+    finally:
+        threading.stack_size(before)
+    assert await lookups.resolve("a", 1) == [("a", 1)]
+
+
+@pytest.mark.parametrize("named", ["http://[x", "socks5://127.0.0.1:1", "http://"])
+async def test_a_proxy_of_the_machine_that_cannot_be_used_is_named_as_the_reason(named: str) -> None:
+    async with origin() as made:
+        answer, _ = await said(replace(outward(made), environ={"HTTPS_PROXY": named}), get("files.test"))
+    assert answer.startswith(b"HTTP/1.1 502 flowchat's own proxy (HTTPS_PROXY) is of a kind it cannot use for commands")
+
+
 class Unused(ThreadPoolExecutor):
     def submit(self, *given: object, **more: object) -> object:  # type: ignore[override]
         raise AssertionError("the threads of all were asked")
