@@ -162,7 +162,8 @@ class Stage:
         composer.remember([text_of(r.entry.parts) for r in session.user_messages() if isinstance(r.entry, UserSaid)])
         if not is_first or composer.is_blank:
             composer.load(self.workspace.writing.kept_draft() if self._is_draft(session) else session.composer_text)
-        self.panes.meter.show(used=session.context.used, state=session.state)
+        self.panes.meter.show(used=session.context.used)
+        self.panes.show(session.state)
         self.panes.ask(session.approval)
         self.show_standing(session)
 

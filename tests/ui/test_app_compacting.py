@@ -157,6 +157,22 @@ async def test_the_line_of_a_compaction_is_taken_back_by_its_key(tmp_path: Path)
         await stage.app.close_session()
 
 
+async def test_in_a_copy_of_a_session_that_was_at_work_its_key_takes_it_back(tmp_path: Path) -> None:
+    answer = waits()
+    stage = stage_at(tmp_path, SUMMARY, settings=Settings(compact=Compact(preview=False)), runs=2)
+    stage.model.then(answer)
+    async with stage.app.run_test(size=(100, 24)) as pilot:
+        session = await talked(stage, pilot)
+        await session.compact()
+        await session.send("third")
+        await answer.reached.wait()
+        await stage.enter(pilot, "/fork")
+        await until(stage.app, pilot, lambda: session_of(stage.app) is not session)
+        await pilot.press("ctrl+up", *["k"] * 9, "u")
+        await until(stage.app, pilot, lambda: "read in full again" in stage.drawn(Edge))
+        await stage.app.close_session()
+
+
 @pytest.mark.parametrize("command", ["/compact undo", "/compact redo"])
 async def test_with_nothing_to_undo_or_redo_it_is_said_and_the_command_is_kept(command: str, tmp_path: Path) -> None:
     stage = stage_at(tmp_path)
