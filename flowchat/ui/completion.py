@@ -18,7 +18,7 @@ _AT_WORD = re.compile(r"(?:^|(?<=\s))@(\"[^\"]*|[^\s\"@]*)$")
 _SLASH_WORD = re.compile(r"/([a-z]*)$")
 _SKILL_WORD = re.compile(r"(?:^|(?<=[\s(]))(?<!\d )\$([a-z0-9_-]*)$")
 """Not after a number: that is an amount."""
-_SLASH_SKILL = re.compile(r"/skill:([a-z0-9_-]*)$")
+_SLASH_SKILL = re.compile(r"/skill[: ]([a-z0-9_-]*)$")
 _LOOK_BACK_CHARS = 512
 _HIDDEN = 9
 
@@ -40,7 +40,10 @@ class Offer(Struct, frozen=True):
 
 
 def wanted_at(lines: Sequence[str], caret: Place) -> Wanted | None:
-    """The word to complete at a caret, if there is one; commands only at the very beginning of the text."""
+    """The word to complete at a caret, if there is one; commands only at the very beginning of the text.
+
+    In a `!command` a `$name` is the shell's.
+    """
     row, column = caret
     base = max(0, column - _LOOK_BACK_CHARS)
     before = lines[row][base:column]
@@ -48,7 +51,7 @@ def wanted_at(lines: Sequence[str], caret: Place) -> Wanted | None:
         return Wanted("command", (0, 0), found.group(1))
     if row == 0 and base == 0 and (found := _SLASH_SKILL.fullmatch(before)):
         return Wanted("skill", (0, found.start(1)), found[1])
-    if found := _SKILL_WORD.search(before):
+    if not lines[0].startswith("!") and (found := _SKILL_WORD.search(before)):
         return Wanted("skill", (row, base + found.start(1)), found[1])
     if found := _AT_WORD.search(before):
         return Wanted("file", (row, base + found.start()), found.group(1).lstrip('"'))
