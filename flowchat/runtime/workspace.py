@@ -113,6 +113,7 @@ class Workspace:
         self._open: list[tuple[Session, Models]] = []
         """Each session with its models; those that were closed are let go when another is opened."""
         self._permits: dict[str, SessionPermits] = {}
+        self._skills: dict[Path, Skills] = {}
         self._warm = False
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -288,8 +289,10 @@ class Workspace:
         return self._permits[session.sid]
 
     def skills(self, path: Path) -> Skills:
-        """Those there are for a folder."""
-        return Skills(path, self._home, self.folders, lambda: self.trust.trusted(path))
+        """Those there are for a folder; what was read of them once is known to all who ask."""
+        if path not in self._skills:
+            self._skills[path] = Skills(path, self._home, self.folders, lambda: self.trust.trusted(path))
+        return self._skills[path]
 
     @property
     def _home(self) -> Path | None:

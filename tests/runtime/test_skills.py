@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowchat.config import Folders, read_settings
+from flowchat.config import Folders, Settings, read_settings
 from flowchat.model.scripted import says
 from flowchat.runtime.rulebook import RuleBook
 from flowchat.runtime.skill_file import DESCRIPTION_LIMIT_CHARS, FILE_LIMIT_BYTES, read_skill
@@ -20,6 +20,7 @@ from flowchat.runtime.skill_words import (
     named_in,
 )
 from flowchat.runtime.skills import PLACE_LIMIT, Found, Skill, Skills
+from flowchat.runtime.workspace import Workspace
 from flowchat.tools.rules import Ground
 from flowchat.transcript.entries import SKILL_LIST, ContextAdded, Noticed, ToolAnswered, text_of
 from tests.desk import Desk, Sitting
@@ -295,6 +296,16 @@ def test_without_a_place_for_settings_it_lasts_as_long_as_the_program(tmp_path: 
         "It lasts until you leave: set HOME or FLOWCHAT_HOME to a folder, and it is kept",
         ["off"],
     )
+
+
+async def test_so_it_does_through_sessions(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.put("~/.claude/skills", "x")
+    workspace = Workspace(house.workspace, Settings(), None, environ={"HOME": str(house.home)})
+    first = (await workspace.new()).skills
+    first.switch(first.look().skills[0], False)
+    second = (await workspace.new()).skills
+    assert [skill.state for skill in second.look().skills] == ["off"]
 
 
 # --- naming ------------------------------------------------------------------------------------------------------------
