@@ -27,6 +27,7 @@ from flowchat.runtime.titles import Titling
 from flowchat.runtime.unsent import Shelf
 from flowchat.runtime.user_commands import UserCommands
 from flowchat.runtime.waiting import Waiting
+from flowchat.store.jobs import JobFiles
 from flowchat.tools.jobs import Jobs
 from flowchat.tools.process import settled
 from flowchat.transcript.entries import (
@@ -66,14 +67,16 @@ class Session:
         read_only: str | None = None,
         jobs: Jobs | None = None,
         skills: Skills | None = None,
+        files: JobFiles | None = None,
     ) -> None:
-        """`agent` builds a run's means from the session's model and mode, or raises NoModel; `jobs` are those of its tools."""
+        """`agent` builds a run's means from the session's model and mode, or raises NoModel; `jobs` are those of its tools,
+        `files` what lies beside the log of programs that run."""
         self.skills = skills or Skills(beginning.workspace)
         self.transcript = transcript
         self.read_only = read_only
         self._beginning = beginning
         self._boundary = Boundary(transcript, lambda: self._activity.busy)
-        self.commands = UserCommands(transcript, beginning, self._boundary, self._may_write)
+        self.commands = UserCommands(transcript, beginning, self._boundary, self._may_write, files)
         self._make_agent: Callable[[], Agent] = lambda: self._boundary.joining(agent(self))
         self._hearing = Hearing(clock)
         self.background = Background(jobs, transcript, self._boundary, self._hearing.emit)
@@ -341,6 +344,7 @@ class Session:
         self._keeping.drafting.settle(record)
         self._boundary.published(record.entry)
         self.background.published(record.entry)
+        self.commands.published(record.entry)
         self._hearing.publish(record)
         if record.type in ("queue_set", "user_said"):
             self._hearing.emit(QueueChanged(self.queue, self.held))

@@ -267,7 +267,7 @@ class Workspace:
             opened.sid, path, __version__, model, mode, SYSTEM_PROMPT, tools.schemas, "", tuple(notices), instructions
         )  # fmt: skip
         shelf: Shelf = opened.shelf
-        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs, skills)
+        session = Session(beginning, transcript, shelf, self._clock, agent, opened.read_only, jobs, skills, opened.jobs)
         self._open = [pair for pair in self._open if pair[0].state.state != "closed" or pair[1].learning]
         self._open.append((session, models))
         self._permits = {held.sid: self._permits[held.sid] for held, _ in self._open}

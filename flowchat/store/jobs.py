@@ -1,9 +1,9 @@
-"""What lies beside a log of jobs that run: their output and how to know their processes, until the log has what is to be kept."""
+"""What lies beside a log of programs that run: what they print and how to know them, until the log has what is to be kept."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -18,13 +18,21 @@ LEFT_LIMIT = 64
 """Jobs of an opening that ended without a word; there are never as many."""
 
 
+Own: TypeAlias = Literal["told", "kept"]
+"""A command of the user's whose output the model is told, or not."""
+
+
 class JobLeft(Struct, frozen=True):
-    """A job that nobody saw the end of. `mark` is in the environment of its processes."""
+    """A job that nobody saw the end of. `mark` is in the environment of its processes, empty: they ended with us."""
 
     number: int
     command: str
     began_ms: int
     mark: str
+    own: Own | None = None
+    """It is no job but a command of the user's; then jobs count from 1 up, and these from 0 down."""
+    content: str = ""
+    """What the conversation was about to be told of it."""
 
 
 class JobFiles:
@@ -42,9 +50,12 @@ class JobFiles:
         return None
 
     def note(self, number: int, command: str, began_ms: int, mark: str) -> None:
-        left = JobLeft(number, command, began_ms, mark)
+        self.keep(JobLeft(number, command, began_ms, mark))
+
+    def keep(self, left: JobLeft) -> None:
+        """Until it is forgotten, what is known of a program."""
         with suppress(OSError):
-            self._disk.write_file(self._note(number), msgspec.json.encode(left), durable=False)
+            self._disk.write_file(self._note(left.number), msgspec.json.encode(left), durable=False)
 
     def forget(self, number: int) -> None:
         for path in (self._note(number), self._output(number)):
@@ -54,13 +65,13 @@ class JobFiles:
             self._folder.rmdir()
 
     def left(self) -> list[JobLeft]:
-        """Jobs of an earlier opening that nobody saw the end of, in their order; for the lock's holder."""
+        """Programs of an earlier opening that nobody saw the end of, as they began; for the lock's holder."""
         found: list[JobLeft] = []
         with suppress(OSError):
             for path in sorted(self._folder.glob("*.json"))[:LEFT_LIMIT]:
                 with suppress(OSError, msgspec.MsgspecError):
                     found.append(msgspec.json.decode(read_file(path, NOTE_LIMIT_BYTES), type=JobLeft))
-        return sorted(found, key=lambda left: left.number)
+        return sorted(found, key=lambda left: (left.began_ms, abs(left.number)))
 
     def output(self, number: int) -> bytes:
         """What a job printed, as far as it was kept."""

@@ -1,15 +1,22 @@
 """Commands the user runs beside the conversation: where what they print goes, and when."""
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from flowchat.errors import Busy, CommandRefused, ReadOnly
 from flowchat.model.model import ConnectionLost
 from flowchat.model.scripted import fails, says, waits
-from flowchat.transcript.entries import ContextAdded, Noticed, RunEnded, TitleSet, text_of
+from flowchat.store.disk import Disk
+from flowchat.store.jobs import JobFiles
+from flowchat.transcript.entries import ContextAdded, Noticed, RunEnded, Text, TitleSet, text_of
 from tests.desk import Desk, Sitting
 from tests.growing import texts
+from tests.runtime.test_jobs import workspace_in
 
 
 def printed(sitting: Sitting) -> list[tuple[str, str]]:
@@ -168,3 +175,69 @@ async def test_what_is_no_command_is_refused(desk: Desk, command: str) -> None:
     with pytest.raises(CommandRefused, match="no command to run"):
         await sitting.session.commands.run(command, ignore)
     assert sitting.types() == []
+
+
+# --- what a kill leaves ----------------------------------------------------------------------------------------------
+KILLED = """
+import asyncio, os, pathlib, sys
+from tests.runtime.test_jobs import workspace_in
+from flowchat.model.scripted import says
+async def main():
+    workspace = workspace_in(pathlib.Path(sys.argv[1]), says("Hello."))
+    session = await workspace.new(model="m")
+    await session.send("hi")
+    await session.idle()
+    shown = asyncio.Event()
+    command, told = "echo one; exec sleep 60", sys.argv[2] == "told"
+    running = asyncio.create_task(session.commands.run(command, lambda text: shown.set(), told))
+    await shown.wait()
+    print(session.sid, flush=True)
+    await running
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("own", ["told", "kept"])
+async def test_after_kill_9_the_next_opening_has_what_a_command_had_printed(tmp_path: Path, own: str) -> None:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path), own]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as flowchat:
+        assert flowchat.stdout is not None
+        sid = flowchat.stdout.readline().strip()
+        flowchat.kill()
+        flowchat.wait()
+    workspace = workspace_in(tmp_path)
+    session = await workspace.open(sid, mode="bypass")
+    content = "[flowchat was ended while it ran]\nWhat it printed since it was started:\none"
+    [found] = [record.entry for record in session.replay() if isinstance(record.entry, ContextAdded | Noticed)][-1:]
+    line = "echo one; exec sleep 60"
+    assert found == (
+        ContextAdded("command", line, (Text(content),))
+        if own == "told"
+        else Noticed("info", "command", f"{line}\n---\n{content}")
+    )
+    assert not (tmp_path / "user" / "data" / "sessions" / sid / "jobs").exists()
+    await workspace.close()
+
+
+async def test_what_waits_for_the_next_step_lies_beside_the_log_until_it_has_its_place(tmp_path: Path) -> None:
+    hold = waits("Hel", says("lo"))
+    workspace = workspace_in(tmp_path, says("Hello."), hold)
+    session = await workspace.new(model="m")
+    await session.send("hi")
+    await session.idle()
+    await session.send("go on")
+    await hold.reached.wait()
+    jobs = tmp_path / "user" / "data" / "sessions" / session.sid / "jobs"
+    for word in ("one", "two"):
+        await session.commands.run(f"echo {word}", ignore)
+    left = JobFiles(jobs.parent, Disk()).left()
+    assert [(found.command, found.content) for found in left] == [("echo one", "one\n[exit 0]"), ("echo two", "two\n[exit 0]")]
+    hold.gate.set()
+    await session.idle()
+    added = [record.entry for record in session.transcript.branch() if record.type == "context_added"]
+    assert [entry.origin for entry in added if isinstance(entry, ContextAdded)][-2:] == ["echo one", "echo two"]
+    async with asyncio.timeout(10):
+        while jobs.exists():  # until they are durable
+            await asyncio.sleep(0)
+    await workspace.close()
