@@ -52,8 +52,9 @@ class Folding:
         self._automatic.hear(delta)
 
     async def join(self, instructions: str = "") -> Record | None:
-        """The checkpoint of a compaction that goes on by itself; None: none goes on, or it was stopped, as it knows nothing of
-        `instructions`. Raises CompactionFailed where it fails, Busy where it is a run's, which goes on without those.
+        """The checkpoint of a compaction that goes on by itself; None: none goes on, or it found nothing to fold where one by
+        hand may, or it was stopped, as it knows nothing of `instructions`. Raises CompactionFailed where it fails, Busy where it
+        is a run's, which goes on without those.
         """
         self._may_write()
         if not self._automatic.goes_on:
@@ -62,6 +63,8 @@ class Folding:
             self._tell(Toast("info", JOINED))
             try:
                 await self._automatic.ended()
+            except NothingToCompact:
+                return None
             except CompactionFailed:
                 self._may_write()  # it may have been closed, which stopped it
                 raise
@@ -202,8 +205,8 @@ class Folding:
         self._automatic.begin()
         try:
             await self._written(await self._activity.draw(lambda agent: draft(agent, self._transcript, self._say, "soft")))
-        except NothingToCompact:
-            return
+        except NothingToCompact as error:
+            self._automatic.fail(error)
         except CompactionFailed as error:
             await self._tell_failed(str(error))
         except asyncio.CancelledError:

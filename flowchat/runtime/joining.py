@@ -17,7 +17,7 @@ class Automatic:
         return self._end is not None and not self._end.done()
 
     async def ended(self) -> None:
-        """Until its checkpoint is written. Raises CompactionFailed where it came to nothing."""
+        """Until its checkpoint is written. Raises CompactionFailed where it came to nothing, as `fail` was told why."""
         if self._end is not None:
             await asyncio.shield(self._end)
 
@@ -26,13 +26,19 @@ class Automatic:
         if not self.goes_on:
             self._end = asyncio.get_running_loop().create_future()
 
+    def fail(self, why: CompactionFailed) -> None:
+        """It came to nothing; who waits for it hears why."""
+        if self._end is not None and not self._end.done():
+            self._end.set_exception(why)
+            self._end.exception()  # nobody may be waiting
+
     def hear(self, delta: AnyDelta) -> None:
         if isinstance(delta, CompactionDelta):
             self._hear(delta)
         elif isinstance(delta, StateDelta) and delta.phase == "compacting":
             self.begin()
         elif isinstance(delta, StateDelta) and delta.state != "compacting":
-            self._fail("the compaction came to nothing; nothing was changed")  # where nothing else was said of it
+            self.fail(CompactionFailed("the compaction came to nothing; nothing was changed"))  # where nothing else was said
 
     def _hear(self, delta: CompactionDelta) -> None:
         if delta.trigger == "user":
@@ -42,9 +48,4 @@ class Automatic:
         elif delta.phase == "done" and self._end is not None and not self._end.done():
             self._end.set_result(None)
         elif delta.phase in ("failed", "cancelled"):
-            self._fail(delta.reason or "the compaction was stopped; nothing was changed")
-
-    def _fail(self, why: str) -> None:
-        if self._end is not None and not self._end.done():
-            self._end.set_exception(CompactionFailed(why))
-            self._end.exception()  # nobody may be waiting
+            self.fail(CompactionFailed(delta.reason or "the compaction was stopped; nothing was changed"))

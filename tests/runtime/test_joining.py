@@ -74,6 +74,17 @@ async def test_who_joined_hears_why_it_came_to_nothing(desk: Desk) -> None:
         await joined
 
 
+async def test_where_there_is_nothing_for_it_to_fold_the_one_that_was_asked_for_begins(desk: Desk) -> None:
+    heavy = says("word " * 3_000, usage=Usage(input=16_000, output=10))
+    sitting = desk.open(heavy, others={"compact": [MINE], "title": []}, facts=SMALL)
+    await sitting.session.rename("x")
+    await sitting.session.send("u1")
+    while sitting.session.state.state != "compacting":
+        await asyncio.sleep(0)
+    record = await sitting.session.folding.compact()
+    assert (record.entry.summary, triggers(sitting)) == ("## Done\n- as I asked", ["user"])
+
+
 async def test_who_joined_hears_that_it_was_stopped(desk: Desk) -> None:
     sitting = await folding(desk, waits("", SUMMARY))
     joined = asyncio.create_task(sitting.session.folding.join())
