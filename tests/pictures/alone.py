@@ -6,7 +6,6 @@ The sandbox, which must be full, holds what it can; of what must leave it a revi
 another. One job ends by itself, one by the user's key. Exit code 0 or 1.
 """
 
-import argparse
 import json
 import shlex
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import server
-from walk import READY, Fell, Screen
+from walk import READY, Fell, Screen, arguments
 
 REVIEWS = {"fine.txt": (20, "A note where you keep notes."), "stolen.txt": (95, "It carries a file out of the project.")}
 """What the reviewer says of a call that names this: a risk and why."""
@@ -86,11 +85,8 @@ def alone(screen: Screen, flowchat: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("repository", type=Path)
-    parser.add_argument("--size", default="120x40")
-    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
-    parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     columns, rows = map(int, given.size.split("x"))
     if given.keep:

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import server
-from walk import READY, Fell, Screen
+from walk import READY, Fell, Screen, arguments
 
 OLLAMA_PORT = 11434
 SCENARIO = [
@@ -162,10 +162,7 @@ def run(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="120x40")
-    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
-    parser.add_argument("--keep", type=Path)
+    parser = arguments(__doc__)
     parser.add_argument("--usual-port", action="store_true")
     given = parser.parse_args()
     try:

@@ -5,7 +5,6 @@
 The real program, litellm over HTTP to server.py, a window of 14,000 tokens. Exit code 0, or 1 with the screen that was not so.
 """
 
-import argparse
 import re
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import server
-from walk import READY, Fell, Screen
+from walk import READY, Fell, Screen, arguments
 
 WINDOW = 14_000
 TURNS = 12
@@ -96,11 +95,8 @@ def grow(screen: Screen, flowchat: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("repository", type=Path)
-    parser.add_argument("--size", default="120x40")
-    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
-    parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     columns, rows = map(int, given.size.split("x"))
     if given.keep:

@@ -97,6 +97,15 @@ def _call(name: str, **args: Any) -> dict[str, Any]:
     return {"name": name, "args": args}
 
 
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """What each walk takes: how large the terminal is, which program, and where its screens are kept."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="120x40")
+    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
+    parser.add_argument("--keep", type=Path)
+    return parser
+
+
 @dataclass
 class Screen:
     """A terminal of tmux with a shell in it."""
@@ -356,15 +365,12 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("repository", type=Path)
     parser.add_argument("--test", default="make test", help="the command that runs the repository's tests")
     parser.add_argument("--tested", default="passed", help="a word its output has")
     parser.add_argument("--pattern", default=r"^(def|class|func|fn|function) ", help="what is searched for")
-    parser.add_argument("--size", default="120x40")
-    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
     parser.add_argument("--base", default="", help="another server that plays the scenario")
-    parser.add_argument("--keep", type=Path)
     parser.add_argument("--scenario", type=Path)
     parser.add_argument("--headless", action="store_true")
     parser.add_argument("--demo", action="store_true")

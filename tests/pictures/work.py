@@ -6,7 +6,6 @@ The model edits three files, runs the tests and looks at it all with git; the re
 decision bar is counted and answered "this session"; more than two are a failure. The clone is put back. Exit code 0 or 1.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import server
-from walk import READY, Fell, Screen, decide
+from walk import READY, Fell, Screen, arguments, decide
 
 PROMPTS = 2
 FILES = 3
@@ -75,13 +74,10 @@ def work(screen: Screen, flowchat: str, tested: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("repository", type=Path)
     parser.add_argument("--test", default="make test", help="the command that runs the repository's tests")
     parser.add_argument("--tested", default="passed", help="a word its output has")
-    parser.add_argument("--size", default="120x40")
-    parser.add_argument("--flowchat", default=str(Path(sys.executable).with_name("flowchat")))
-    parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     repository: Path = given.repository.resolve()
     columns, rows = map(int, given.size.split("x"))
