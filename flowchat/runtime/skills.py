@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from flowchat.config import Folders, read_settings
 from flowchat.runtime.skill_file import FILE_LIMIT_BYTES, SkillText, read_skill
 from flowchat.tools import files
+from flowchat.tools.protected import SKILL_NAME
 from flowchat.tools.tool import NotDone
 
-FILE_NAME = "SKILL.md"
 PROJECT_PLACES = (".flowchat/skills", ".agents/skills", ".claude/skills")
 HOME_PLACES = (".agents/skills", ".claude/skills")
 """Beside `skills` in flowchat's own folder of settings, which comes first."""
@@ -190,10 +190,10 @@ class Skills:
         if len(found) > PLACE_LIMIT:
             troubles.append(f"{place.shown} holds more than {PLACE_LIMIT} folders; only so many are looked at")
         folders = (place.folder / name for name in found[:PLACE_LIMIT])
-        return [folder for folder in folders if os.path.lexists(folder / FILE_NAME)]
+        return [folder for folder in folders if os.path.lexists(folder / SKILL_NAME)]
 
     def _skill(self, place: _Place, folder: Path, obeyed: bool, read: _Read) -> Skill:
-        file = _real(folder / FILE_NAME)
+        file = _real(folder / SKILL_NAME)
         bare = Skill(folder.name, file, place.scope, place.shown)
         if not str(file).isprintable():
             return replace(bare, state="invalid", why="its path has characters that cannot be seen")

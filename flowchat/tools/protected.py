@@ -8,9 +8,10 @@ from flowchat.tools.tool import Reach
 
 INSTRUCTION_NAMES = ("AGENTS.override.md", "AGENTS.md", "CLAUDE.md", "GEMINI.md")
 """What is read as instructions of a folder: the first of these that is there."""
-PROTECTED_NAMES = frozenset(
-    {".git", *NAMES_ALWAYS, *NAMES_IF_THERE, *SHELL_START_FILES, *(name.casefold() for name in INSTRUCTION_NAMES)}
-)
+SKILL_NAME = "SKILL.md"
+"""What is read as a skill."""
+_FOLLOWED = {name.casefold() for name in (*INSTRUCTION_NAMES, SKILL_NAME)}
+PROTECTED_NAMES = frozenset({".git", *NAMES_ALWAYS, *NAMES_IF_THERE, *SHELL_START_FILES, *_FOLLOWED})
 """A path with one of these names in it is never written without being asked for, whatever the case of its letters."""
 SECRET_NAMES = frozenset({".ssh", ".gnupg", ".aws", ".netrc", ".git-credentials", ".pypirc", ".npmrc"})
 """A path with one of these names in it is never read without being asked for."""

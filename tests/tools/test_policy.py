@@ -64,6 +64,7 @@ def of(kind: str) -> str:
         ("write", ".git/hooks/pre-commit", "ask", "ask", "deny", "ask", "allow"),
         ("write", ".husky/pre-commit", "ask", "ask", "deny", "ask", "allow"),
         ("write", "AGENTS.md", "ask", "ask", "deny", "ask", "allow"),
+        ("write", "docs/skills/x/SKILL.md", "ask", "ask", "deny", "ask", "allow"),  # a link in .agents/skills may lead there
         ("write", "docs/Claude.md", "ask", "ask", "deny", "ask", "allow"),
         ("write", "sub/.Git/config", "ask", "ask", "deny", "ask", "allow"),
         ("write", ".envrc", "ask", "ask", "deny", "ask", "allow"),
