@@ -95,7 +95,9 @@ class Kills:
             [sys.executable, "-m", "flowchat", "sessions", "list", "--json"], env=self.environ, capture_output=True, check=True
         )
         kept = [json.loads(line)["sid"] for line in listed.stdout.splitlines()]
-        assert sorted(kept) == sorted(path.parent.name for path in (self.folders.data / "sessions").glob("2*/log.jsonl"))
+        logs = (self.folders.data / "sessions").glob("2*/log.jsonl")
+        begun = [path.parent.name for path in logs if b"\n" in path.read_bytes()]  # not killed before the first line was there
+        assert sorted(kept) == sorted(begun)
         print(
             f"\n{self.kind}: {self.killed} kills, {len(kept)} sessions, {self.streamed} while an answer streamed,"
             f" {self.torn} with a torn line; lost at most {max(self.lost):.3f} s of text; wrong: {self.wrong or 'nothing'}"

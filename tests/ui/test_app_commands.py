@@ -229,6 +229,7 @@ async def test_resuming_another_session_interrupts_the_run_and_naming_none_leave
         await stage.say(pilot, "first")
         await stage.enter(pilot, "/new")
         await until(stage.app, pilot, lambda: session_of(stage.app) is not first)
+        await first.close()  # before it is, no other is opened
         second = session_of(stage.app)
         await stage.enter(pilot, "second")
         await held.reached.wait()
@@ -281,14 +282,17 @@ async def test_a_session_that_is_gone_on_with_is_kept_however_the_screen_began(t
     await kept.close()
     stage.app = app_on(stage.workspace, saved=False)
     async with stage.app.run_test(size=(80, 24)) as pilot:
-        await stage.begin(pilot)
+        before = await stage.begin(pilot)
         assert "not kept" in stage.drawn(Meter)
         await stage.enter(pilot, f"/resume {kept.sid}")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid == kept.sid)
         assert "not kept" not in stage.drawn(Meter)
+        await before.close()  # before it is, no other is opened
+        before = session_of(stage.app)
         await stage.enter(pilot, "/new")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid != kept.sid)
         assert "not kept" in stage.drawn(Meter)
+        await before.close()
         await stage.enter(pilot, f"/resume {kept.sid}")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid == kept.sid)
         await stage.app.close_session()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import termios
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.ui.terminals import ENTERED, LEFT, Terminal, modes_left
+
+IN_FRONT = f"""exec {sys.executable} -I -S - "$1" 3<&0 <<'END'
+import os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.dup2(3, 0)
+termios.tcsetattr(0, termios.TCSANOW, termios.tcgetattr(0))  # who is not in front of the terminal yet is stopped here
+print("EDITING", flush=True)
+line = os.read(0, 100)
+open(sys.argv[1], "wb").write(line)
+END"""
+"""Edits only once the keys that mean a signal come to it; a shell would lose one that comes between two of its commands."""
 
 
 def editor(tmp_path: Path, body: str) -> dict[str, str]:
@@ -45,9 +57,8 @@ def test_the_editor_has_the_terminal_as_it_was_and_what_it_wrote_is_in_the_compo
 
 
 def test_ctrl_c_in_the_editor_is_the_editors_alone_and_the_text_is_kept(start: Callable[..., Terminal], tmp_path: Path) -> None:
-    program = start(environ=editor(tmp_path, "echo lost > $1; echo EDITING; read line"))
+    program = start(environ=editor(tmp_path, f"echo lost > $1; {IN_FRONT}"))
     opened(program)
-    program.rest(0.3)  # a shell loses the signal that comes between two of its commands
     program.write(b"\x03")
     rows = program.show_until(lambda rows: program.written == ["draft"])
     assert any("was ended by signal 2; the text is as it was" in row for row in rows)
@@ -55,11 +66,9 @@ def test_ctrl_c_in_the_editor_is_the_editors_alone_and_the_text_is_kept(start: C
 
 
 def test_ctrl_z_in_the_editor_stops_nothing(start: Callable[..., Terminal], tmp_path: Path) -> None:
-    program = start(environ=editor(tmp_path, "echo EDITING; read line; echo $line > $1"))
+    program = start(environ=editor(tmp_path, IN_FRONT))
     opened(program)
-    program.rest(0.3)
     program.write(b"\x1a")
-    program.rest(0.3)
     program.write(b"on\n")
     program.show_until(lambda rows: program.written == ["on"])
 

@@ -42,8 +42,10 @@ class Stage:
         await session_of(self.app).idle()
 
     async def renew(self, pilot: Pilot[Any]) -> None:
+        before = session_of(self.app)
         await self.enter(pilot, "/new")
         await until(self.app, pilot, lambda: not self.app.chat.session.transcript.head)
+        await before.close()  # before it is, no other is opened
 
     async def pick(self, pilot: Pilot[Any], count: int) -> Listing:
         """Open the picker, as soon as it has so many sessions."""

@@ -110,6 +110,7 @@ async def test_a_new_session_has_none_and_the_resumed_one_its_own_folded(tmp_pat
         await stage.enter(pilot, "/new")
         await until(stage.app, pilot, lambda: session_of(stage.app) is not session)
         await shows(stage, pilot)
+        await session.close()  # before it is, no other is opened
         await stage.enter(pilot, f"/resume {session.sid}")
         await until(stage.app, pilot, lambda: session_of(stage.app).sid == session.sid)
         await pilot.pause()
