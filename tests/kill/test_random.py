@@ -76,7 +76,8 @@ class Kills:
         killed = kill([*goes_on, *words], self.folder, self.environ, seconds)
         self.killed += killed.at is not None
         sids = acknowledged(killed.heard)
-        self.torn += sum(not (self.folders.data / "sessions" / sid / "log.jsonl").read_bytes().endswith(b"\n") for sid in sids)
+        logs = [self.folders.data / "sessions" / sid / "log.jsonl" for sid in sids]
+        self.torn += sum(not log.read_bytes().endswith(b"\n") for log in logs if log.exists())  # what is no entry is said before
         wrong, found = asyncio.run(examine(self.folders, self.folder, killed.heard))
         lost = [
             lost_of_server(server, records, killed.at) if server else lost_of_heard(lines, records, killed.at)

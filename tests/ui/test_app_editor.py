@@ -17,8 +17,9 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.dup2(3, 0)
 termios.tcsetattr(0, termios.TCSANOW, termios.tcgetattr(0))  # who is not in front of the terminal yet is stopped here
 print("EDITING", flush=True)
-line = os.read(0, 100)
-open(sys.argv[1], "wb").write(line)
+written = os.read(0, 100)
+with open(sys.argv[1], "wb") as file:
+    file.write(written)
 END"""
 """Edits only once the keys that mean a signal come to it; a shell would lose one that comes between two of its commands."""
 
