@@ -78,9 +78,10 @@ class RuleBook:
         seen = (stamps, self._trusted(), self._tables_stamp())
         if seen != self._seen:
             for scope, stamp in stamps.items():
-                if scope not in self._written or self._written[scope][0] != stamp:
+                if scope not in self._written or self._written[scope][0] != stamp or self._written[scope][1].unread:
                     self._written[scope] = stamp, read_written(self._files[scope])
-            self._standing, self._seen = self._made(seen[1]), seen
+            unread = any(written.unread for _, written in self._written.values())  # perhaps only for this moment
+            self._standing, self._seen = self._made(seen[1]), None if unread else seen
         return self._standing
 
     def notice(self) -> tuple[str, ...]:

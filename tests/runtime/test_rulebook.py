@@ -13,6 +13,7 @@ from flowchat.runtime.rulebook import RuleBook, Standing
 from flowchat.tools.policy import Law, judge
 from flowchat.tools.rules import EFFECTS, Ground, parse_rule
 from flowchat.tools.tool import Reach
+from tests.tools.scarce import descriptors_left
 
 USER, PROJECT, LOCAL = "~/config/permissions.toml", ".flowchat/permissions.toml", ".flowchat/permissions.local.toml"
 
@@ -174,6 +175,17 @@ def test_while_a_file_cannot_be_read_every_call_asks(shelf: Shelf) -> None:
     assert decision(book, "ls") == "ask"
     shelf.files["project"].rmdir()
     assert decision(book, "ls") == "allow"
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again_though_it_did_not_change(shelf: Shelf) -> None:
+    shelf.write("user", 'deny = ["shell(rm:*)"]\n')
+    book = shelf.book()
+    with descriptors_left(0):
+        first = book.standing()
+    second = book.standing()
+    assert ("too many open files" in first.blind, second.blind) == (True, "")
+    assert told(second) == [f"deny shell(rm:*) {USER}:1"]
+    assert book.standing() is second
 
 
 def test_a_rule_is_checked_before_it_is_written_and_holds_at_once(shelf: Shelf) -> None:
