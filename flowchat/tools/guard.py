@@ -16,6 +16,8 @@ from msgspec import Struct
 from flowchat.tools.git_settings import INCLUDES, PROGRAMS, Setting, settings
 from flowchat.tools.tool import Unprotectable
 
+NO_ROOM = (EMFILE, ENFILE, ENOMEM)
+"""Errors that say nothing of what was to be read."""
 NAMES_ALWAYS = (".flowchat", ".vscode", ".idea", ".cursor", ".claude", ".agents", ".envrc", ".mcp.json", ".gitmodules")
 """At the top of a folder that may be written and of every repository in it: not even made where they are missing."""
 NAMES_IF_THERE = (
@@ -124,7 +126,7 @@ def find_repositories(root: Path, known: Iterable[Path] = ()) -> Found:
 
 def _passed_by(error: OSError) -> None:
     """A folder that may not be read; raises where there is no room to read any: what is in it nobody has looked for then."""
-    if error.errno in (EMFILE, ENFILE, ENOMEM):
+    if error.errno in NO_ROOM:
         raise error
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from flowchat.tools.guard import NO_ROOM
+
 _TIME_NS = 1_000_000_000_000_000_000
 _LARGEST_BYTES = 8
 
@@ -32,9 +34,14 @@ class Masks:
         """One of them that is not taken, though others could take it."""
         return next((path for path in masked if not os.path.lexists(path) and os.access(path.parent, os.W_OK)), None)
 
-    def lift(self, masked: Iterable[Path], used: str) -> None:
-        """Give up places; those that nobody needs any more are free again, but those `used` by others' sandboxes."""
-        self.clear([path for path in masked if self._release(path)], used)
+    def lift(self, masked: Iterable[Path], used: str | None) -> None:
+        """Give up places; those that nobody needs any more are free again, but those `used` by others' sandboxes.
+
+        None: it is not known which they are; all stay taken, until they are given up again.
+        """
+        left = [path for path in masked if self._release(path)]
+        if used is not None:
+            self.clear(left, used)
 
     def clear(self, left: Iterable[Path], used: str) -> None:
         """Take away those that nobody needs, here or in the sandboxes of others, by whomever they were made."""
@@ -75,16 +82,31 @@ def _make(path: Path, content: bytes | None) -> None:
     os.utime(path, ns=(_TIME_NS, _TIME_NS), follow_symlinks=False)
 
 
-def mounts_of_sandboxes() -> str:
-    """The mounts of every sandbox that runs on this machine, as far as they may be read; takes some milliseconds."""
+def mounts_of_sandboxes() -> str | None:
+    """The mounts of every sandbox that runs on this machine, as far as they may be read; takes some milliseconds.
+
+    None where the system has no room to look.
+    """
     found: list[str] = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        with suppress(OSError):
-            with open(f"/proc/{pid}/comm", "rb") as name:
-                if name.read(6) != b"bwrap\n":
-                    continue
-            found.append(os.fsdecode(re.sub(rb"\\([0-7]{3})", _byte, Path(f"/proc/{pid}/mountinfo").read_bytes())))
+    try:
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            found += _mounts_of_sandbox(pid)
+    except OSError:
+        return None
     return "\n".join(found)
+
+
+def _mounts_of_sandbox(pid: str) -> list[str]:
+    """Empty where it is none, or is not to be read. Raises OSError where there is no room to."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as name:
+            if name.read(6) != b"bwrap\n":
+                return []
+        return [os.fsdecode(re.sub(rb"\\([0-7]{3})", _byte, Path(f"/proc/{pid}/mountinfo").read_bytes()))]
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        return []
 
 
 def _byte(escaped: re.Match[bytes]) -> bytes:

@@ -84,10 +84,11 @@ class Walls:
     async def tidy(self, workspace: Path) -> None:
         """Take away the masks that a flowchat that was killed has left in a workspace; looks further only where there is one."""
         if any(is_mask(workspace / name) for name in (*NAMES_ALWAYS, ".git")):
-            with suppress(Unprotectable):
+            with suppress(Unprotectable, OSError):
                 guard = survey({workspace: await self._found(workspace)}, self._home, is_mask)
                 left = [path for path, _ in guard.masked if is_mask(path)]
-                self._masks.clear(left, await asyncio.to_thread(mounts_of_sandboxes))
+                if (used := await asyncio.to_thread(mounts_of_sandboxes)) is not None:
+                    self._masks.clear(left, used)
 
     def plain(self, tier: Tier, argv: Sequence[str], workspace: Path) -> Spawn:
         """How to start a command in a folder in which there is nothing to guard."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,18 @@ async def test_what_there_is_no_room_to_look_for_is_not_taken_for_missing(confin
                 pass
     await bash(confinement, work, "echo x > deep/.git/hooks/pre-commit")
     assert not (work / "deep/.git/hooks/pre-commit").exists()
+
+
+async def test_while_there_is_no_room_to_see_who_needs_a_place_it_stays_taken(confinement: Confinement, work: Path) -> None:
+    before = {*os.listdir(work)}
+    async with AsyncExitStack() as within:
+        spawn, _ = await within.enter_async_context(confinement.around(["true"], work))
+        spawn.let_go()
+        taken = {*os.listdir(work)}
+        with descriptors_left(0):
+            await within.aclose()
+            await confinement.settled()
+    assert before < taken == {*os.listdir(work)}
+    await bash(confinement, work, "true")
+    await confinement.settled()
+    assert {*os.listdir(work)} == before
