@@ -201,12 +201,10 @@ async def test_stopped_in_the_middle_it_leaves_nothing(base: Path, confinement: 
         took = waking.now() - cancelled_at
         await settled()
         await confinement.settled()
-        async with asyncio.timeout(10):
-            while made.open or len(asyncio.all_tasks()) > before[0]:
+        async with asyncio.timeout(10):  # one more may be the watchdog's pipe, where this was the first program
+            while made.open or len(asyncio.all_tasks()) > before[0] or len(os.listdir("/proc/self/fd")) > before[1] + 1:
                 await asyncio.sleep(0)
-        found = (len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")))
-    assert (found[0], took <= 0.2) == (before[0], True)
-    assert found[1] <= before[1] + 1  # the watchdog's pipe, where this was the first program
+    assert took <= 0.2
 
 
 async def test_what_a_command_leaves_running_has_no_way_out_any_more(base: Path, confinement: Confinement) -> None:
@@ -318,7 +316,9 @@ async def test_where_descriptors_run_out_a_command_does_not_start_and_nothing_st
                 except NotDone as error:
                     said.append(str(error).rpartition(": ")[2])
                 await confinement.settled()
-            assert descriptors() == before
+            async with asyncio.timeout(10):
+                while descriptors() != before:  # the first process of a sandbox may end last, and is waited for
+                    await asyncio.sleep(0)
         assert (said[0], {*said} - {"on", "Too many open files"}) == ("Too many open files", set())
         assert (await shell(confinement, base, outward(made), fetch("http://files.test/a"))).content == "GET /a"
 
