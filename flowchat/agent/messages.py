@@ -18,6 +18,7 @@ from flowchat.model.model import (
     UserMessage,
 )
 from flowchat.transcript.entries import (
+    AnyEntry,
     AssistantSaid,
     Blob,
     Call,
@@ -102,9 +103,11 @@ class Messages:
 
     def add(self, record: Record) -> None:
         """The branch's next node."""
-        if record.type not in READ:
-            return
-        seq, entry = record.seq, record.entry
+        if record.type in READ:
+            self.read(record.seq, record.entry)
+
+    def read(self, seq: Seq, entry: AnyEntry) -> None:
+        """What the branch's next node says; it is of a type in READ."""
         if seq in self._chosen.out and not isinstance(entry, AssistantSaid):
             self._leave_out()
         elif (read := self._readers.get(type(entry))) is not None:
@@ -176,7 +179,8 @@ class Messages:
         self._user(seq, _held("context", added.parts, source=added.source, origin=added.origin))
 
     def _user(self, seq: Seq, pieces: list[Piece], origin: Seq | None = None) -> None:
-        self._end_last_run()
+        if self._ended is not None:
+            self._close()
         if self._sent and self._open:
             self._close()
             self._settle(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,))
@@ -189,7 +193,8 @@ class Messages:
         self._open_origins.extend([seq if origin is None else origin] * len(pieces))
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
-        self._end_last_run()
+        if self._ended is not None:
+            self._close()
         texts: list[str] = []
         asked: list[tuple[CallId, Call]] = []
         reasoning: list[Reasoning] = []
@@ -216,7 +221,7 @@ class Messages:
             if asked
             else ()
         )
-        if self._open or self._ended is not None:
+        if self._open:
             self._close()
         self._sent = False
         answer = AssistantMessage(text, calls, tuple(reasoning))
@@ -224,9 +229,10 @@ class Messages:
             self._answer_user(seq, answer)
         else:
             self._settle(answer, seq, seq, (seq,))
-        for (call_id, _), call in zip(asked, calls, strict=True):
-            self._unanswered[call_id] = len(self.settled)
-            self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
+        if asked:
+            for (call_id, _), call in zip(asked, calls, strict=True):
+                self._unanswered[call_id] = len(self.settled)
+                self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""
@@ -278,7 +284,7 @@ class Messages:
     # --- settling ----------------------------------------------------------------------------------------------------
     def _close(self) -> None:
         """Settle what would stand here if the branch ended."""
-        if self._ended is not None:
+        if self._ended is not None and not self._stands_as_answered():
             index, ending = self.ending()
             if ending:
                 del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
@@ -289,6 +295,12 @@ class Messages:
         if self._open:
             self._open, self._open_origins, self._open_place = [], [], 0
         self._sent, self._ended = False, None
+
+    def _stands_as_answered(self) -> bool:
+        """Whether the last run came to an answer, which says itself how it ended."""
+        last = None if self._open or not self.settled else self.settled[-1]
+        completed = self._ended is not None and self._ended[1].outcome == "completed"
+        return completed and isinstance(last, AssistantMessage) and not last.calls
 
     def _say(self, messages: Iterable[Placed]) -> None:
         for placed in messages:

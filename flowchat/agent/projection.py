@@ -26,7 +26,8 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.facts import SessionFacts
 
 FEW_ANSWERS = 16
-_NOTED = frozenset({"assistant_said", "prompt_set", "session_started"})
+_NOTED = frozenset({"prompt_set", "session_started"})
+"""The nodes that say what a request begins with."""
 
 
 class Projection:
@@ -73,12 +74,16 @@ class Projection:
         new = self._mark.behind(branch)
         if new is None or not self._goes_on(branch, new, facts, provider):
             new = self._begin(branch, facts, provider)
-        self._facts, add = facts, self._messages.add
+        self._facts, read, note = facts, self._messages.read, self._note
         for record in new:
-            if (type_ := record.type) in READ:
-                add(record)
-            if type_ in _NOTED:
-                self._note(record.seq, record.entry)
+            type_ = record.type
+            if type_ in READ:
+                seq, entry = record.seq, record.entry
+                read(seq, entry)
+                if type_ == "assistant_said":
+                    note(seq, entry)
+            elif type_ in _NOTED:
+                note(record.seq, record.entry)
         self._mark = end_of(branch)
 
     def sight(self) -> Sight:
