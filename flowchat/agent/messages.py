@@ -101,17 +101,18 @@ class Messages:
         self._run: Seq = 0
         self._ended: tuple[Seq, RunEnded] | None = None
 
-    def add(self, record: Record) -> None:
-        """The branch's next node."""
-        if record.type in READ:
-            self.read(record.seq, record.entry)
-
-    def read(self, seq: Seq, entry: AnyEntry) -> None:
-        """What the branch's next node says; it is of a type in READ."""
-        if seq in self._chosen.out and not isinstance(entry, AssistantSaid):
-            self._leave_out()
-        elif (read := self._readers.get(type(entry))) is not None:
-            read(self, seq, entry)
+    def add(self, *records: Record, note: "Callable[[Seq, AnyEntry], None] | None" = None, noted: Container[str] = ()) -> None:
+        """The branch's next nodes; `note` hears of those of the types `noted`, each when it was read."""
+        readers, out = self._readers, self._chosen.out
+        for record in records:
+            if (type_ := record.type) in READ:
+                seq, entry = record.seq, record.entry
+                if out and seq in out and not isinstance(entry, AssistantSaid):
+                    self._leave_out()
+                elif (read := readers.get(type(entry))) is not None:
+                    read(self, seq, entry)
+            if note is not None and type_ in noted:
+                note(record.seq, record.entry)
 
     def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted, todo: TodoList = ()) -> None:
         """Stand in for the folded nodes: what is never folded, the summary, and what travels with it, `todo` too."""
@@ -196,7 +197,7 @@ class Messages:
         if self._ended is not None:
             self._close()
         texts: list[str] = []
-        asked: list[tuple[CallId, Call]] = []
+        calls: dict[CallId, AssistantCall] = {}
         reasoning: list[Reasoning] = []
         count, calls_out = 0, self._chosen.calls_out
         for part in said.parts:
@@ -206,33 +207,27 @@ class Messages:
                 call_id = f"{seq}.{count}"
                 count += 1
                 if call_id not in calls_out:
-                    asked.append((call_id, part))
+                    calls[call_id] = AssistantCall(wire_id(call_id), part.name, object_text(part.args))
             elif isinstance(part, Thinking) and part.data is not None and part.provider == self._provider:
                 reasoning.append(Reasoning(part.text, part.provider, part.data))
         text = "" if seq in self._chosen.out else "".join(texts)
-        if not asked and not text.strip():
+        if not calls and not text.strip():
             if count or "".join(texts).strip():
                 self._leave_out()
             else:  # nothing to send back, but what it was asked has been sent
                 self._sent = bool(self._open)
             return
-        calls = (
-            tuple([AssistantCall(wire_id(call_id), call.name, object_text(call.args)) for call_id, call in asked])
-            if asked
-            else ()
-        )
         if self._open:
             self._close()
         self._sent = False
-        answer = AssistantMessage(text, calls, tuple(reasoning))
+        answer = AssistantMessage(text, tuple(calls.values()), tuple(reasoning))
         if self._left_out or not self.settled:
             self._answer_user(seq, answer)
         else:
             self._settle(answer, seq, seq, (seq,))
-        if asked:
-            for (call_id, _), call in zip(asked, calls, strict=True):
-                self._unanswered[call_id] = len(self.settled)
-                self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
+        for call_id, call in calls.items():
+            self._unanswered[call_id] = len(self.settled)
+            self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""

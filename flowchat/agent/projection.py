@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
-from flowchat.agent.messages import READ, Messages, Placed
+from flowchat.agent.messages import Messages, Placed
 from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.timeline import Timeline, Weighed
@@ -26,8 +26,7 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.facts import SessionFacts
 
 FEW_ANSWERS = 16
-_NOTED = frozenset({"prompt_set", "session_started"})
-"""The nodes that say what a request begins with."""
+_NOTED = frozenset({"assistant_said", "prompt_set", "session_started"})
 
 
 class Projection:
@@ -74,16 +73,8 @@ class Projection:
         new = self._mark.behind(branch)
         if new is None or not self._goes_on(branch, new, facts, provider):
             new = self._begin(branch, facts, provider)
-        self._facts, read, note = facts, self._messages.read, self._note
-        for record in new:
-            type_ = record.type
-            if type_ in READ:
-                seq, entry = record.seq, record.entry
-                read(seq, entry)
-                if type_ == "assistant_said":
-                    note(seq, entry)
-            elif type_ in _NOTED:
-                note(record.seq, record.entry)
+        self._facts = facts
+        self._messages.add(*new, note=self._note, noted=_NOTED)
         self._mark = end_of(branch)
 
     def sight(self) -> Sight:
@@ -185,7 +176,7 @@ class Projection:
         """What the last node says beside its messages."""
         messages = self._messages
         if isinstance(entry, AssistantSaid):
-            behind, is_sent = len(messages.settled), messages.places[-1:] == [seq]
+            behind, is_sent = len(places := messages.places), bool(places) and places[-1] == seq
             self._answers.append((seq, entry, behind if is_sent else behind + len(messages.ending()[1]), is_sent))
         elif isinstance(entry, PromptSet | SessionStarted):
             self._set_prompt((entry.system, entry.tools))

@@ -101,7 +101,7 @@ def _is_deep(head: str) -> bool:
     import yaml
 
     depth = 0
-    events = cast(Iterator[object], yaml.parse(head, Loader=yaml.BaseLoader))  # pyright: ignore[reportUnknownMemberType]
+    events = cast(Iterator[object], yaml.parse(head, Loader=yaml.BaseLoader))  # pyright: ignore[reportUnknownMemberType]  # yaml has no types
     for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_LIMIT:

@@ -75,11 +75,11 @@ def _forged() -> re.Pattern[str]:
     """A `<` and, looked ahead at, what makes a mark of it; made when the first text needs it, for that takes a millisecond.
 
     Closing marks may have blanks anywhere but in the name. Opening ones may too where a bracket or an attribute follows:
-    `a < file` is code. At the end of a text a `<` goes with whatever the next text begins with.
+    `a < file` is code. The end of a text goes with whatever the next text begins with.
     """
     unseen = r"[\x00-\x08\x0e-\x1b\x7f]*"
     gap = r"[\x00-\x20\x7f]*"
     names = "|".join(unseen.join(mark) for mark in MARKS)
     name = rf"(?:{names})(?={unseen}(?:\Z|[^\w.:-]|[.:-](?!\w)))"
-    attribute = rf"{gap}(?:[>/]|[\w-]+{gap}=)"
+    attribute = rf"{gap}(?:\Z|[>/]|[\w-]+{gap}(?:=|\Z))"
     return re.compile(rf"<(?={gap}(?:/{gap}(?:{name}|\Z)|{name}{attribute}|\Z)|{unseen}{name})", re.IGNORECASE | re.ASCII)

@@ -1,6 +1,6 @@
 """Whatever text stands in a request between marks of ours, the marks in it are ours."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from flowchat.agent.prompt import project
 from flowchat.model.model import UserMessage
@@ -54,6 +54,8 @@ def told(text: str) -> list[str]:
 
 @settings(max_examples=60)
 @given(HOSTILE)
+@example("><\tcontext")  # two of these one behind the other
+@example("=><\tcontext source")
 def test_no_text_that_is_shown_to_the_model_opens_or_closes_marks_of_ours(text: str) -> None:
     assert told(text) == told("plain")
 

@@ -53,7 +53,7 @@ def script() -> ScriptedModel:
         says("All of it is there, and so on and on and on."),
         says(LONG),
         says("Once more, otherwise."),
-        others={"compact": [says("## Done\nIt went well.")], "title": [says("A life")]},
+        others={"compact": [says("## Done\nIt went well.")] * 3, "title": [says("A life")]},
         facts=ModelFacts(NAME, NAME, 10_000, "config"),
     )
 

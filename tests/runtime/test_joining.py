@@ -21,19 +21,17 @@ MINE = says("## Done\n- as I asked")
 async def folding(desk: Desk, held: Waits, *compacting: Step, runs: tuple[Step, ...] = ()) -> Sitting:
     """After its second run the session is being folded by itself; the summary waits in `held`."""
     heavy = says("word " * 3_000, usage=Usage(input=16_000, output=10))
-    sitting = desk.open(says("a1"), heavy, *runs, others={"compact": [held, *compacting], "title": []}, facts=SMALL)
-    await sitting.session.rename("x")
-    await sitting.session.send("u1")
-    await sitting.session.idle()
-    await sitting.session.send("u2")
-    await held.reached.wait()
-    return sitting
+    return await _until_held(desk, held, compacting, heavy, *runs)
 
 
 async def folding_in_a_run(desk: Desk, held: Waits) -> Sitting:
     """In its second run the session is being folded over the hard limit."""
     reads = says("", calls=[("read_file", {"path": "a.txt"})], usage=Usage(input=17_500, output=10))
-    sitting = desk.open(says("a1"), reads, says("done"), others={"compact": [held], "title": []}, facts=SMALL)
+    return await _until_held(desk, held, (), reads, says("done"))
+
+
+async def _until_held(desk: Desk, held: Waits, compacting: tuple[Step, ...], *runs: Step) -> Sitting:
+    sitting = desk.open(says("a1"), *runs, others={"compact": [held, *compacting], "title": []}, facts=SMALL)
     await sitting.session.rename("x")
     await sitting.session.send("u1")
     await sitting.session.idle()

@@ -343,7 +343,7 @@ async def test_a_proxy_of_the_machine_that_cannot_be_used_is_named_as_the_reason
 
 
 class Unused(ThreadPoolExecutor):
-    def submit(self, *given: object, **more: object) -> object:  # type: ignore[override]
+    def submit(self, *given: object, **more: object) -> object:
         raise AssertionError("the threads of all were asked")
 
 
