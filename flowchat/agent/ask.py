@@ -11,9 +11,9 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.clock import Timer
 from flowchat.agent.counting import judged
 from flowchat.agent.inbox import Inbox
-from flowchat.agent.messages import object_text
 from flowchat.agent.prompt import Sight
 from flowchat.agent.step import ANSWER_LIMIT_CHARS, StepInFlight
+from flowchat.agent.wire import object_text
 from flowchat.errors import ModelError, StorageFailed
 from flowchat.model.model import (
     CallPiece,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from flowchat.agent.kept_files import KeptFiles, Reading
-from flowchat.agent.messages import object_text, wire_id
 from flowchat.agent.shortening import TOO_LONG, shortened
 from flowchat.agent.summary import (
     INPUT_TOKENS,
@@ -21,6 +20,7 @@ from flowchat.agent.summary import (
 )
 from flowchat.agent.telling import cut_text, split_recent
 from flowchat.agent.tokens import fixed_tokens, message_tokens, text_tokens
+from flowchat.agent.wire import object_text, wire_id
 from flowchat.errors import ToolError
 from flowchat.model.model import (
     AssistantCall,

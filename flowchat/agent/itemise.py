@@ -11,12 +11,13 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.items import ItemState
-from flowchat.agent.messages import CHECKPOINT, Placed, call_of, checkpoint_texts
+from flowchat.agent.messages import CHECKPOINT, Placed, checkpoint_texts
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import edited_parts
 from flowchat.agent.reading import place_of
 from flowchat.agent.todo import carried
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
+from flowchat.agent.wire import call_of
 from flowchat.model.model import AssistantMessage, ModelFacts, Piece, ToolMessage, UserMessage
 from flowchat.transcript.entries import (
     SKILL_LIST,

@@ -1,13 +1,11 @@
 """How nodes read as messages: one after the other, so that a branch that grows is never read twice."""
 
-import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
-
-import msgspec
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
 from flowchat.agent.todo import open_text
+from flowchat.agent.wire import object_text, wire_id
 from flowchat.model.model import (
     AssistantCall,
     AssistantMessage,
@@ -18,20 +16,21 @@ from flowchat.model.model import (
     UserMessage,
 )
 from flowchat.transcript.entries import (
-    AnyEntry,
     AssistantSaid,
-    Blob,
     Call,
     CallId,
     Compacted,
     ContextAdded,
+    PromptSet,
     Record,
     RunEnded,
     RunStarted,
     Seq,
+    SessionStarted,
     Text,
     Thinking,
     ToolAnswered,
+    ToolSchema,
     UserPart,
     UserSaid,
     text_of,
@@ -39,7 +38,6 @@ from flowchat.transcript.entries import (
 from flowchat.transcript.marks import Mark, closing, element, inert, opening
 from flowchat.transcript.todo import TodoList
 
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
 OUTCOME_LINES = {
     "completed": "[no answer was given]",
     "interrupted": "[the user interrupted this answer]",
@@ -58,8 +56,10 @@ CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
 NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
 """Of what is shown to the model from these sources, the newest of each origin outlives every checkpoint."""
-READ = frozenset({"user_said", "context_added", "assistant_said", "tool_answered", "run_started", "run_ended"})
-"""The nodes a model hears of; whatever else stands between two of them is nothing to it."""
+Prompt: TypeAlias = tuple[str, tuple[ToolSchema, ...]]
+"""System prompt and tools."""
+Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
+"""An answer, how many messages there were behind it, its calls' among them, and whether anything of it is sent."""
 
 
 class Placed(NamedTuple):
@@ -89,6 +89,10 @@ class Messages:
         self.origins: list[tuple[Seq, ...]] = []
         self.changed = 0
         """The first settled message that is new or another since its reader set this."""
+        self.answers: list[Answer] = []
+        self.prompt: Prompt = ("", ())
+        self.before_prompt = 0
+        """How many of the answers were given to another prompt."""
         self._provider, self._edits, self._chosen = provider, edits, chosen
         self._unanswered: dict[CallId, int] = {}
         self._open: list[Piece] = []
@@ -101,18 +105,17 @@ class Messages:
         self._run: Seq = 0
         self._ended: tuple[Seq, RunEnded] | None = None
 
-    def add(self, *records: Record, note: "Callable[[Seq, AnyEntry], None] | None" = None, noted: Container[str] = ()) -> None:
-        """The branch's next nodes; `note` hears of those of the types `noted`, each when it was read."""
+    def add(self, *records: Record) -> None:
+        """The branch's next nodes; those a model hears nothing of are not even decoded."""
         readers, out = self._readers, self._chosen.out
         for record in records:
-            if (type_ := record.type) in READ:
+            if (reader := readers.get(record.type)) is not None:
+                kind, read = reader
                 seq, entry = record.seq, record.entry
-                if out and seq in out and not isinstance(entry, AssistantSaid):
+                if out and seq in out and kind is not AssistantSaid:
                     self._leave_out()
-                elif (read := readers.get(type(entry))) is not None:
+                elif type(entry) is kind:  # else it is damaged
                     read(self, seq, entry)
-            if note is not None and type_ in noted:
-                note(record.seq, record.entry)
 
     def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted, todo: TodoList = ()) -> None:
         """Stand in for the folded nodes: what is never folded, the summary, and what travels with it, `todo` too."""
@@ -160,8 +163,6 @@ class Messages:
         seq, ended = self._ended
         last = self.settled[-1] if self.settled and not self._open else None
         answer = last if isinstance(last, AssistantMessage) and not last.calls else None
-        if answer is not None and ended.outcome == "completed":
-            return count, []
         line = OUTCOME_LINES[ended.outcome].format(code=ended.code or "unknown")
         if answer is None:
             return count, [*(opened or self._lead(seq)), Placed(AssistantMessage(line), seq, seq, (seq,))]
@@ -169,8 +170,12 @@ class Messages:
         return count - 1, [Placed(answer, self.starts[-1], self.places[-1], self.origins[-1])]
 
     # --- one node each -----------------------------------------------------------------------------------------------
+    def _prompted(self, _: Seq, given: SessionStarted | PromptSet) -> None:
+        self.prompt, self.before_prompt = (given.system, given.tools), len(self.answers)
+
     def _leave_out(self) -> None:
-        self._end_last_run()
+        if self._ended is not None:
+            self._close()
         self._left_out = True
 
     def _said(self, seq: Seq, said: UserSaid) -> None:
@@ -186,48 +191,53 @@ class Messages:
             self._close()
             self._settle(AssistantMessage(OUTCOME_LINES["completed"]), seq, seq, (seq,))
         self._sent = self._left_out = False
+        origins = [seq if origin is None else origin] * len(pieces)
         if self._open:
             self._open_start, self._open_place = min(self._open_start, seq), max(self._open_place, seq)
+            self._open += pieces
+            self._open_origins += origins
         else:
             self._open_start = self._open_place = seq
-        self._open.extend(pieces)
-        self._open_origins.extend([seq if origin is None else origin] * len(pieces))
+            self._open, self._open_origins = pieces, origins
 
     def _assistant(self, seq: Seq, said: AssistantSaid) -> None:
         if self._ended is not None:
             self._close()
-        texts: list[str] = []
-        calls: dict[CallId, AssistantCall] = {}
+        words, count = "", 0
+        calls: list[AssistantCall] = []
+        unanswered: list[CallId] = []
         reasoning: list[Reasoning] = []
-        count, calls_out = 0, self._chosen.calls_out
         for part in said.parts:
-            if isinstance(part, Text):
-                texts.append(part.text)
-            elif isinstance(part, Call):
+            if type(part) is Text:
+                words = words + part.text if words else part.text
+            elif type(part) is Call:
                 call_id = f"{seq}.{count}"
                 count += 1
-                if call_id not in calls_out:
-                    calls[call_id] = AssistantCall(wire_id(call_id), part.name, object_text(part.args))
+                if call_id not in self._chosen.calls_out:
+                    unanswered.append(call_id)
+                    calls.append(AssistantCall(wire_id(call_id), part.name, object_text(part.args)))
             elif isinstance(part, Thinking) and part.data is not None and part.provider == self._provider:
                 reasoning.append(Reasoning(part.text, part.provider, part.data))
-        text = "" if seq in self._chosen.out else "".join(texts)
+        text = "" if seq in self._chosen.out else words
         if not calls and not text.strip():
-            if count or "".join(texts).strip():
+            if count or words.strip():
                 self._leave_out()
             else:  # nothing to send back, but what it was asked has been sent
                 self._sent = bool(self._open)
+            self.answers.append((seq, said, len(self.settled) + len(self.ending()[1]), False))
             return
         if self._open:
             self._close()
         self._sent = False
-        answer = AssistantMessage(text, tuple(calls.values()), tuple(reasoning))
+        answer = AssistantMessage(text, (*calls,), (*reasoning,))
         if self._left_out or not self.settled:
             self._answer_user(seq, answer)
         else:
             self._settle(answer, seq, seq, (seq,))
-        for call_id, call in calls.items():
-            self._unanswered[call_id] = len(self.settled)
+        for index, call in enumerate(calls):
+            self._unanswered[unanswered[index]] = len(self.settled)
             self._settle(ToolMessage(call.id, call.name, NO_ANSWER), seq, seq)
+        self.answers.append((seq, said, len(self.settled), True))
 
     def _answer_user(self, seq: Seq, said: AssistantMessage) -> None:
         """Where what stood between two answers is left out they are one."""
@@ -263,39 +273,36 @@ class Messages:
         self._left_out = self._left_out and not self._open
         if started.trigger == "retry":  # it goes on where the last run ended, as if that had not
             self._ended, self._sent = None, bool(self._open)
-        else:
-            self._end_last_run()
+        elif self._ended is not None:
+            self._close()
 
     def _end_run(self, seq: Seq, ended: RunEnded) -> None:
-        if ended.run >= self._run:  # else this end was lost, and made up for when later runs had long been told of
-            self._end_last_run()
-            self._ended = None if self._left_out else (seq, ended)
-
-    def _end_last_run(self) -> None:
-        """Say how the last run ended; only the next node that is read tells that it is not retried."""
+        if ended.run < self._run:  # this end was lost, and made up for when later runs had long been told of
+            return
         if self._ended is not None:
             self._close()
+        if not self._left_out and not (ended.outcome == "completed" and self._is_answered()):
+            self._ended = seq, ended
+
+    def _is_answered(self) -> bool:
+        """Whether the messages end with an answer: nothing is to be told of how its run ended where that was well."""
+        last = None if self._open or not self.settled else self.settled[-1]
+        return type(last) is AssistantMessage and not last.calls
 
     # --- settling ----------------------------------------------------------------------------------------------------
     def _close(self) -> None:
         """Settle what would stand here if the branch ended."""
-        if self._ended is not None and not self._stands_as_answered():
+        if self._ended is not None:  # only the next node that is read tells that a run is not retried
             index, ending = self.ending()
             if ending:
                 del self.settled[index:], self.starts[index:], self.places[index:], self.origins[index:]
                 self.changed = min(self.changed, index)
                 self._say(ending)
         elif self._open:
-            self._settle(UserMessage(tuple(self._open)), self._open_start, self._open_place, tuple(self._open_origins))
+            self._settle(UserMessage((*self._open,)), self._open_start, self._open_place, (*self._open_origins,))
         if self._open:
-            self._open, self._open_origins, self._open_place = [], [], 0
+            self._open, self._open_origins = [], []
         self._sent, self._ended = False, None
-
-    def _stands_as_answered(self) -> bool:
-        """Whether the last run came to an answer, which says itself how it ended."""
-        last = None if self._open or not self.settled else self.settled[-1]
-        completed = self._ended is not None and self._ended[1].outcome == "completed"
-        return completed and isinstance(last, AssistantMessage) and not last.calls
 
     def _say(self, messages: Iterable[Placed]) -> None:
         for placed in messages:
@@ -311,13 +318,15 @@ class Messages:
         """A user message to stand before the first answer where there is none."""
         return [] if self.settled else [Placed(UserMessage((Piece(UNREADABLE),)), seq, seq, (seq,))]
 
-    _readers: ClassVar[Mapping[type[Any], Callable[..., None]]] = {
-        UserSaid: _said,
-        ContextAdded: _added,
-        AssistantSaid: _assistant,
-        ToolAnswered: _answer,
-        RunStarted: _begin_run,
-        RunEnded: _end_run,
+    _readers: ClassVar[Mapping[str, tuple[type[Any], Callable[..., None]]]] = {
+        "session_started": (SessionStarted, _prompted),
+        "prompt_set": (PromptSet, _prompted),
+        "user_said": (UserSaid, _said),
+        "context_added": (ContextAdded, _added),
+        "assistant_said": (AssistantSaid, _assistant),
+        "tool_answered": (ToolAnswered, _answer),
+        "run_started": (RunStarted, _begin_run),
+        "run_ended": (RunEnded, _end_run),
     }
 
 
@@ -353,35 +362,12 @@ def _pinned(folded: Sequence[Record], chosen: Chosen, verbatim: Container[Seq]) 
             yield record
 
 
-# --- on the wire -----------------------------------------------------------------------------------------------------
-def wire_id(call: CallId) -> str:
-    """The id a provider is given for one of our calls: letters, digits and underscores, under 40 characters."""
-    return "call_" + call.replace(".", "_")
-
-
-def call_of(wire: str) -> CallId:
-    """The call an id of `wire_id` names."""
-    return wire.removeprefix("call_").replace("_", ".")
-
-
-def object_text(args: str) -> str:
-    """Raw argument text if it is a JSON object, else `{}`: what every provider accepts back."""
-    try:
-        _OBJECT.decode(args)
-        return args
-    except (ValueError, RecursionError):
-        pass
-    try:  # Python takes a little more for JSON
-        return args if isinstance(json.loads(args), dict) else "{}"
-    except (ValueError, RecursionError):
-        return "{}"
-
-
+# --- pieces --------------------------------------------------------------------------------------------------------
 def _held(mark: Mark, parts: tuple[UserPart, ...], **attributes: str) -> list[Piece]:
     """Parts between marks of ours."""
-    pieces = [Piece(blob=part.blob, inert=True) if isinstance(part, Blob) else Piece(inert(part.text)) for part in parts]
+    pieces = [Piece(inert(part.text)) if isinstance(part, Text) else Piece(blob=part.blob, inert=True) for part in parts]
     return [Piece(opening(mark, **attributes)), *pieces, Piece(closing(mark))]
 
 
 def _pieces(parts: tuple[UserPart, ...]) -> list[Piece]:
-    return [Piece(blob=part.blob) if isinstance(part, Blob) else Piece(part.text) for part in parts]
+    return [Piece(part.text) if isinstance(part, Text) else Piece(blob=part.blob) for part in parts]

@@ -3,30 +3,25 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TypeAlias
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Placed
-from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, prompt_of, sight_of
+from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.timeline import Timeline, Weighed
 from flowchat.agent.tokens import fixed_bytes, message_bytes, text_bytes
 from flowchat.model.model import AssistantMessage, ToolMessage
 from flowchat.transcript.entries import (
-    AnyEntry,
     AssistantSaid,
     AttemptUsed,
     ItemsSet,
-    PromptSet,
     Record,
     Seq,
-    SessionStarted,
     text_of,
 )
 from flowchat.transcript.facts import SessionFacts
 
 FEW_ANSWERS = 16
-_NOTED = frozenset({"assistant_said", "prompt_set", "session_started"})
 
 
 class Projection:
@@ -53,9 +48,6 @@ class Projection:
         self._edges = [0]
         """Where each settled message begins, by canonical bytes, and where the last of them ends."""
         self._facts = SessionFacts()
-        self._answers: list[_Answer] = []
-        self._begun_at = 0
-        """How many answers were given to another prompt."""
         self._heard: dict[str, _Heard] = {}
 
     @property
@@ -74,11 +66,13 @@ class Projection:
         if new is None or not self._goes_on(branch, new, facts, provider):
             new = self._begin(branch, facts, provider)
         self._facts = facts
-        self._messages.add(*new, note=self._note, noted=_NOTED)
+        self._messages.add(*new)
+        if self._messages.prompt is not self._prompt:
+            self._begin_elsewhere()
         self._mark = end_of(branch)
 
     def sight(self) -> Sight:
-        return sight_of(self._messages, self.checkpoint, self._prompt)
+        return sight_of(self._messages, self.checkpoint)
 
     def placed(self) -> list[Placed]:
         """The messages of `sight`, with the nodes they came from."""
@@ -91,18 +85,18 @@ class Projection:
         """What a model counted of this request; a count of another request is none of it."""
         self._weigh()
         heard = self._heard.setdefault(model, _Heard())
-        for index in range(heard.answers, len(self._answers)):
+        for index in range(heard.answers, len(self._messages.answers)):
             self._hear(index, model, heard.timeline)
-        heard.answers = len(self._answers)
+        heard.answers = len(self._messages.answers)
         return heard.timeline
 
     def weigh(self, model: str) -> Weighed:
         """What its timeline says of the whole request; one that has heard of nothing yet need not begin for it."""
         end, heard = self.end(), self._heard.get(model) or _Heard()
-        if heard.answers or len(self._answers) < FEW_ANSWERS:
+        if heard.answers or len(self._messages.answers) < FEW_ANSWERS:
             return self.timeline(model).weigh(end)
         latest, rate = Timeline(), None
-        for index in range(len(self._answers) - 1, -1, -1):
+        for index in range(len(self._messages.answers) - 1, -1, -1):
             self._hear(index, model, latest)
             rate = rate or latest.rate
             if latest.end:
@@ -112,13 +106,13 @@ class Projection:
 
     def cut(self, model: str) -> AttemptUsed | None:
         """The last request to a model, if its server cut it."""
-        told = (used_by(said, self._facts) for _, said, _, _ in reversed(self._answers) if said.model == model)
+        told = (used_by(said, self._facts) for _, said, _, _ in reversed(self._messages.answers) if said.model == model)
         used = next((used for used in told if used is not None and used.counted != "part"), None)
         return used if used is not None and used.counted == "cut" else None
 
     def first_cut(self, model: str) -> AttemptUsed | None:
         """The first request that was cut since this projection began."""
-        told = (used_by(said, self._facts) for _, said, _, _ in self._answers if said.model == model)
+        told = (used_by(said, self._facts) for _, said, _, _ in self._messages.answers if said.model == model)
         return next((used for used in told if used is not None and used.counted == "cut"), None)
 
     @property
@@ -162,8 +156,8 @@ class Projection:
         self.states = items_in_force(facts, line_of(self.checkpoint))
         self.chosen = chosen_on(branch, self.states)
         self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self.chosen)
-        self._heard, self._answers = {}, []
-        self._set_prompt(prompt_of(branch[:cut]))
+        self._heard = {}
+        self._begin_elsewhere()
         for record in reversed(branch[:cut]):
             if record.type != "assistant_said" or not isinstance(said := record.entry, AssistantSaid):
                 continue
@@ -172,31 +166,22 @@ class Projection:
                 break
         return branch[cut:]
 
-    def _note(self, seq: Seq, entry: AnyEntry) -> None:
-        """What the last node says beside its messages."""
-        messages = self._messages
-        if isinstance(entry, AssistantSaid):
-            behind, is_sent = len(places := messages.places), bool(places) and places[-1] == seq
-            self._answers.append((seq, entry, behind if is_sent else behind + len(messages.ending()[1]), is_sent))
-        elif isinstance(entry, PromptSet | SessionStarted):
-            self._set_prompt((entry.system, entry.tools))
-
-    def _set_prompt(self, prompt: Prompt) -> None:
-        """Everything begins elsewhere now."""
+    def _begin_elsewhere(self) -> None:
+        """The messages stand behind another prompt."""
         for heard in self._heard.values():
             heard.forget(0, 0)
-        self._begun_at = len(self._answers)
-        self._prompt, self._edges, self._messages.changed = prompt, [fixed_bytes(*prompt)], 0
+        self._prompt, self._messages.changed = self._messages.prompt, 0
+        self._edges = [fixed_bytes(*self._prompt)]
 
     # --- weighing ----------------------------------------------------------------------------------------------------
     def _hear(self, index: int, model: str, timeline: Timeline) -> None:
         """Take what a model counted for one of its answers, where that was the beginning of what would be sent now."""
-        seq, said, behind, is_sent = self._answers[index]
+        seq, said, behind, is_sent = self._messages.answers[index]
         used = used_by(said, self._facts) if said.model == model else None
         if used is None or used.usage is None or not is_count(used):
             return
         before, after, is_whole = self._stands(seq, said, behind) if is_sent else self._asked(said, behind)
-        if index < self._begun_at or used.sent_bytes != before or (self._edits and self._is_edited(seq)):
+        if index < self._messages.before_prompt or used.sent_bytes != before or (self._edits and self._is_edited(seq)):
             timeline.rate = _rate(used)
         else:
             timeline.count(before, after, used.usage.input, used.usage.output if is_whole and not used.error else 0)
@@ -230,19 +215,16 @@ class Projection:
         if messages.changed < len(self._edges) - 1:
             self._forget(messages.changed)
             del self._edges[messages.changed + 1 :]
-        self._edges.extend(accumulate(map(message_bytes, messages.settled[len(self._edges) - 1 :]), initial=self._edges.pop()))
+        new = [message_bytes(message) for message in messages.settled[len(self._edges) - 1 :]]
+        self._edges.extend(accumulate(new, initial=self._edges.pop()))
         messages.changed = len(messages.settled)
         return messages.ending()
 
     def _forget(self, place: int) -> None:
         """What stands from message `place` on reads differently now."""
-        still = bisect_right(self._answers, place, key=lambda answer: answer[2])
+        still = bisect_right(self._messages.answers, place, key=lambda answer: answer[2])
         for heard in self._heard.values():
             heard.forget(self._edges[place], still)
-
-
-_Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
-"""An answer, how many messages there were behind it, its calls' among them, and whether anything of it is sent."""
 
 
 class _Heard:

@@ -10,15 +10,13 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from flowchat.agent.items import NOTHING, Chosen, chosen_on, items_in_force
-from flowchat.agent.messages import Messages
+from flowchat.agent.messages import Messages, Prompt
 from flowchat.agent.reading import place_of
 from flowchat.agent.todo import carried
 from flowchat.model.model import Message
 from flowchat.transcript.entries import Compacted, Edited, PromptSet, Record, Seq, SessionStarted, ToolSchema, UserPart
 from flowchat.transcript.facts import SessionFacts
 
-Prompt: TypeAlias = tuple[str, tuple[ToolSchema, ...]]
-"""System prompt and tools."""
 Edits: TypeAlias = Sequence[tuple[Seq, Edited]]
 """The `edited` nodes of a branch, in order."""
 
@@ -38,7 +36,7 @@ def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -
     edits = edits_of(branch)
     checkpoint = line_in_force(branch, facts, edits)
     chosen = chosen_on(branch, items_in_force(facts, line_of(checkpoint)))
-    return sight_of(read(branch, checkpoint, edits, provider, chosen), checkpoint, prompt_of(branch))
+    return sight_of(read(branch, checkpoint, edits, provider, chosen), checkpoint)
 
 
 def read(branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen = NOTHING) -> Messages:
@@ -58,18 +56,19 @@ def begin(
         return messages, 0
     line, made = checkpoint
     cut = place_of(branch, made.upto) + 1
+    messages.prompt = prompt_of(branch[:cut])
     messages.add_checkpoint(branch[:cut], made, carried(branch, line, made.upto, chosen.calls_out))
     return messages, cut
 
 
-def sight_of(messages: Messages, checkpoint: "Line | None", prompt: Prompt) -> Sight:
+def sight_of(messages: Messages, checkpoint: "Line | None") -> Sight:
     """What the model sees if the branch ends here."""
     index, ending = messages.ending()
     seen = (*messages.settled[:index], *(placed.message for placed in ending))
     starts = (*messages.starts[:index], *(placed.start for placed in ending))
     last = range(max(0, len(seen) - 2), len(seen))
     marks = sorted({-1, *last, *((0,) if checkpoint is not None else ())})
-    return Sight(*prompt, seen, tuple(marks), starts)
+    return Sight(*messages.prompt, seen, tuple(marks), starts)
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------------

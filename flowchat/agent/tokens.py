@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from flowchat.model.model import AssistantCall, Message, Piece, ToolMessage, UserMessage
+from flowchat.model.model import AssistantCall, AssistantMessage, Message, Piece, UserMessage
 from flowchat.transcript.entries import BlobRef, ToolSchema
 
 BYTES_PER_TOKEN = 4
@@ -43,14 +43,18 @@ def fixed_bytes(system: str, tools: Iterable[ToolSchema]) -> int:
 
 def message_bytes(message: Message) -> int:
     """The fixed weight of a message, and the weight of its pieces, or of its text, calls and reasoning."""
-    if isinstance(message, ToolMessage):
-        return _AROUND + text_bytes(message.text)
-    if isinstance(message, UserMessage):
-        return _AROUND + sum(map(piece_bytes, message.pieces))
-    weight = _AROUND + text_bytes(message.text)
-    if message.calls:
-        weight += sum(map(call_bytes, message.calls))
-    return weight + sum([text_bytes(part.text) for part in message.reasoning]) if message.reasoning else weight
+    weight = _AROUND
+    if type(message) is UserMessage:
+        for piece in message.pieces:
+            weight += piece_bytes(piece)
+        return weight
+    weight += text_bytes(message.text)
+    if type(message) is AssistantMessage:
+        for call in message.calls:
+            weight += call_bytes(call)
+        for part in message.reasoning:
+            weight += text_bytes(part.text)
+    return weight
 
 
 def piece_bytes(piece: Piece) -> int:

@@ -14,7 +14,7 @@ ModelError
 """
 
 from collections.abc import AsyncGenerator
-from typing import ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias, final
 
 from msgspec import Struct
 
@@ -98,6 +98,7 @@ class Piece(Struct, frozen=True, gc=False):
     inert: bool = False
 
 
+@final
 class UserMessage(Struct, frozen=True, gc=False, tag="user"):
     pieces: tuple[Piece, ...]
 
@@ -118,12 +119,14 @@ class Reasoning(Struct, frozen=True, gc=False):
     data: object = None
 
 
+@final
 class AssistantMessage(Struct, frozen=True, gc=False, tag="assistant"):
     text: str = ""
     calls: tuple[AssistantCall, ...] = ()
     reasoning: tuple[Reasoning, ...] = ()
 
 
+@final
 class ToolMessage(Struct, frozen=True, gc=False, tag="tool"):
     call_id: str
     name: str
