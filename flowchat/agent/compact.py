@@ -12,7 +12,7 @@ from flowchat.agent.directives import split_directives, still_said, with_directi
 from flowchat.agent.items import chosen_on, items_in_force, without
 from flowchat.agent.leisure import read, tell
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line
+from flowchat.agent.prompt import Sight, checkpoint_in_force, checkpoint_line, edited_parts
 from flowchat.agent.proposal import (
     CompactionFailed,
     CompactTrigger,
@@ -24,6 +24,7 @@ from flowchat.agent.proposal import (
     unanswered,
 )
 from flowchat.agent.prune import pruned_with
+from flowchat.agent.reading import place_behind
 from flowchat.agent.summary import Assignment, Drawn, summarise
 from flowchat.agent.todo import carried
 from flowchat.errors import ModelError
@@ -75,7 +76,7 @@ def plan(
     start, replies = _tail(sight, _weights(seen, model), min(TAIL_TOKENS, usable * TAIL_PERCENT // 100))
     upto = _last_before(branch, start)
     if not everything and not _answered(branch, upto):
-        upto = _last_before(branch, max((record.seq for record in branch if record.type == "user_said"), default=0))
+        upto = _last_before(branch, next((record.seq for record in reversed(branch) if record.type == "user_said"), 0))
     if everything and branch and (not _answered(branch, upto) or replies * 100 > usable * LONGEST_TAIL_PERCENT):
         upto = branch[-1].seq
     if not _answered(branch, upto) or (checkpoint is not None and upto <= checkpoint.upto):
@@ -198,14 +199,14 @@ async def _draw(
     drawn_at, before = transcript.last_seq, checkpoint_in_force(branch, facts)
     so_far = with_directives(before.summary, before.directives) if before else ""
     chosen = chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
-    sent = without(branch, chosen)
-    lines = await tell(sent, before.upto if before else 0, found.upto)
+    sent, edits = without(branch, chosen), edited_parts(branch, facts)
+    lines = await tell(sent, before.upto if before else 0, found.upto, edits)
     if not lines and not so_far:
         raise NothingToCompact("nothing to compact: what would be folded is left out of the requests already")
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
     drawn = await _summary(agent, transcript, Assignment(so_far, lines, instructions, output), spent)
     body, offered = split_directives(drawn.summary)
-    directives, left_out = still_said((*(before.directives if before else ()), *offered), sent, found.upto, output)
+    directives, left_out = still_said((*(before.directives if before else ()), *offered), sent, found.upto, edits, output)
     if left_out:
         body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
     proposal = Proposal(
@@ -221,7 +222,7 @@ async def _draw(
         files=drawn.files,
         references=drawn.references,
         pinned=before.pinned if before else (),
-        todo=open_items(carried(branch, drawn_at + 1, found.upto, chosen.calls_out)),
+        todo=open_items(carried(branch, facts, drawn_at + 1, found.upto, chosen.calls_out)),
     )
     return structs.replace(proposal, tokens_after=tokens_with(proposal, branch, facts, model))
 
@@ -275,9 +276,6 @@ def _nothing(branch: Sequence[Record]) -> str:
 
 
 def _last_before(branch: Sequence[Record], seq: Seq) -> Seq:
-    last = 0
-    for record in branch:
-        if record.seq >= seq:
-            break
-        last = record.seq
-    return last
+    """The last node before `seq`; 0 where there is none."""
+    behind = place_behind(branch, seq - 1)
+    return branch[behind - 1].seq if behind else 0

@@ -1,11 +1,10 @@
 """What the user asked for that still holds: the words that outlive every compaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from flowchat.agent.prompt import edited_parts
 from flowchat.agent.tokens import text_tokens
-from flowchat.transcript.entries import Record, Seq, UserSaid, text_of
+from flowchat.transcript.entries import Record, Seq, UserPart, UserSaid, text_of
 
 DIRECTIVES_HEADING = "## User directives"
 
@@ -25,14 +24,15 @@ def split_directives(summary: str) -> tuple[str, tuple[str, ...]]:
     return (before.rstrip() + ("\n\n## " + rest if next_heading else "")).strip(), tuple(filter(None, offered))
 
 
-def still_said(directives: Sequence[str], branch: Sequence[Record], upto: Seq, tokens: int) -> tuple[tuple[str, ...], int]:
+def still_said(
+    directives: Sequence[str], branch: Sequence[Record], upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]], tokens: int
+) -> tuple[tuple[str, ...], int]:
     """Those that really are words of a user message at or before `upto`, each once, where it was said last.
 
     At most `tokens` of them, the newest; the second value is how many were left out for that.
     """
     if not directives:
         return (), 0
-    edits = edited_parts(branch)
     texts = [
         text_of(edits.get(record.seq, record.entry.parts))
         for record in branch

@@ -15,7 +15,6 @@ from flowchat.agent.messages import CHECKPOINT, Placed, checkpoint_texts
 from flowchat.agent.projection import Projection
 from flowchat.agent.prompt import edited_parts
 from flowchat.agent.reading import place_of
-from flowchat.agent.todo import carried
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
 from flowchat.agent.wire import call_of
 from flowchat.model.model import AssistantMessage, ModelFacts, Piece, ToolMessage, UserMessage
@@ -158,8 +157,7 @@ def content(branch: Sequence[Record], projection: Projection, row: Row) -> str:
             return f"{row.title} {row.detail}\n\n{answered.content or answered.summary}"
         case _:
             if row.kind == "checkpoint" and projection.checkpoint is not None:
-                line, made = projection.checkpoint
-                return "\n\n".join(checkpoint_texts(made, carried(branch, line, made.upto, projection.chosen.calls_out)))
+                return "\n\n".join(checkpoint_texts(projection.checkpoint[1], projection.todo))
             return f"{row.title} {row.detail}".rstrip()
 
 
@@ -309,7 +307,7 @@ class _Reading:
         line, checkpoint = self._projection.checkpoint
         folded = sum(record.type in ("user_said", "assistant_said") for record in self._branch if record.seq <= self._upto)
         why = f"stands for {folded:,} messages; {_COMPACTED[checkpoint.trigger]}"
-        if left := len(open_items(carried(self._branch, line, self._upto, self._chosen.calls_out))):
+        if left := len(open_items(self._projection.todo)):
             why += f"; with {left:,} open {'item' if left == 1 else 'items'} of the todo list"
         return Row("checkpoint", "summary", 0, "flowchat", why, self._age(line), node=line)
 

@@ -1,15 +1,15 @@
 """Reading a long branch in slices: what is typed meanwhile is heard between them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import checkpoint_in_force, edited_parts
-from flowchat.agent.reading import place_of
+from flowchat.agent.prompt import checkpoint_in_force
+from flowchat.agent.reading import place_behind, place_of
 from flowchat.agent.telling import told
 from flowchat.model.model import ModelFacts
-from flowchat.transcript.entries import Record, Seq
+from flowchat.transcript.entries import Record, Seq, UserPart
 from flowchat.transcript.facts import SessionFacts
 
 SLICE_SECONDS = 0.003
@@ -34,10 +34,10 @@ async def read(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts,
         await breath.take()
 
 
-async def tell(branch: Sequence[Record], after: Seq, upto: Seq) -> list[str]:
+async def tell(branch: Sequence[Record], after: Seq, upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]]) -> list[str]:
     """As `telling.told`."""
-    edits, lines, breath = edited_parts(branch), list[str](), _Breath()
-    for start in range(0, len(branch), NODES):
+    lines, breath = list[str](), _Breath()
+    for start in range(place_behind(branch, after), len(branch), NODES):
         lines += told(branch[start : start + NODES], after, upto, edits)
         await breath.take()
     return lines

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from flowchat.agent.items import NOTHING, Chosen, pruned_text
+from flowchat.agent.reading import place_of
 from flowchat.agent.todo import open_text
 from flowchat.agent.wire import object_text, wire_id
 from flowchat.model.model import (
@@ -54,8 +55,6 @@ CHECKPOINT_PREFACE = (
 )
 CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
-NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
-"""Of what is shown to the model from these sources, the newest of each origin outlives every checkpoint."""
 Prompt: TypeAlias = tuple[str, tuple[ToolSchema, ...]]
 """System prompt and tools."""
 Answer: TypeAlias = tuple[Seq, AssistantSaid, int, bool]
@@ -93,6 +92,8 @@ class Messages:
         self.prompt: Prompt = ("", ())
         self.before_prompt = 0
         """How many of the answers were given to another prompt."""
+        self.todo: TodoList = ()
+        """What the checkpoint carries of the todo list."""
         self._provider, self._edits, self._chosen = provider, edits, chosen
         self._unanswered: dict[CallId, int] = {}
         self._open: list[Piece] = []
@@ -117,24 +118,20 @@ class Messages:
                 elif type(entry) is kind:  # else it is damaged
                     read(self, seq, entry)
 
-    def add_checkpoint(self, folded: Sequence[Record], checkpoint: Compacted, todo: TodoList = ()) -> None:
-        """Stand in for the folded nodes: what is never folded, the summary, and what travels with it, `todo` too."""
-        newest = {
-            (record.entry.source, record.entry.origin): record
-            for record in folded
-            if record.type == "context_added" and isinstance(record.entry, ContextAdded)
-            if record.entry.source in NEVER_FOLDED
-        }
-        verbatim = frozenset(checkpoint.verbatim)
-        never_folded = {record.seq: record for record in (*newest.values(), *_pinned(folded, self._chosen, verbatim))}
+    def add_checkpoint(
+        self, folded: Sequence[Record], lasting: Iterable[Record], checkpoint: Compacted, todo: TodoList = ()
+    ) -> None:
+        """Stand in for the folded nodes: those that are never folded (`lasting`, and pinned ones), the summary, and what travels
+        with it, `todo` too."""
+        self.todo, verbatim = todo, frozenset(checkpoint.verbatim)
+        kept = {record.seq: record for record in (*lasting, *_pinned(folded, self._chosen, verbatim))}
         calls: dict[CallId, Call] = {}
-        for _, record in sorted(never_folded.items()):
+        for _, record in sorted(kept.items()):
             self._add_pinned(record, calls)
-        said = {record.seq: record for record in folded if record.seq in verbatim} if verbatim else {}
         self._user(checkpoint.upto, [Piece(text) for text in checkpoint_texts(checkpoint, todo)], CHECKPOINT)
         for seq in checkpoint.verbatim:
-            if seq in said:
-                self.add(said[seq])
+            if (place := place_of(folded, seq)) >= 0:
+                self.add(folded[place])
 
     def _add_pinned(self, record: Record, calls: dict[CallId, Call]) -> None:
         """A folded node that is sent all the same: as the user's words, for the messages around it are gone."""

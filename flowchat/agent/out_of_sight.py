@@ -7,8 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from flowchat.agent.items import Chosen, chosen_on, items_in_force
-from flowchat.agent.messages import NEVER_FOLDED
-from flowchat.agent.prompt import Line, edited_parts, edits_of, line_in_force, line_of
+from flowchat.agent.prompt import NEVER_FOLDED, Line, edited_parts, edits_on, line_in_force, line_of
 from flowchat.tools.passages import Passage, Why
 from flowchat.tools.recall import Recall
 from flowchat.transcript.entries import (
@@ -38,7 +37,7 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 async def look(transcript: Transcript) -> Sequence[Passage]:
     """As `out_of_sight`, of the head's branch as it stands now; nobody else has to wait for it."""
     branch, facts = transcript.branch(), transcript.facts
-    checkpoint = line_in_force(branch, facts, edits_of(branch))
+    checkpoint = line_in_force(branch, facts, edits_on(branch, facts))
     chosen = chosen_on(branch, items_in_force(facts, line_of(checkpoint)))
     return await asyncio.to_thread(out_of_sight, branch, checkpoint, chosen)
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from flowchat.agent.items import NOTHING, States, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Placed
-from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_of, line_in_force, line_of, sight_of
+from flowchat.agent.prompt import Edits, Line, Prompt, Sight, begin, edits_on, line_in_force, line_of, sight_of
 from flowchat.agent.reading import Bookmark, end_of
 from flowchat.agent.timeline import Timeline, Weighed
 from flowchat.agent.tokens import fixed_bytes, message_bytes, text_bytes
@@ -20,6 +20,7 @@ from flowchat.transcript.entries import (
     text_of,
 )
 from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import TodoList
 
 FEW_ANSWERS = 16
 
@@ -54,6 +55,11 @@ class Projection:
     def begun(self) -> bool:
         """Whether it has read a branch."""
         return self._mark.length > 0
+
+    @property
+    def todo(self) -> TodoList:
+        """What the checkpoint carries of the todo list."""
+        return self._messages.todo
 
     @property
     def length(self) -> int:
@@ -150,12 +156,12 @@ class Projection:
 
     def _begin(self, branch: Sequence[Record], facts: SessionFacts, provider: str) -> Sequence[Record]:
         """Start over; gives what is still to be taken."""
-        self._provider, self._edits = provider, edits_of(branch)
+        self._provider, self._edits = provider, edits_on(branch, facts)
         self.checkpoint = line_in_force(branch, facts, self._edits)
         self._items = facts.items[-1] if facts.items else None
         self.states = items_in_force(facts, line_of(self.checkpoint))
         self.chosen = chosen_on(branch, self.states)
-        self._messages, cut = begin(branch, self.checkpoint, self._edits, provider, self.chosen)
+        self._messages, cut = begin(branch, facts, self.checkpoint, self._edits, provider, self.chosen)
         self._heard = {}
         self._begin_elsewhere()
         for record in reversed(branch[:cut]):

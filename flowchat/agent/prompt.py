@@ -9,16 +9,28 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from flowchat.agent.items import NOTHING, Chosen, chosen_on, items_in_force
+from flowchat.agent.items import Chosen, chosen_on, items_in_force
 from flowchat.agent.messages import Messages, Prompt
-from flowchat.agent.reading import place_of
+from flowchat.agent.reading import place_of, standing
 from flowchat.agent.todo import carried
 from flowchat.model.model import Message
-from flowchat.transcript.entries import Compacted, Edited, PromptSet, Record, Seq, SessionStarted, ToolSchema, UserPart
+from flowchat.transcript.entries import (
+    Compacted,
+    ContextAdded,
+    Edited,
+    PromptSet,
+    Record,
+    Seq,
+    SessionStarted,
+    ToolSchema,
+    UserPart,
+)
 from flowchat.transcript.facts import SessionFacts
 
 Edits: TypeAlias = Sequence[tuple[Seq, Edited]]
 """The `edited` nodes of a branch, in order."""
+NEVER_FOLDED = frozenset({"instructions", "environment", "mode", "skill"})
+"""Of what is shown to the model from these sources, the newest of each origin outlives every checkpoint."""
 
 
 class Sight(Struct, frozen=True, gc=False):
@@ -33,22 +45,16 @@ class Sight(Struct, frozen=True, gc=False):
 
 def project(branch: Sequence[Record], facts: SessionFacts, provider: str = "") -> Sight:
     """The next request's content for a branch whose head is its last node."""
-    edits = edits_of(branch)
+    edits = edits_on(branch, facts)
     checkpoint = line_in_force(branch, facts, edits)
     chosen = chosen_on(branch, items_in_force(facts, line_of(checkpoint)))
-    return sight_of(read(branch, checkpoint, edits, provider, chosen), checkpoint)
-
-
-def read(branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen = NOTHING) -> Messages:
-    """A branch's messages, more to come."""
-    messages, cut = begin(branch, checkpoint, edits, provider, chosen)
-    for record in branch[cut:]:
-        messages.add(record)
-    return messages
+    messages, cut = begin(branch, facts, checkpoint, edits, provider, chosen)
+    messages.add(*branch[cut:])
+    return sight_of(messages, checkpoint)
 
 
 def begin(
-    branch: Sequence[Record], checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen
+    branch: Sequence[Record], facts: SessionFacts, checkpoint: "Line | None", edits: Edits, provider: str, chosen: Chosen
 ) -> tuple[Messages, int]:
     """The messages that stand for what is folded, and how many nodes that are; the others are still to be added."""
     messages = Messages(provider, {edited.target: edited.parts for _, edited in edits}, chosen)
@@ -56,9 +62,20 @@ def begin(
         return messages, 0
     line, made = checkpoint
     cut = place_of(branch, made.upto) + 1
-    messages.prompt = prompt_of(branch[:cut])
-    messages.add_checkpoint(branch[:cut], made, carried(branch, line, made.upto, chosen.calls_out))
+    folded = branch[:cut]
+    messages.prompt = prompt_of(folded, facts)
+    todo = carried(branch, facts, line, made.upto, chosen.calls_out)
+    messages.add_checkpoint(folded, never_folded(folded, facts), made, todo)
     return messages, cut
+
+
+def never_folded(folded: Sequence[Record], facts: SessionFacts) -> list[Record]:
+    """What of the folded nodes outlives every checkpoint: the newest of each origin."""
+    newest: dict[tuple[str, str], Record] = {}
+    for record in standing(folded, facts.added):
+        if isinstance(added := record.entry, ContextAdded) and added.source in NEVER_FOLDED:
+            newest.setdefault((added.source, added.origin), record)
+    return list(newest.values())
 
 
 def sight_of(messages: Messages, checkpoint: "Line | None") -> Sight:
@@ -111,23 +128,22 @@ def line_in_force(branch: Sequence[Record], facts: SessionFacts, edits: Edits) -
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
-def prompt_of(branch: Sequence[Record]) -> Prompt:
+def prompt_of(branch: Sequence[Record], facts: SessionFacts) -> Prompt:
     """System prompt and tools: the branch's newest prompt_set, else its session_started."""
-    for record in reversed(branch):
-        if record.type in ("prompt_set", "session_started") and isinstance(record.entry, PromptSet | SessionStarted):
+    for record in standing(branch, facts.prompts):
+        if isinstance(record.entry, PromptSet | SessionStarted):
             return record.entry.system, record.entry.tools
     return "", ()
 
 
-def edits_of(branch: Sequence[Record]) -> list[tuple[Seq, Edited]]:
-    return [(record.seq, record.entry) for record in branch if record.type == "edited" and isinstance(record.entry, Edited)]
-
-
 def edits_on(branch: Sequence[Record], facts: SessionFacts) -> list[tuple[Seq, Edited]]:
-    """As `edits_of`, without a look at every node."""
+    """The `edited` nodes of a branch, in order."""
     return [(seq, edited) for seq, edited in facts.edits if place_of(branch, seq) >= 0]
 
 
-def edited_parts(branch: Sequence[Record]) -> dict[Seq, tuple[UserPart, ...]]:
-    """What edited user messages read on this branch, by their seq."""
-    return {edited.target: edited.parts for _, edited in edits_of(branch)}
+def edited_parts(branch: Sequence[Record], facts: SessionFacts | None = None) -> dict[Seq, tuple[UserPart, ...]]:
+    """What edited user messages read on this branch, by their seq; with the session's facts without a look at every node."""
+    if facts is not None:
+        return {edited.target: edited.parts for _, edited in edits_on(branch, facts)}
+    found = (record.entry for record in branch if record.type == "edited" and isinstance(record.entry, Edited))
+    return {edited.target: edited.parts for edited in found}

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.budget import weigh
-from flowchat.agent.prompt import edits_of, line_in_force
+from flowchat.agent.prompt import edits_on, line_in_force
 from flowchat.agent.reading import is_final, place_of
 from flowchat.agent.tokens import text_tokens
 from flowchat.errors import FlowchatError
@@ -58,7 +58,7 @@ def checkpoint_of(proposal: Proposal, transcript: Transcript) -> Compacted:
     branch, facts = transcript.branch(), transcript.facts
     if not transcript.on_branch(proposal.upto):
         raise CompactionFailed("the conversation moved to another branch while it was being compacted; nothing was changed")
-    edits = edits_of(branch)
+    edits = edits_on(branch, facts)
     if any(seq > proposal.drawn_at and edited.target <= proposal.upto for seq, edited in edits):
         raise CompactionFailed("a message that this summary covers was edited meanwhile; nothing was changed")
     line = line_in_force(branch, facts, edits)

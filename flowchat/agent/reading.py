@@ -1,7 +1,7 @@
 """Reading a branch that grows: how far it was read, and what it has said so far of files, origins and in notices."""
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from flowchat.transcript.entries import AssistantSaid, ContextAdded, ContextSource, Noticed, Record, Seq, ToolAnswered
@@ -37,6 +37,18 @@ def place_of(branch: Sequence[Record], seq: Seq) -> int:
     """Where a node stands on a branch; -1 where it does not."""
     index = bisect_left(branch, seq, key=lambda record: record.seq)
     return index if index < len(branch) and branch[index].seq == seq else -1
+
+
+def place_behind(branch: Sequence[Record], seq: Seq) -> int:
+    """Where the first node behind `seq` stands on a branch, or would."""
+    return bisect_right(branch, seq, key=lambda record: record.seq)
+
+
+def standing(branch: Sequence[Record], seqs: Sequence[Seq]) -> Iterator[Record]:
+    """Those of these nodes that stand on a branch, the newest first. `seqs` in file order, as the session's facts have them."""
+    for seq in reversed(seqs):
+        if (place := place_of(branch, seq)) >= 0:
+            yield branch[place]
 
 
 def is_final(said: AssistantSaid) -> bool:

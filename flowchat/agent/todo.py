@@ -3,18 +3,20 @@
 from bisect import bisect_left
 from collections.abc import Container, Sequence
 
+from flowchat.agent.reading import standing
 from flowchat.transcript.entries import CallId, Record, Seq, ToolAnswered
-from flowchat.transcript.todo import TodoList, answers, counted, open_items
+from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.todo import TodoList, counted, open_items
 
 
-def carried(branch: Sequence[Record], line: Seq, upto: Seq, calls_out: Container[CallId]) -> TodoList:
+def carried(branch: Sequence[Record], facts: SessionFacts, line: Seq, upto: Seq, calls_out: Container[CallId]) -> TodoList:
     """The newest list a branch gave before the checkpoint at `line` was written, if that folds it and not all of it is done.
 
     What comes later stands behind the checkpoint and changes nothing in it, so that requests go on with each other. `calls_out`
     is left out of requests, and here as if it had never been said.
     """
-    for answered in answers(branch[: bisect_left(branch, line, key=lambda record: record.seq)]):
-        if answered.call not in calls_out:
+    for record in standing(branch, facts.todos[: bisect_left(facts.todos, line)]):
+        if isinstance(answered := record.entry, ToolAnswered) and answered.call not in calls_out:
             return folded_with(answered, upto)
     return ()
 

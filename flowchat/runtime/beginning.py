@@ -15,7 +15,6 @@ from flowchat.transcript.entries import (
     Mode,
     Noticed,
     PromptSet,
-    Record,
     SessionStarted,
     TitleSet,
     ToolSchema,
@@ -61,7 +60,7 @@ class Beginning(Struct):
             first = self.entries(text_of(said.parts)) if said is not None and not transcript.head else []
             return [*first, *before()]
 
-        return Start(entries, trigger, lambda: self.prompt_news(transcript.branch()), said)
+        return Start(entries, trigger, lambda: self.prompt_news(transcript), said)
 
     def entries(self, words: str) -> list[Entry]:
         """The first entries of the log, in the same write as the first `words` of the user."""
@@ -72,12 +71,12 @@ class Beginning(Struct):
         title = TitleSet(self.title, "user") if self.title else TitleSet(first_words(words), "first_words")
         return [started, title, *self.notices]
 
-    def prompt_news(self, branch: Sequence[Record]) -> list[Entry]:
+    def prompt_news(self, transcript: Transcript) -> list[Entry]:
         """At the first run after opening: one prompt_set where our tools are no longer those the branch was told of."""
-        if self._prompt_checked or not branch:
+        if self._prompt_checked or not transcript.head:
             return []
         self._prompt_checked = True
-        if prompt_of(branch)[1] == self.tools():
+        if prompt_of(transcript.branch(), transcript.facts)[1] == self.tools():
             return []
         notice = "The tools have changed since this session was last used; the model is sent the new list."
         return [PromptSet(self.system, self.tools(), "upgrade"), Noticed("info", "upgrade", notice)]

@@ -87,9 +87,9 @@ class Context:
         """All of an item: what is sent of it, and of a call that is pruned what is not."""
         branch, facts, agent = self._transcript.branch(), self._transcript.facts, self._agent()
         if row.kind == "system":
-            return prompt_of(branch)[0] if branch else self._beginning.system
+            return prompt_of(branch, facts)[0] if branch else self._beginning.system
         if row.kind == "tools":
-            tools = prompt_of(branch)[1] if branch else self._beginning.tools()
+            tools = prompt_of(branch, facts)[1] if branch else self._beginning.tools()
             return msgspec.json.format(msgspec.json.encode(tools), indent=2).decode()
         if row.kind in ("instructions", "skill") and not branch:
             return next((text_of(added.parts) for added in self._beginning.instructions if added.origin == row.detail), "")

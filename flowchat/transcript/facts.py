@@ -59,6 +59,12 @@ class SessionFacts:
     """How often somebody spoke, the user or the model."""
     edits: list[tuple[Seq, Edited]] = field(default_factory=list[tuple[Seq, Edited]])
     """Every edited of the file, of whatever branch."""
+    prompts: list[Seq] = field(default_factory=list[Seq])
+    """Every session_started and prompt_set of the file, of whatever branch."""
+    added: list[Seq] = field(default_factory=list[Seq])
+    """Every context_added, likewise."""
+    todos: list[Seq] = field(default_factory=list[Seq])
+    """Every answer that gives a todo list, likewise."""
     reshaped: Seq = 0
     """The newest line that made nodes before it read differently in a request: a checkpoint, its undoing, items set."""
     _queue: tuple[QueueItem, ...] = ()
@@ -70,9 +76,16 @@ class SessionFacts:
 
     def take(self, record: Record) -> None:
         """Add one record; called in file order, once each."""
-        self.messages += record.type in _MESSAGES
-        if record.type in _INTERESTING:
+        kind = record.type
+        self.messages += kind in _MESSAGES
+        if kind in _INTERESTING:
             self._fold(record.seq, record.entry)
+        if kind in _PROMPTS:
+            self.prompts.append(record.seq)
+        elif kind == "context_added":
+            self.added.append(record.seq)
+        elif kind == "tool_answered" and record.has_todo:
+            self.todos.append(record.seq)
 
     def _fold(self, seq: Seq, entry: AnyEntry) -> None:
         match entry:
@@ -124,6 +137,7 @@ class SessionFacts:
 
 
 _MESSAGES = frozenset({"user_said", "assistant_said"})
+_PROMPTS = frozenset({"session_started", "prompt_set"})
 _INTERESTING = frozenset(
     {
         "session_started",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, final
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,7 @@ class Part(Struct, frozen=True, omit_defaults=True, gc=False, tag_field="kind"):
     """A piece of a message."""
 
 
+@final
 class Text(Part, frozen=True, tag="text"):
     text: str
 
@@ -141,7 +142,7 @@ class ForkPoint(Value, frozen=True):
 # --- text -------------------------------------------------------------------------------------------------------------
 def text_of(parts: "tuple[UserPart, ...] | tuple[AssistantPart, ...]") -> str:
     """The visible text of a message, its text parts joined."""
-    return "".join(part.text for part in parts if isinstance(part, Text))
+    return "".join([part.text for part in parts if type(part) is Text])
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -3,6 +3,7 @@
 import pytest
 
 from flowchat.agent.directives import split_directives, still_said, with_directives
+from flowchat.agent.prompt import edited_parts
 from flowchat.transcript.entries import Edited, Text
 from tests.growing import Grown
 
@@ -26,20 +27,24 @@ def test_a_checkpoint_reads_as_its_summariser_wrote_it() -> None:
     assert with_directives("## Done\nread", ()) == "## Done\nread"
 
 
+def held(said: tuple[str, ...], grown: Grown, upto: int, tokens: int) -> tuple[tuple[str, ...], int]:
+    return still_said(said, grown.branch(), upto, edited_parts(grown.branch()), tokens)
+
+
 def test_only_the_users_own_words_hold_each_once_where_it_was_said_last() -> None:
     grown = Grown().turn("use tabs and be short", "ok").turn("no colours", "ok")
     said = ("use tabs", "no colours", "invented", "use tabs")
-    assert still_said(said, grown.branch(), grown.head, 100) == (("no colours", "use tabs"), 0)
+    assert held(said, grown, grown.head, 100) == (("no colours", "use tabs"), 0)
 
 
 def test_words_behind_the_cut_or_edited_away_do_not_hold() -> None:
     grown = Grown().turn("use tabs", "ok").user("no colours")
-    assert still_said(("use tabs", "no colours"), grown.branch(), grown.head - 1, 100) == (("use tabs",), 0)
+    assert held(("use tabs", "no colours"), grown, grown.head - 1, 100) == (("use tabs",), 0)
     grown.add(Edited(2, (Text("use spaces"),)))
-    assert still_said(("use tabs", "use spaces"), grown.branch(), grown.head, 100) == (("use spaces",), 0)
+    assert held(("use tabs", "use spaces"), grown, grown.head, 100) == (("use spaces",), 0)
 
 
 def test_of_more_directives_than_there_is_room_for_the_newest_hold() -> None:
     lines = tuple(f"line number {number}" for number in range(10))
     grown = Grown().turn(" ".join(lines), "ok")
-    assert still_said(lines, grown.branch(), grown.head, 15) == (lines[-3:], 7)
+    assert held(lines, grown, grown.head, 15) == (lines[-3:], 7)

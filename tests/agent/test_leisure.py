@@ -71,7 +71,7 @@ async def test_what_is_told_in_slices_is_what_is_told() -> None:
     branch = grown.branch()
     grown.add(Edited(next(record.seq for record in branch if record.type == "user_said"), (Text("otherwise"),)))
     branch, upto = grown.branch(), grown.branch()[-NODES].seq
-    assert await tell(branch, 3, upto) == told(branch, 3, upto)
+    assert await tell(branch, 3, upto, {}) == told(branch, 3, upto)
 
 
 async def test_others_have_their_turns_while_a_long_branch_is_read() -> None:

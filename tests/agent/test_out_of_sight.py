@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flowchat.agent.items import chosen_on, items_in_force
 from flowchat.agent.out_of_sight import out_of_sight
-from flowchat.agent.prompt import edited_parts, edits_of, line_in_force, line_of, project
+from flowchat.agent.prompt import edited_parts, edits_on, line_in_force, line_of, project
 from flowchat.tools.passages import Passage
 from flowchat.transcript.entries import (
     AssistantSaid,
@@ -36,7 +36,7 @@ IMAGE = BlobRef("e" * 64, 90_000, "image/png", (10, 10))
 
 def unseen(grown: Grown) -> list[Passage]:
     branch = grown.branch()
-    line = line_in_force(branch, grown.facts, edits_of(branch))
+    line = line_in_force(branch, grown.facts, edits_on(branch, grown.facts))
     return out_of_sight(branch, line, chosen_on(branch, items_in_force(grown.facts, line_of(line))))
 
 
@@ -197,7 +197,7 @@ def test_whatever_happened_what_was_said_on_the_branch_is_in_the_request_or_out_
     passages = unseen(grown)
     reachable = sent + "\n".join(passage.text for passage in passages)
     branch, at = grown.branch(), {passage.seq: passage.text for passage in passages}
-    line, edits = line_in_force(branch, grown.facts, edits_of(branch)), edited_parts(branch)
+    line, edits = line_in_force(branch, grown.facts, edits_on(branch, grown.facts)), edited_parts(branch)
     chosen = chosen_on(branch, items_in_force(grown.facts, line_of(line)))
     answered = set[str]()
     for record in branch:
