@@ -50,14 +50,15 @@ class MonthModel:
 
     def __init__(self, window: int = WINDOW) -> None:
         self.facts = ModelFacts("scripted", "scripted", window, "config", max_output=2_000)
+        self.room = window
         self.overflows, self.requests, self.summaries, self.longest = 0, 0, 0, 0
         self.last: Request | None = None
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
         sent = tokens_of(request)
-        if sent > self.facts.window:
+        if sent > self.room:
             self.overflows += 1
-            raise ContextOverflow(f"the request has {sent:,} tokens, the window {self.facts.window:,}")
+            raise ContextOverflow(f"the request has {sent:,} tokens, the window {self.room:,}")
         self.longest = max(self.longest, sent)
         text, calls = self._answer(request)
         for piece in (TextPiece(text), *(CallPiece(index, name, args) for index, (name, args) in enumerate(calls))):
@@ -99,8 +100,8 @@ def tokens_of(request: Request) -> int:
 class Month:
     """The session. `runs` so far, `facts` the numbers of the lockers that were told."""
 
-    def __init__(self, tmp_path: Path) -> None:
-        self.model = MonthModel()
+    def __init__(self, tmp_path: Path, model: MonthModel | None = None) -> None:
+        self.model = model or MonthModel()
         folder = project_folder(tmp_path)
         (folder / "notes.txt").write_text("A line of the notes that says little.\n" * (FILE_BYTES // 38))
         self._workspace = Workspace(
@@ -116,6 +117,10 @@ class Month:
 
     async def begin(self) -> None:
         self._session = await self._workspace.new(model="scripted")
+
+    async def resume(self) -> None:
+        """Open it again, in another process as it were."""
+        self._session = await self._workspace.open_newest(model="scripted")
 
     async def work(self, runs: int) -> None:
         """So many runs more, each with tools; in every tenth the user says a fact beside what is to be done."""

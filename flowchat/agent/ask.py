@@ -13,6 +13,7 @@ from flowchat.agent.counting import judged
 from flowchat.agent.inbox import Inbox
 from flowchat.agent.prompt import Sight
 from flowchat.agent.step import ANSWER_LIMIT_CHARS, StepInFlight
+from flowchat.agent.windows import room_told
 from flowchat.agent.wire import object_text
 from flowchat.errors import ModelError, StorageFailed
 from flowchat.model.model import (
@@ -90,7 +91,8 @@ def failed_attempt(agent: Agent, flight: StepInFlight, code: str, error: ModelEr
     """What an attempt that came to nothing took, as far as its server told."""
     facts, place = agent.model.facts, (flight.run, flight.step, flight.attempt)
     usage, cost = (error.usage, error.cost) if isinstance(error, WireError) else (None, None)
-    return AttemptUsed(*place, "run", facts.name, usage, cost, facts.window, code, flight.sent_bytes)
+    room = room_told(error, agent.projection, facts) if isinstance(error, ContextOverflow) else 0
+    return AttemptUsed(*place, "run", facts.name, usage, cost, facts.window, code, flight.sent_bytes, room=room)
 
 
 async def _stream(agent: Agent, request: Request, flight: StepInFlight, emit: Emit) -> Reply:

@@ -6,14 +6,16 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.ask import ask
 from flowchat.agent.budget import measure
 from flowchat.agent.calls import answer_calls
+from flowchat.agent.compact import unanswered_checkpoint
 from flowchat.agent.counting import cut_notice
 from flowchat.agent.inbox import Inbox, steers
 from flowchat.agent.prompt import Sight
 from flowchat.agent.prune import pruned_anyway
-from flowchat.agent.room import fold_in_run, make_room, thrashed
+from flowchat.agent.room import after_refusal, make_room, thrashed
 from flowchat.agent.step import StepInFlight, failed
 from flowchat.agent.strikes import Breaker
 from flowchat.agent.tokens import tokens_of
+from flowchat.agent.windows import refused_notice
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow
 from flowchat.transcript.entries import AssistantSaid, Finish, Noticed, Record, RunEnded, Thinking, UserSaid
@@ -103,22 +105,31 @@ async def answer(
     agent.projection.follow(transcript.branch(), transcript.facts, agent.model.facts.provider)
     context = measure(transcript.branch(), transcript.facts, agent.model.facts, agent.projection)
     emit(context)
-    if tokens_of(agent.projection.fixed) * 2 > context.usable:
+    if tokens_of(agent.projection.fixed) * 2 > context.usable and context.window_source != "refused":
         return failed(flight, flight.step - 1, "context_overflow", _too_small(agent, context.usable))
     ended = await make_room(agent, transcript, flight, breaker, emit, context)
     if ended is not None:
         return ended
-    said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
-    if isinstance(said, ContextOverflow) and not breaker.open:
-        ended = await fold_in_run(agent, transcript, flight, breaker, emit, "overflow", must=True)
+    said = await request(agent, transcript, inbox, flight, emit)
+    if isinstance(said, ContextOverflow):
+        ended = await after_refusal(agent, transcript, flight, breaker, emit, said)
         if ended is not None:
             return ended
-        said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
-        if isinstance(said, ContextOverflow):
+        said = await request(agent, transcript, inbox, flight, emit)
+        if isinstance(said, ContextOverflow) and unanswered_checkpoint(transcript):
             return thrashed(agent, transcript, flight, flight.step)
     if isinstance(said, ModelError):
         return failed(flight, flight.step, said.code, str(said))
     return await settled(transcript, said)
+
+
+async def request(agent: Agent, transcript: Transcript, inbox: Inbox, flight: StepInFlight, emit: Emit) -> Record | ModelError:
+    """What comes of the request as it is now; tells of a window that turned out smaller."""
+    before = agent.model.facts
+    said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
+    if agent.model.facts.window < before.window:
+        await tell_once(agent, transcript, refused_notice(before, agent.model.facts))
+    return said
 
 
 async def settled(transcript: Transcript, record: Record) -> AssistantSaid:

@@ -71,7 +71,8 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
             f"{place.server} says this account is out of credit or quota{words}; top it up, or change the model with /model"
         )
     if failure.status == 413 or (overflow and failure.status not in (401, 403)):
-        return ContextOverflow(f"the request is longer than {place.model} takes{words}; /compact makes it shorter")
+        sentence = f"the request is longer than {place.model} takes{words}; /compact makes it shorter"
+        return ContextOverflow(sentence, room_in(failure.words))
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
         wait = retry_after_seconds(failure.headers, failure.details)
         asks = f"; it asks us to wait {wait:,.0f} s" if wait and wait >= 1 else ""
@@ -113,6 +114,12 @@ def retry_after_seconds(headers: Mapping[str, str], details: str = "", now: floa
         return max(0.0, date - (time.time() if now is None else now))
     delay = re.search(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', details)
     return float(delay[1]) if delay else None
+
+
+def room_in(words: str) -> int | None:
+    """The tokens a server says it has room for, in its words for a request that is too long."""
+    found = _ROOM.search(words)
+    return int(next(filter(None, found.groups())).replace(",", "")) if found else None
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -307,3 +314,10 @@ _OVERFLOW = re.compile(
     r"|range of input length|prompt.tokens.exceeded|token count of \d+ exceeds|max_tokens must be at least 1, got -",
     re.I,
 )
+_ROOM = re.compile(
+    r"(?:(?:context|prompt|input|model) length (?:is|of(?: only)?)|context (?:size|window|limit)(?: is| of)?:?|n_ctx\W{1,4}"
+    r"|must be <=|configured limit of|must have less than|cannot exceed|tokens allowed|length should be \[\d+,"
+    r"|exceeds the limit of|token limit:?) \(?(\d[\d,]{3,11})(?![\d,]| \+)|> (\d{4,12})\b|\b(\d{4,12}) maximum",
+    re.I,
+)
+"""As OpenAI, Anthropic, Google, xAI, vLLM, llama.cpp, LM Studio, TGI and DashScope say it."""

@@ -53,8 +53,14 @@ class Refused(_WireError):
 
 
 class ContextOverflow(_WireError):
+    """`room`: the tokens the server says it has room for; None: it does not say."""
+
     code = "context_overflow"
     permanent = True
+
+    def __init__(self, sentence: str, room: int | None = None) -> None:
+        super().__init__(sentence)
+        self.room = room
 
 
 class RateLimited(_WireError):
@@ -178,13 +184,17 @@ class Reply(Struct, frozen=True, gc=False):
 ModelPiece: TypeAlias = TextPiece | ThinkingPiece | CallPiece | Reply
 
 
+WindowSource: TypeAlias = Literal["config", "server", "table", "assumed", "refused"]
+"""Who says how large a window is; refused: a request that was too long for it tells at most how large."""
+
+
 class ModelFacts(Struct, frozen=True, gc=False):
     """What is known of a model. `window` and `max_output` in tokens; prices in USD per token, None where unknown."""
 
     name: str
     provider: str
     window: int
-    window_source: Literal["config", "server", "table", "assumed"]
+    window_source: WindowSource
     max_output: int | None = None
     calls_tools: bool = True
     input_price: float | None = None

@@ -3,12 +3,11 @@
 import asyncio
 from contextlib import aclosing
 from time import perf_counter
-from typing import Literal
 
 from msgspec import Struct
 
 from flowchat.errors import ModelError
-from flowchat.model.model import Model, Piece, Reply, Request, UserMessage
+from flowchat.model.model import Model, Piece, Reply, Request, UserMessage, WindowSource
 from flowchat.transcript.entries import Call, ToolSchema
 
 PROBE_SECONDS = 20.0
@@ -34,7 +33,7 @@ class Probed(Struct, frozen=True, gc=False):
 
     model: str
     window: int
-    window_source: Literal["config", "server", "table", "assumed"]
+    window_source: WindowSource
     latency_ms: int | None = None
     called_tool: bool = False
     error: str = ""
@@ -44,9 +43,9 @@ class Probed(Struct, frozen=True, gc=False):
         """All of it for a person."""
         if self.error:
             return self.error
-        origin = {"config": "from the settings", "server": "told by the server", "table": "known", "assumed": "assumed"}
+        origin = {"config": "from the settings", "server": "told by the server", "table": "known"}
         tools = "calls tools" if self.called_tool else "answered without calling the tool it was asked to call"
-        window = f"window {self.window:,} ({origin[self.window_source]})"
+        window = f"window {self.window:,} ({origin.get(self.window_source, self.window_source)})"
         return f"{self.model} answers: first token after {self.latency_ms:,} ms, {window}, {tools}"
 
 

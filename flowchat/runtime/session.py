@@ -8,6 +8,7 @@ from typing import Literal
 from flowchat.agent.agent import Agent
 from flowchat.agent.clock import Clock
 from flowchat.agent.inbox import Choice, Decision, Inbox, Queue, joined
+from flowchat.agent.windows import within_bounds
 from flowchat.errors import Busy, NotFound, NotRunning, ReadOnly
 from flowchat.model.discover import DEMO
 from flowchat.runtime.activity import Activity, Stop
@@ -77,7 +78,7 @@ class Session:
         self._beginning = beginning
         self._boundary = Boundary(transcript, lambda: self._activity.busy)
         self.commands = UserCommands(transcript, beginning, self._boundary, self._may_write, files)
-        self._make_agent: Callable[[], Agent] = lambda: self._boundary.joining(agent(self))
+        self._make_agent: Callable[[], Agent] = lambda: within_bounds(self._boundary.joining(agent(self)), transcript)
         self._hearing = Hearing(clock)
         self.background = Background(jobs, transcript, self._boundary, self._hearing.emit)
         self._inbox = Inbox()

@@ -5,7 +5,6 @@ adds the place in the log. Nodes form the conversation's tree, facts stand besid
 `Header` first, the entry only when it is asked for; an unknown type is kept as `Unknown`.
 """
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias, get_args
 
@@ -36,6 +35,7 @@ from flowchat.transcript.parts import (  # noqa: F401  # the vocabulary is one p
     Usage,
     UserPart,
     Value,
+    snake_case,
     sound,
     sound_value,
     text_of,
@@ -58,10 +58,6 @@ TitleOrigin = Literal["first_words", "generated", "user"]
 ContextSource = Literal["instructions", "environment", "mode", "skill", "file", "job", "hook", "command"]
 SKILL_LIST = "skills"
 """The origin of the list of skills; that of a skill is its path."""
-
-
-def snake_case(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -256,6 +252,8 @@ class AttemptUsed(Fact, frozen=True):
     """The canonical bytes of a run's request; 0: not known."""
     counted: Counted = "all"
     """What `usage.input` is of that: all, a part (what no cache held), or what was left when the server had cut it."""
+    room: int = 0
+    """Of one that was refused as too long for a window of `window` tokens: the tokens there is room for at most; 0: not known."""
 
 
 class Compacted(Fact, frozen=True):

@@ -118,7 +118,7 @@ class ContextUsed(Delta, frozen=True):
     tokens: int
     usable: int
     window: int
-    window_source: Literal["config", "server", "table", "assumed"]
+    window_source: Literal["config", "server", "table", "assumed", "refused"]
     source: Measurement
     cost: float | None = None
     """USD spent in this session so far; None as long as nothing priced was used."""

@@ -55,6 +55,8 @@ class SessionFacts:
     cost: float | None = None
     attempts: dict[tuple[Seq, int, int], AttemptUsed] = field(default_factory=dict[tuple[Seq, int, int], AttemptUsed])
     """A run's requests whose usage was reported, by (run, step, attempt)."""
+    rooms: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    """What a model that was taken to have a window of so many tokens has room for at most, since it refused what was too long."""
     messages: int = 0
     """How often somebody spoke, the user or the model."""
     edits: list[tuple[Seq, Edited]] = field(default_factory=list[tuple[Seq, Edited]])
@@ -128,12 +130,20 @@ class SessionFacts:
                 pass
 
     def _spend(self, used: AttemptUsed) -> None:
+        if used.room:
+            self.rooms[used.model, used.window] = used.room
         if used.usage is not None:
             if used.purpose == "run":
                 self.attempts[used.run, used.step, used.attempt] = used
+                self._disprove(used.model, used.usage.input)
             self.usage += used.usage
         if used.cost is not None:
             self.cost = (self.cost or 0.0) + used.cost
+
+    def _disprove(self, model: str, read: int) -> None:
+        """Who read more than there is room for has room for more."""
+        for place in [place for place, room in self.rooms.items() if place[0] == model and room < read]:
+            del self.rooms[place]
 
 
 _MESSAGES = frozenset({"user_said", "assistant_said"})

@@ -15,6 +15,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises for bytes that are not what they should be."""
 
 
+def snake_case(name: str) -> str:
+    """A class's name as lines of the log have it."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 class Value(Struct, frozen=True, omit_defaults=True, gc=False):
     """An immutable value inside an entry."""
 

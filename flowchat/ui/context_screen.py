@@ -22,7 +22,13 @@ _SOURCES = {
     "extrapolated": "estimated from earlier counts",
     "no_data": "estimated",
 }
-_WINDOWS = {"config": "from your settings", "server": "as the server says", "table": "from litellm's table", "assumed": "assumed"}
+_WINDOWS = {
+    "config": "from your settings",
+    "server": "as the server says",
+    "table": "from litellm's table",
+    "assumed": "assumed",
+    "refused": "at most: a longer request was refused",
+}
 RAW_LIMIT_LINES = 20_000
 """Lines of a request that are shown; the rest is counted."""
 

@@ -25,7 +25,7 @@ INSTALL: tuple[tuple[str, str], ...] = (
     ),
 )
 """Ways to a model on one's own machine, as their makers document them."""
-_WINDOWS = {"config": "from your settings", "server": "as the server says", "table": "from litellm's table", "assumed": "assumed"}
+_WINDOWS = {"config": "from your settings", "server": "as the server says", "table": "from litellm's table"}
 _LABEL_CELLS = 14
 
 
@@ -122,7 +122,7 @@ def tested_lines(entry: Entry, probed: Probed | None, palette: Palette, width: i
     tools = "it called the one it was given" if probed.called_tool else "it did not call the one it was asked to call"
     facts = [
         ("first token", f"{probed.latency_ms:,} ms" if probed.latency_ms is not None else "none", palette.text),
-        ("window", f"{probed.window:,} tokens, {_WINDOWS[probed.window_source]}", palette.text),
+        ("window", f"{probed.window:,} tokens, {_WINDOWS.get(probed.window_source, probed.window_source)}", palette.text),
         ("tools", tools, palette.text if probed.called_tool else palette.warn),
     ]
     lines: list[list[Piece]] = [[*head, (" answers", palette.text)], []]

@@ -69,7 +69,9 @@ async def test_a_first_message_too_long_for_the_window_is_not_sent(desk: Desk) -
     sitting = await opened(desk)
     await sitting.session.send("word " * 15_000)
     await sitting.session.idle()
-    assert (sitting.model.asked(), ends(sitting)) == ([], [("failed", "context_overflow", TOO_LONG)])
+    mine = "nothing can be compacted: one message of yours takes about 18,754 tokens; /edit makes it shorter, or"
+    told = TOO_LONG.replace("nothing can be compacted; send less at a time, or", mine)
+    assert (sitting.model.asked(), ends(sitting)) == ([], [("failed", "context_overflow", told)])
 
 
 async def test_where_automatic_compaction_is_stopped_an_overflow_ends_the_run_with_the_servers_word(desk: Desk) -> None:
@@ -212,3 +214,24 @@ async def test_where_pinned_items_fill_the_window_they_are_named(desk: Desk) -> 
         " /new, or choose a larger window with /model",
     )
     assert taken.startswith("17,5")
+
+
+async def test_over_the_hard_limit_again_right_after_a_compaction_a_request_that_fits_is_sent(desk: Desk) -> None:
+    heavy = says("word " * 3_000, usage=Usage(input=14_000, output=10))
+    sitting = await opened(desk, says("a1"), heavy, says("a3"), summaries=[says(SUMMARY)])
+    for text in ("u1", "u2", "u3 " + "word " * 9_500):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert [checkpoint.trigger for _, checkpoint in sitting.session.transcript.facts.checkpoints][:1] == ["soft"]
+    assert ends(sitting) == [("completed", None, None)] * 3
+
+
+async def test_refused_again_where_no_summary_came_the_run_ends_with_the_servers_word(desk: Desk) -> None:
+    (desk.folder / "long.txt").write_text("a line of a long file\n" * 700)
+    reads = says("", calls=[("read_file", {"path": "long.txt"})] * 2)
+    script = [reads, *(says("a", usage=Usage(input=11_000, output=1)) for _ in range(4))]
+    sitting = await opened(desk, *script, *[fails(ContextOverflow("too long"))] * 2, summaries=[fails(Refused("no summary"))])
+    for text in ("u0", "u1", "u2", "u3", "u4"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert (ends(sitting)[-1], sitting.session.transcript.facts.checkpoints) == (("failed", "context_overflow", "too long"), [])

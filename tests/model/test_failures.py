@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flowchat.config import redactor
-from flowchat.model.failures import Place, as_wire_error, retry_after_seconds
+from flowchat.model.failures import Place, as_wire_error, retry_after_seconds, room_in
 from flowchat.model.model import AuthFailed, ConnectionLost, ContextOverflow, RateLimited, Refused, WireError
 
 NOW = 1_763_683_200.0  # Fri, 21 Nov 2025 00:00:00 GMT
@@ -110,3 +110,37 @@ def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:
     first, second = APIError("first", 400), APIError("second")
     first.__cause__, second.__cause__ = second, first
     assert isinstance(as_wire_error(first, PLACE), Refused)
+
+
+@pytest.mark.parametrize(
+    ("words", "room"),
+    [
+        ("This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", 8_192),
+        ("maximum context length is 8,192 tokens", 8_192),
+        ("Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.", 272_000),
+        ("The decoder prompt (length 9000) is longer than the maximum model length of 8192.", 8_192),
+        ("the request exceeds the available context size (4096 tokens), try increasing it", 4_096),
+        ('{"n_prompt_tokens": 5000, "n_ctx": 4096}', 4_096),
+        ("This model's maximum prompt length is 131072 but the request contains 140000 tokens.", 131_072),
+        ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1_048_576),
+        ("prompt is too long: 210000 tokens > 200000 maximum", 200_000),
+        ("input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000", 200_000),
+        ("The model is loaded with context length of only 4096 tokens, which is not enough.", 4_096),
+        ("`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000", 8_192),
+        ("`inputs` must have less than 4096 tokens. Given: 5000", 4_096),
+        ("total number of tokens in the prompt cannot exceed 4081 - received 4292", 4_081),
+        ("Your request exceeded model token limit: 8192", 8_192),
+        ("Range of input length should be [1, 30720]", 30_720),
+        ("prompt token count of 130000 exceeds the limit of 128000", 128_000),
+        ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 32_768),
+        ("Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000", None),
+        ("prompt too long; exceeded max context length by 400 tokens", None),
+        ("max_tokens must be at least 1, got -900.", None),
+        ("the request exceeds the available context size. try increasing the context size", None),
+    ],
+)
+def test_what_a_server_says_it_has_room_for(words: str, room: int | None) -> None:
+    assert room_in(words) == room
+    error = as_wire_error(over_http(APIError(f"context_length_exceeded {words}", 400)), PLACE)
+    assert isinstance(error, ContextOverflow)
+    assert error.room == room

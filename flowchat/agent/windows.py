@@ -1,0 +1,65 @@
+"""How large a window turns out to be: who refuses a request as too long has less room than was thought."""
+
+from collections.abc import AsyncGenerator
+
+from msgspec import structs
+
+from flowchat.agent.agent import Agent
+from flowchat.agent.projection import Projection
+from flowchat.agent.tokens import tokens_of
+from flowchat.model.model import ContextOverflow, Model, ModelFacts, ModelPiece, Request, WindowSource
+from flowchat.transcript.entries import Noticed
+from flowchat.transcript.facts import SessionFacts
+from flowchat.transcript.transcript import Transcript
+
+_TAKEN: dict[WindowSource, str] = {
+    "config": "the settings give it",
+    "server": "its server told",
+    "table": "litellm's table gives it",
+    "assumed": "that are assumed",
+    "refused": "it was reckoned with",
+}
+
+
+def within_bounds(agent: Agent, transcript: Transcript) -> Agent:
+    """The same, its models' windows no larger than what they refused in this session."""
+    own, summariser = _Bounded(agent.model, transcript), _Bounded(agent.compact_model, transcript)
+    return structs.replace(agent, model=own, compact_model=summariser)
+
+
+def bounded(model: ModelFacts, facts: SessionFacts) -> ModelFacts:
+    """What is known of a model, its window no larger than what it refused: as long as nobody says another window of it."""
+    window = model.window
+    while (room := facts.rooms.get((model.name, window), window)) < window:
+        window = room
+    return model if window == model.window else structs.replace(model, window=window, window_source="refused")
+
+
+def room_told(error: ContextOverflow, seen: Projection, model: ModelFacts) -> int:
+    """The tokens there is room for at most, by a refusal of the request that `seen` gives; 0: nothing one could work with."""
+    room = min(error.room or model.window, seen.weigh(model.name).tokens)
+    return room if 2 * tokens_of(seen.fixed) < room < model.window else 0
+
+
+def refused_notice(before: ModelFacts, after: ModelFacts) -> Noticed:
+    """What to tell when a refusal made the window smaller."""
+    words = (
+        f"{before.name} refused a request as too long, so its window is smaller than the {before.window:,} tokens"
+        f" {_TAKEN[before.window_source]}: this session reckons with {after.window:,} from here on. To say it for good, in"
+        f' config.toml: [models."{before.name}"] window = N'
+    )
+    return Noticed("warning", "model", words)
+
+
+class _Bounded:
+    """A model, its window as it turned out."""
+
+    def __init__(self, model: Model, transcript: Transcript) -> None:
+        self._model, self._transcript = model, transcript
+
+    @property
+    def facts(self) -> ModelFacts:
+        return bounded(self._model.facts, self._transcript.facts)
+
+    def stream(self, request: Request) -> AsyncGenerator[ModelPiece, None]:
+        return self._model.stream(request)
