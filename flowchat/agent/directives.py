@@ -1,12 +1,20 @@
 """What the user asked for that still holds: the words that outlive every compaction."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from flowchat.agent.tokens import text_tokens
 from flowchat.transcript.entries import Record, Seq, UserPart, UserSaid, text_of
 
 DIRECTIVES_HEADING = "## User directives"
+_HEADING = re.compile(r"^#{1,6}[ \t]*(?:\d+[.)][ \t]*)?(?:\*\*|__)?[ \t]*user directives\b[^\n]*$", re.IGNORECASE | re.MULTILINE)
+_NEXT_HEADING = re.compile(r"^#{1,6}[ \t]", re.MULTILINE)
+_MARKER = re.compile(r"(?:>|[-*+•–]|\d{1,3}[.)]|\[[ xX]\])[ \t]+")
+_AROUND = "\"“”„«»'‘’`*_ \t"
+"""Quotation marks and emphasis, which a summariser puts around what somebody said."""
+_NONE = frozenset({"none", "none so far", "none yet", "none given", "n/a", "nothing", "-"})
+_EMPHASIS, _ENDS = re.compile(r"\*\*?|__?|`"), ".,;:!"
 
 
 def with_directives(summary: str, directives: Sequence[str]) -> str:
@@ -15,30 +23,76 @@ def with_directives(summary: str, directives: Sequence[str]) -> str:
 
 
 def split_directives(summary: str) -> tuple[str, tuple[str, ...]]:
-    """The summary without its directives, and the directives."""
-    before, heading, after = summary.partition(DIRECTIVES_HEADING)
-    if not heading:
+    """The summary without its directives, and the directives: a line each, without what marks it as one."""
+    heading = _HEADING.search(summary)
+    if heading is None:
         return summary.strip(), ()
-    block, next_heading, rest = after.partition("\n## ")
-    offered = (line.strip().removeprefix("-").removeprefix("*").strip().strip('"“”') for line in block.splitlines())
-    return (before.rstrip() + ("\n\n## " + rest if next_heading else "")).strip(), tuple(filter(None, offered))
+    following = _NEXT_HEADING.search(summary, heading.end())
+    end = following.start() if following else len(summary)
+    offered = (_without_marker(line) for line in summary[heading.end() : end].splitlines())
+    left = [summary[: heading.start()].strip(), summary[end:].strip()]
+    return "\n\n".join(filter(None, left)), tuple(line for line in offered if line and line.casefold().rstrip(".") not in _NONE)
 
 
 def still_said(
     directives: Sequence[str], branch: Sequence[Record], upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]], tokens: int
 ) -> tuple[tuple[str, ...], int]:
-    """Those that really are words of a user message at or before `upto`, each once, where it was said last.
+    """Those that really are words of a user message at or before `upto`, as they stand there, each once, where it was said last.
 
-    At most `tokens` of them, the newest; the second value is how many were left out for that.
+    Case, blanks and line ends between the words, and quotation marks and emphasis make no difference. At most `tokens` of them,
+    the newest; the second value is how many were left out for that.
     """
     if not directives:
         return (), 0
-    texts = [
-        text_of(edits.get(record.seq, record.entry.parts))
-        for record in branch
-        if record.type == "user_said" and record.seq <= upto and isinstance(record.entry, UserSaid)
-    ]
-    newest_first = list(dict.fromkeys(line for line in reversed(directives) if any(line in text for text in texts)))
+    found = _Said(branch, upto, edits)
+    newest_first = list(dict.fromkeys(said for line in reversed(directives) if (said := found.words(line))))
     weights = accumulate(text_tokens(line) + 1 for line in newest_first)
     kept = [line for line, weight in zip(newest_first, weights, strict=True) if weight <= tokens]
     return tuple(reversed(kept)), len(newest_first) - len(kept)
+
+
+class _Said:
+    """What the user said, the newest first, read only as far as it is asked for."""
+
+    def __init__(self, branch: Sequence[Record], upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]]) -> None:
+        self._read: list[tuple[str, str]] = []
+        """Texts, and the same without case."""
+        self._more = self._texts(branch, upto, edits)
+
+    def words(self, line: str) -> str:
+        """The words of the user that a line gives; empty where it gives none."""
+        stripped = line.strip(_AROUND)
+        for wanted in dict.fromkeys((line, stripped, _EMPHASIS.sub("", stripped).rstrip(_ENDS))):
+            if (words := wanted.casefold().split()) and (said := self._standing(wanted, words)):
+                return said
+        return ""
+
+    def _standing(self, wanted: str, words: Sequence[str]) -> str:
+        for text, folded in self._all():
+            if wanted in text:
+                return wanted
+            if all(word in folded for word in words):
+                found = re.search(r"\s+".join(map(re.escape, wanted.split())), text, re.IGNORECASE)
+                if found:
+                    return " ".join(found[0].split())
+        return ""
+
+    def _all(self) -> Iterator[tuple[str, str]]:
+        yield from self._read
+        for text in self._more:
+            self._read.append((text, text.casefold()))
+            yield self._read[-1]
+
+    @staticmethod
+    def _texts(branch: Sequence[Record], upto: Seq, edits: Mapping[Seq, tuple[UserPart, ...]]) -> Iterator[str]:
+        for record in reversed(branch):
+            if record.type == "user_said" and record.seq <= upto and isinstance(record.entry, UserSaid):
+                yield text_of(edits.get(record.seq, record.entry.parts))
+
+
+def _without_marker(line: str) -> str:
+    """A line of a list without its bullet, number, box, and what stands around it."""
+    said = line.strip()
+    while marker := _MARKER.match(said):
+        said = said[marker.end() :]
+    return said if said.strip(_AROUND) else ""

@@ -111,16 +111,22 @@ def provenance(added: ContextAdded) -> tuple[Source, str]:
 
 
 def cached_end(branch: Sequence[Record], facts: SessionFacts, model: ModelFacts, projection: Projection) -> int:
-    """The position up to which the next request goes on with the last as far as the provider said it cached that; 0: nowhere."""
+    """The position up to which the next request goes on with the last as far as the provider said it cached that; 0: nowhere.
+
+    System prompt and tools go on whatever was folded, left out or edited behind them.
+    """
     timeline = projection.timeline(model.name)
+    same = max(timeline.end, projection.fixed)
     for record in reversed(branch):
+        if record.type == "prompt_set":
+            return 0
         if record.type == "assistant_said" and isinstance(record.entry, AssistantSaid):
             said = record.entry
             used = facts.attempts.get((said.run, said.step, said.attempt))
             if used is not None and used.usage is not None:
                 cached = used.usage.cached + used.usage.cache_write if said.model == model.name else 0
                 edges = [0, *projection.edges()]
-                return min(timeline.end, edges[bisect_right(edges, cached, key=timeline.tokens_at) - 1])
+                return min(same, edges[bisect_right(edges, cached, key=timeline.tokens_at) - 1])
     return 0
 
 

@@ -10,7 +10,19 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, structs
 
 from flowchat.agent.reading import is_final, place_of
-from flowchat.transcript.entries import AssistantSaid, Call, CallId, ContextAdded, ItemRef, Record, Seq, ToolAnswered, UserSaid
+from flowchat.transcript.entries import (
+    AssistantSaid,
+    Call,
+    CallId,
+    ContextAdded,
+    ItemRef,
+    Record,
+    Seq,
+    ToolAnswered,
+    UserPart,
+    UserSaid,
+    text_of,
+)
 from flowchat.transcript.facts import SessionFacts
 
 ItemState: TypeAlias = Literal["pruned", "pinned", "excluded"]
@@ -158,10 +170,10 @@ def refusal(branch: Sequence[Record], states: States, upto: Seq, item: ItemRef, 
         return "this is no message of the conversation as it stands; nothing can be set of it"
     if change == states.get(item, "restored"):
         return "nothing is set of it" if change == "restored" else f"it is {change} already"
+    if change == "excluded" and isinstance(entry, UserSaid) and item.node in _unanswered(branch):
+        return "nothing has answered this message yet, so it stays until something does; /edit changes it"
     if change in ("excluded", "pruned") and item.node <= upto and states.get(item) != "pinned":
         return "it is from before the summary, so it stays as it is; /compact undo frees it"
-    if change == "excluded" and isinstance(entry, UserSaid) and item.node in _unanswered(branch):
-        return "nothing has answered this message yet; it stays until something does"
     if change != "pruned":
         return ""
     if not isinstance(entry, ToolAnswered):
@@ -169,6 +181,24 @@ def refusal(branch: Sequence[Record], states: States, upto: Seq, item: ItemRef, 
     if len(pruned_text(item.node, entry)) >= len(entry.content):
         return "its output is no longer than what pruning would leave of it"
     return ""
+
+
+def pinned_texts(branch: Sequence[Record], chosen: Chosen, edits: Mapping[Seq, tuple[UserPart, ...]]) -> list[str]:
+    """What is pinned on a branch, in order, with who said it; of a call its answer."""
+    texts: list[str] = []
+    for record in branch if chosen.pinned or chosen.calls_pinned else ():
+        match record.entry:
+            case UserSaid(parts=parts) if record.seq in chosen.pinned:
+                texts.append(f"The user said: {text_of(edits.get(record.seq, parts))}")
+            case AssistantSaid(parts=parts) if record.seq in chosen.pinned:
+                texts.append(f"The agent said: {text_of(parts)}")
+            case ContextAdded(parts=parts, origin=origin) if record.seq in chosen.pinned:
+                texts.append(f"{origin}:\n{text_of(parts)}")
+            case ToolAnswered(call=call) as answered if call in chosen.calls_pinned:
+                texts.append(f"A call gave: {answered.content or answered.summary}")
+            case _:
+                pass
+    return texts
 
 
 def pruned_text(seq: Seq, answered: ToolAnswered) -> str:

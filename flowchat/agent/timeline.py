@@ -44,6 +44,8 @@ class Timeline:
         self._tokens: list[int] = [0]
         self._sure: list[tuple[int, int]] = [(0, 0)]
         """The counts of requests, each of which says more about what follows than those before it."""
+        self._answered: int = -1
+        """Where the last answer ends whose own tokens were told."""
         self._gave_way: int = 0
         """The last position whose count made another give way."""
         self.rate: tuple[int, int] | None = None
@@ -63,15 +65,20 @@ class Timeline:
         """A request that ended at `before` took `read` tokens, its answer, which ends at `after`, `written`, 0: not known.
 
         `before` stands behind every count there is, or at the last. An earlier count that is larger gives way; that happens: what
-        an answer took counts its hidden reasoning, which the next request does not hold.
+        an answer took counts its hidden reasoning, which the next request does not hold. So does what an answer took where what
+        follows it would take more than a token a byte: then it was told too small.
         """
         self.rate = read, before
+        if self._positions[-1] == self._answered and read - self._tokens[-1] > before - self._answered > 0:
+            self._gave_way = before
+            self._pop()
         self._count(before, read)
         position, tokens = self._sure[-1]
         if (read - tokens) * SPARSE_BYTES >= before - position:
             self._sure.append((before, read))
         if written:
             self._count(after, read + written)
+            self._answered = after
 
     def forget(self, position: int) -> bool:
         """What stands behind `position` reads differently now. Whether that brings back what gave way to it: then count anew."""

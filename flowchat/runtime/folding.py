@@ -11,7 +11,7 @@ from flowchat.agent.agent import Agent, Emit
 from flowchat.agent.budget import measure, weigh
 from flowchat.agent.compact import draft, fold, keep_known
 from flowchat.agent.directives import with_directives
-from flowchat.agent.items import chosen_on, items_in_force, without
+from flowchat.agent.items import chosen_on, items_in_force, pinned_texts, without
 from flowchat.agent.prompt import checkpoint_in_force, checkpoint_line, edited_parts
 from flowchat.agent.proposal import CompactionFailed, NothingToCompact, Proposal, edited_by_user
 from flowchat.agent.recall_score import Score, folded_text, score
@@ -288,8 +288,9 @@ class Folding:
         self._tell(measure(self._transcript.branch(), self._transcript.facts, agent.model.facts, agent.projection))
 
     def _handed(self, proposal: Proposal) -> str:
-        """Summary, directives, what is open of the todo list and what waits for an answer, as text."""
-        said, edits = [self._transcript.record(seq) for seq in proposal.verbatim], edited_parts(self._transcript.branch())
+        """Summary, directives, what is open of the todo list, what is pinned and what waits for an answer, as text."""
+        branch, facts = self._transcript.branch(), self._transcript.facts
+        said, edits = [self._transcript.record(seq) for seq in proposal.verbatim], edited_parts(branch, facts)
         waiting = [
             text_of(edits.get(record.seq, record.entry.parts))
             for record in said
@@ -298,8 +299,11 @@ class Folding:
         pieces = [with_directives(proposal.summary, proposal.directives)]
         if proposal.todo:
             pieces.append("## Todo\n" + "\n".join(f"- {item.text}" for item in proposal.todo))
+        chosen = chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
         if proposal.pinned:
             pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))
+        if items := pinned_texts(branch, chosen, edits):
+            pieces.append("## Pinned items\n" + "\n\n".join(items))
         if paths := dict.fromkeys([*(copy.path for copy in proposal.files), *proposal.references]):
             pieces.append("## References\n" + "\n".join(f"- {path}" for path in paths))
         if waiting:

@@ -14,8 +14,19 @@ SECTIONS = "## Done\nread\n\n## Current work\nnothing"
     ("summary", "left", "directives"),
     [
         ("no heading at all", "no heading at all", ()),
-        ('## Done\nread\n\n## User directives\n- one\n* "two"\n\n- \n## Current work\nnothing', SECTIONS, ("one", "two")),
+        ("## Done\nread\n\n## User directives\n- one\n* two\n\n- \n## Current work\nnothing", SECTIONS, ("one", "two")),
         ("## Done\nread\n\n## User directives\n- last", "## Done\nread", ("last",)),
+        (
+            "## Done\nread\n\n### 4. User Directives (verbatim)\n1. one\n2) two\n\n## Current work\nnothing",
+            SECTIONS,
+            ("one", "two"),
+        ),
+        (
+            "## Done\nread\n\n## User directives\n• one\n> two\n- [ ] three\n- [x] four",
+            "## Done\nread",
+            ("one", "two", "three", "four"),
+        ),
+        ("## Done\nread\n\n## User directives\nNone.\n- n/a", "## Done\nread", ()),
     ],
 )
 def test_directives_are_taken_out_of_a_summary(summary: str, left: str, directives: tuple[str, ...]) -> None:
@@ -35,6 +46,26 @@ def test_only_the_users_own_words_hold_each_once_where_it_was_said_last() -> Non
     grown = Grown().turn("use tabs and be short", "ok").turn("no colours", "ok")
     said = ("use tabs", "no colours", "invented", "use tabs")
     assert held(said, grown, grown.head, 100) == (("no colours", "use tabs"), 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Use single quotes.", "Use single quotes."),
+        ('"Use single quotes."', "Use single quotes."),
+        ("**Use single quotes.**", "Use single quotes."),
+        ("`use single quotes`", "Use single quotes"),
+        ("*Use* single quotes", "Use single quotes"),
+        ("Keep the public API as it is.", "Keep the public API as it is."),
+        ("Run `ruff check` first", "Run `ruff check` first"),
+        ("Use double quotes.", None),
+        ("quotes single Use", None),
+        ("...", None),
+    ],
+)
+def test_the_users_words_are_known_however_a_summariser_sets_them(line: str, words: str | None) -> None:
+    grown = Grown().turn("Use single quotes. Keep the\n  public API as it is. Run `ruff check` first", "ok")
+    assert held((line,), grown, grown.head, 100) == ((words,) if words else (), 0)
 
 
 def test_words_behind_the_cut_or_edited_away_do_not_hold() -> None:

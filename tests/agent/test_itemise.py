@@ -115,6 +115,20 @@ def test_what_the_provider_said_it_cached_is_told_and_what_came_since_is_not() -
     assert [row.cached for row in rows(grown)][3:] == [False, False, False, False]
 
 
+def test_system_prompt_and_tools_stay_cached_whatever_is_folded_behind_them() -> None:
+    grown = Grown().turn("one " * 400, "1").user("two " * 400).run().says("2")
+    grown.counted(1_000, 10, usage=Usage(input=1_000, cached=900, output=10)).ends()
+    grown.add(Compacted(grown.head, "SUM", 1_000, 10, "user", "summary")).user("three")
+    assert [(row.kind, row.cached) for row in rows(grown)] == [
+        ("system", True),
+        ("tools", True),
+        ("checkpoint", False),
+        ("user", False),
+    ]
+    grown.add(PromptSet("New.", (), "upgrade"))
+    assert not any(row.cached for row in rows(grown))
+
+
 def test_a_provider_that_tells_of_no_cache_has_nothing_cached() -> None:
     grown = Grown().turn("one", "1").user("two").run().says("2").counted(1_000, 10).ends()
     assert not any(row.cached for row in rows(grown))

@@ -74,6 +74,15 @@ def test_tokens_are_measured_at_a_count_interpolated_between_two_and_extrapolate
     assert counted_twice().weigh(position) == Weighed(tokens, source)
 
 
+def test_what_an_answer_took_gives_way_where_the_next_request_shows_that_it_was_told_too_small() -> None:
+    timeline = Timeline()
+    timeline.count(1_000, 5_000, 300, 900)
+    timeline.count(5_017, 5_100, 1_600, 20)  # 17 bytes do not take 400 tokens: those are the answer's
+    assert (timeline.weigh(1_000), timeline.weigh(5_017)) == (Weighed(300, "measured"), Weighed(1_600, "measured"))
+    assert timeline.weigh(5_000) == Weighed(1_595, "interpolated")
+    assert timeline.forget(1_000)  # what gave way may count again
+
+
 @pytest.mark.parametrize(("position", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (4_000, 1_000)])
 def test_where_nothing_was_counted_a_token_has_four_bytes(position: int, tokens: int) -> None:
     assert Timeline().weigh(position) == Weighed(tokens, "no_data")

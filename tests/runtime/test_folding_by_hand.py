@@ -124,6 +124,26 @@ async def test_what_is_handed_off_has_the_lines_that_were_pinned(desk: Desk) -> 
     assert "## Pinned\n- port 8431" in await made.session.folding.hand_off()
 
 
+async def test_what_is_handed_off_has_the_items_that_were_pinned(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    said, answer = [row for row in made.session.context.rows() if row.kind in ("user", "answer")][:2]
+    assert said.ref is not None
+    assert answer.ref is not None
+    await made.session.context.set([said.ref], "pinned")
+    await made.session.context.set([answer.ref], "pinned")
+    handed = await made.session.folding.hand_off()
+    texts = [made.session.context.text(row) for row in (said, answer)]
+    assert f"## Pinned items\nThe user said: {texts[0]}\n\nThe agent said: {texts[1]}" in handed
+
+
+async def test_an_empty_summary_is_none(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    proposal = await made.session.folding.propose()
+    with pytest.raises(CompactionFailed, match="the summary is empty"):
+        await made.session.folding.accept(proposal, " \n")
+    assert made.session.transcript.facts.checkpoints == []
+
+
 async def test_what_is_said_while_a_proposal_is_looked_at_is_kept_when_it_is_accepted(desk: Desk) -> None:
     held = waits("Three.")
     made = await sitting(desk, SUMMARY)
