@@ -73,10 +73,10 @@ def thrashed(agent: Agent, transcript: Transcript, flight: StepInFlight, steps: 
     elif said := _what_you_said(agent, transcript):
         why = f": {said}"
     elif plan(transcript.branch(), transcript.facts, agent.model.facts, True, agent.projection) is not None:
-        why = "; /compact folds more of it, and /retry goes on"
+        why = "; /compact folds more of it, then /retry goes on"
     else:
         why = "; /context leaves things out"
-    return failed(flight, steps, "thrash", f"the request is still too long after a compaction{why}, {ways}")
+    return failed(flight, steps, "thrash", f"the request is still too long after a compaction{why}; else {ways}")
 
 
 async def after_refusal(

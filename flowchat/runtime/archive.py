@@ -13,7 +13,7 @@ from flowchat.store.aside import aside
 from flowchat.store.sessions import Sessions
 from flowchat.store.sizes import size_of
 from flowchat.store.trash import Restored
-from flowchat.transcript.entries import TitleSet
+from flowchat.transcript.entries import AttemptUsed, TitleSet
 from flowchat.transcript.transcript import Transcript
 
 SETTLE_SECONDS = 5.0
@@ -41,6 +41,11 @@ class Archive:
         """All that lies on disk of a session."""
         store = self._store
         return (await aside(lambda: size_of(store.path(sid)))).total
+
+    async def used_since(self, since_ms: int) -> dict[str, list[AttemptUsed]]:
+        """What the requests of each session, here and elsewhere, took since a time."""
+        store = self._store
+        return await aside(lambda: store.used_since(since_ms))
 
     async def rename(self, sid: str, title: str) -> None:
         """Give a session that is not open a title; what a crash left in it is put right. Goes on where nobody waits any more.

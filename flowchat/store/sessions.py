@@ -26,8 +26,9 @@ from flowchat.store.recent import RECENT_LIMIT, Recent, name_of
 from flowchat.store.scan import Scanned, scan
 from flowchat.store.shelf import FileShelf
 from flowchat.store.trash import Restored, Trash
+from flowchat.store.used import used_since
 from flowchat.transcript.draft import AnyDraft, decode_draft
-from flowchat.transcript.entries import AnyEntry, Entry, HeadMoved, Node, Record, Seq, type_name
+from flowchat.transcript.entries import AnyEntry, AttemptUsed, Entry, HeadMoved, Node, Record, Seq, type_name
 from flowchat.transcript.transcript import Blobs, Log, encode_line
 
 NAMED_LIMIT = 5
@@ -179,6 +180,10 @@ class Sessions:
     def card(self, sid: str) -> SessionCard | None:
         """None where its log cannot be read."""
         return read_card(f"{self._folder}/{sid}")
+
+    def used_since(self, since_ms: int) -> dict[str, list[AttemptUsed]]:
+        """What the requests of each session took since a time, of those that were written to since."""
+        return used_since((self._folder / sid for sid in self._sids()), since_ms)
 
     def held(self, sids: Iterable[str]) -> set[str]:
         """Those of them that another process has open."""

@@ -14,6 +14,12 @@ def local(at_ms: int) -> datetime | None:
         return None
 
 
+def midnight(now_ms: int) -> int:
+    """When the reader's day began, in milliseconds since the epoch."""
+    at = local(now_ms)
+    return now_ms if at is None else round(at.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
 def minute(at_ms: int) -> str:
     """`2026-11-21 12:55`, or UNKNOWN."""
     at = local(at_ms)

@@ -1,11 +1,14 @@
 """What this session cost, by purpose, model, day, run and step: tokens cached and uncached apart, and money where it is known."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeAlias
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 
+from flowchat.errors import FlowchatError
 from flowchat.ui.figures import cost, many, size
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette
@@ -14,6 +17,7 @@ from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.spending import Bill, Line, Spent
 from flowchat.ui.strips import Piece, cut
 
+Today: TypeAlias = Callable[[], Awaitable[Line | None]]
 NAMES_SHOWN = 3
 """Models without a price that are named; more are counted."""
 _LABEL_CELLS, _LABEL_LEAST_CELLS = 34, 11
@@ -24,17 +28,28 @@ _COLUMNS = (("uncached", 9), ("cached", 8), ("cost", 8), ("written", 9), ("reque
 class CostScreen(Screen[None], inherit_bindings=False):
     """Scrolls with the keys; Esc closes."""
 
-    def __init__(self, palette: Palette, bill: Bill, keymap: Keymap = DEFAULT) -> None:
+    def __init__(self, palette: Palette, bill: Bill, keymap: Keymap = DEFAULT, today: Today | None = None) -> None:
+        """`today` adds up what all sessions took today, while the screen is open."""
         super().__init__()
-        self._palette, self._bill, self._keymap = palette, bill, keymap
+        self._palette, self._bill, self._keymap, self._find = palette, bill, keymap, today
+        self._today: Line | None = None
         self._acts = keymap.acts("list")
 
     def compose(self) -> ComposeResult:
         palette, hint = self._palette, self._keymap.hint
         yield Rows(palette, lambda width: [[("  Cost", palette.text + palette.bold)], [], _head(palette, width)])
-        yield Rows(palette, lambda width: cost_lines(self._bill, palette, width)).add_class("fills")
+        yield Rows(palette, lambda width: cost_lines(self._bill, palette, width, self._today)).add_class("fills")
         hints = (hint("list", "scroll", "up", "down", "page_down"), hint("list", "close", "close"))
         yield Rows(palette, lambda width: foot_lines(width, hints, palette))
+
+    def on_mount(self) -> None:
+        if self._find is not None:
+            self.run_worker(self._add_today(self._find))
+
+    async def _add_today(self, find: Today) -> None:
+        with suppress(FlowchatError):  # nothing is kept, or the disk does not give it: the session's own sums stand
+            self._today = await find()
+            self.query_one(".fills", Rows).draw_again()
 
     def on_key(self, event: events.Key) -> None:
         act = self._acts.get(event.key)
@@ -45,11 +60,12 @@ class CostScreen(Screen[None], inherit_bindings=False):
             self.query_one(".fills", Rows).act(act)
 
 
-def cost_lines(bill: Bill, palette: Palette, width: int) -> list[list[Piece]]:
-    """The sums for a width, and what is to be known of them."""
+def cost_lines(bill: Bill, palette: Palette, width: int, today: Line | None = None) -> list[list[Piece]]:
+    """The sums for a width, and what is to be known of them; `today`: those of all sessions, where there are others."""
+    beside = [_line(today, palette, width)] if today is not None else []
     if not bill.total.spent.requests:
-        return [[("  Nothing was asked of a model in this session yet.", palette.dim)]]
-    lines = [_line(bill.total, palette, width)]
+        return [[("  Nothing was asked of a model in this session yet.", palette.dim)], *([[], *beside] if beside else [])]
+    lines = [_line(bill.total, palette, width), *beside]
     parts = (("for", bill.purposes), ("by model", bill.models), ("by day", bill.days), ("by run and step", bill.runs))
     for heading, rows in parts:
         if rows:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from flowchat.transcript.entries import Record
+from flowchat.transcript.times import midnight
 from flowchat.ui.context_screen import ContextScreen, totals
 from flowchat.ui.cost_screen import CostScreen
 from flowchat.ui.found_sessions import FoundSessions
@@ -18,7 +19,7 @@ from flowchat.ui.keys_screen import KeysScreen
 from flowchat.ui.menu_screen import Choice, MenuScreen, entries
 from flowchat.ui.message_picker import Edit, MessagePicker, Said, Walk, numbered, said_on_branch
 from flowchat.ui.sessions_screen import SessionsScreen, Shelf
-from flowchat.ui.spending import bill
+from flowchat.ui.spending import Line, all_of, bill
 
 if TYPE_CHECKING:
     from flowchat.runtime.session import Session
@@ -145,7 +146,10 @@ def show_menu(stage: "Stage", chosen: Callable[[Choice], None]) -> None:
 
 
 def show_cost(stage: "Stage", session: "Session") -> None:
-    stage.app.push_screen(CostScreen(stage.palette, bill(session.transcript.records(), _now_ms()), stage.keymap))
+    async def today() -> Line | None:
+        return all_of(await stage.workspace.archive.used_since(midnight(_now_ms())), session.sid)
+
+    stage.app.push_screen(CostScreen(stage.palette, bill(session.transcript.records(), _now_ms()), stage.keymap, today))
 
 
 def show_cache(stage: "Stage", session: "Session") -> None:

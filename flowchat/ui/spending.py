@@ -1,13 +1,13 @@
 """What a session's requests took: its attempt_used facts added up by step, run, day, model and purpose; pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from flowchat.agent.tokens import tokens_of
 from flowchat.transcript.entries import AttemptUsed, Record, Seq
 from flowchat.transcript.times import local
-from flowchat.ui.figures import moment
+from flowchat.ui.figures import many, moment
 
 RUNS_LIMIT = 500
 """Runs that are listed, the newest; those before are in the sums alone."""
@@ -97,6 +97,14 @@ def bill(records: Iterable[Record], now_ms: int) -> Bill:
         len(runs) - len(listed),
         tuple(sorted({entry.model for _, entry in used if _spent(entry).unpriced})),
     )
+
+
+def all_of(used: Mapping[str, Sequence[AttemptUsed]], own: str) -> Line | None:
+    """What all sessions together took today; None where no other one than `own` took anything."""
+    asked = {sid: attempts for sid, attempts in used.items() if attempts}
+    if not asked.keys() - {own}:
+        return None
+    return Line(f"today, {many(len(asked), 'session')}", _sum(_spent(one) for used in asked.values() for one in used), 0)
 
 
 def _spent(used: AttemptUsed) -> Spent:

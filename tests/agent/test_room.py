@@ -210,8 +210,8 @@ async def test_where_pinned_items_fill_the_window_they_are_named(desk: Desk) -> 
     taken = f"{sum(row.tokens for row in sitting.session.context.rows() if row.state == 'pinned'):,}"
     assert (code, message) == (
         "thrash",
-        f"the request is still too long after a compaction: pinned items take {taken} tokens; unpin in /context, start over with"
-        " /new, or choose a larger window with /model",
+        f"the request is still too long after a compaction: pinned items take {taken} tokens; unpin in /context; else"
+        " start over with /new, or choose a larger window with /model",
     )
     assert taken.startswith("17,5")
 

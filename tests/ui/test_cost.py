@@ -1,15 +1,20 @@
 """What a session's requests took, added up."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.geometry import Region
 
+from flowchat.errors import StorageFailed
 from flowchat.transcript.entries import AnyEntry, AttemptUsed, Forked, Record, RunStarted, Usage, type_name
 from flowchat.transcript.times import UNKNOWN, minute
 from flowchat.ui.cost_screen import CostScreen, cost_lines
 from flowchat.ui.figures import moment
 from flowchat.ui.palette import DARK
-from flowchat.ui.spending import RUNS_LIMIT, Bill, Line, Spent, bill
+from flowchat.ui.rows import Rows
+from flowchat.ui.spending import RUNS_LIMIT, Bill, Line, Spent, all_of, bill
 from tests.ui.test_pickers import Pushed
 
 DAY_MS = 24 * 3600 * 1000
@@ -30,6 +35,11 @@ def log(*entries: AnyEntry, at: int = NOON) -> list[Record]:
 
 def lines(found: Bill, width: int = 80) -> list[str]:
     return ["".join(text for text, _ in line).rstrip() for line in cost_lines(found, DARK, width)]
+
+
+def on_screen(app: Pushed) -> str:
+    rows = app.screen.query_one(".fills", Rows)
+    return "\n".join(strip.text for strip in rows.render_lines(Region(0, 0, *rows.size)))
 
 
 Attempt = tuple[int, int, str, float | None, Usage | None, str, int]
@@ -157,6 +167,44 @@ def test_of_very_many_runs_the_newest_are_listed_and_the_rest_counted() -> None:
     assert (len(found.runs), found.earlier_runs) == (RUNS_LIMIT, 3)
     assert found.runs[0].label.startswith(f"run {RUNS_LIMIT + 3},")
     assert "  3 earlier runs in the sums above" in lines(found)
+
+
+def test_what_all_sessions_took_today_stands_beside_the_session_where_there_are_others() -> None:
+    other = {"this": [used(1)], "other": [used(1), used(1, 2)], "idle": []}
+    total = all_of(other, "this")
+    assert total == Line("today, 2 sessions", Spent(3, 600, 2_400, 150, 0.75), 0)
+    assert all_of({"this": [used(1)], "idle": []}, "this") is None
+    assert all_of({"other": [used(1)]}, "this") == Line("today, 1 session", ONE, 0)
+    shown = ["".join(text for text, _ in line).split() for line in cost_lines(bill(log(used(1)), NOON), DARK, 80, total)]
+    assert shown[:2] == [
+        ["session", "200", "800", "$0.25", "50", "1"],
+        ["today,", "2", "sessions", "600", "2.4k", "$0.75", "150", "3"],
+    ]
+    nothing = cost_lines(bill([], NOON), DARK, 80, total)
+    assert ["".join(text for text, _ in line).strip()[:8] for line in nothing] == ["Nothing ", "", "today, 2"]
+
+
+async def test_the_screen_opens_at_once_and_has_the_day_when_it_was_added_up() -> None:
+    gate = asyncio.Event()
+
+    async def today() -> Line | None:
+        await gate.wait()
+        return Line("today, 2 sessions", ONE, 0)
+
+    async def failing() -> Line | None:
+        raise StorageFailed("no")
+
+    app = Pushed(CostScreen(DARK, bill(log(used(1)), NOON), today=today))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.pause()
+        assert "sessions" not in on_screen(app)
+        gate.set()
+        await pilot.pause()
+        assert "today, 2 sessions" in on_screen(app)
+    app = Pushed(CostScreen(DARK, bill(log(used(1)), NOON), today=failing))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.press("escape")
+        assert app.given == [None]
 
 
 async def test_the_screen_scrolls_and_escape_closes_it() -> None:
