@@ -28,7 +28,7 @@ from flowchat.agent.reading import place_behind
 from flowchat.agent.summary import Assignment, Drawn, summarise
 from flowchat.agent.todo import carried
 from flowchat.errors import ModelError
-from flowchat.model.model import ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
+from flowchat.model.model import ContextOverflow, ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
 from flowchat.transcript.entries import (
     AttemptUsed,
     Record,
@@ -168,8 +168,8 @@ async def fold(transcript: Transcript, proposal: Proposal, emit: Emit, paid: boo
 
 
 def keep_known(transcript: Transcript, spent: Sequence[AttemptUsed]) -> None:
-    """Write down what a compaction that came to nothing took, as far as that was told."""
-    if known := [used for used in spent if used.usage is not None or used.cost is not None]:
+    """Write down what a compaction that came to nothing took, and what it taught of a window, as far as that was told."""
+    if known := [used for used in spent if used.usage is not None or used.cost is not None or used.room]:
         transcript.place(*known)
 
 
@@ -184,12 +184,13 @@ class _Spent:
         self._add(reply.usage, reply.cost)
 
     def take_failed(self, error: WireError) -> None:
-        self._add(error.usage, error.cost, error.code)
+        self._add(error.usage, error.cost, error.code, (error.room or 0) if isinstance(error, ContextOverflow) else 0)
 
-    def _add(self, usage: Usage | None, cost: float | None, error: str | None = None) -> None:
-        (run, step), name = self._place, self._agent.compact_model.facts.name
-        number, window = len(self.attempts) + 1, self._agent.model.facts.window
-        self.attempts.append(AttemptUsed(run, step, number, "compact", name, usage, cost, window, error))
+    def _add(self, usage: Usage | None, cost: float | None, error: str | None = None, room: int = 0) -> None:
+        """`room`: what the summariser said it has, where it refused what it was told as too long."""
+        (run, step), asked, number = self._place, self._agent.compact_model.facts, len(self.attempts) + 1
+        window = asked.window if room else self._agent.model.facts.window
+        self.attempts.append(AttemptUsed(run, step, number, "compact", asked.name, usage, cost, window, error, room=room))
 
 
 async def _draw(

@@ -44,8 +44,8 @@ def room_told(error: ContextOverflow, seen: Projection, model: ModelFacts) -> in
 def refused_notice(before: ModelFacts, after: ModelFacts) -> Noticed:
     """What to tell when a refusal made the window smaller."""
     words = (
-        f"{before.name} refused a request as too long, so its window is smaller than the {before.window:,} tokens"
-        f" {_TAKEN[before.window_source]}: this session reckons with {after.window:,} from here on. To say it for good, in"
+        f"{before.name} refused a request as too long: it has less room than the {before.window:,} tokens"
+        f" {_TAKEN[before.window_source]}, so this session reckons with {after.window:,} from here on. To say it for good, in"
         f' config.toml: [models."{before.name}"] window = N'
     )
     return Noticed("warning", "model", words)

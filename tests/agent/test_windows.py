@@ -62,9 +62,8 @@ async def test_a_window_smaller_than_assumed_costs_one_refusal_and_a_notice(tmp_
     assert {entry.outcome for entry in entries if isinstance(entry, RunEnded)} == {"completed"}
     assert model.overflows == 1
     (notice,) = [entry for entry in entries if isinstance(entry, Noticed) and entry.level == "warning"]
-    assert notice.text.startswith(
-        "scripted refused a request as too long, so its window is smaller than the 32,768 tokens that are"
-    )
+    told_of = "scripted refused a request as too long: it has less room than the 32,768 tokens that are assumed, so this session"
+    assert notice.text.startswith(told_of)
     assert '[models."scripted"] window = N' in notice.text
     used = month.session.context.used
     assert used is not None
@@ -97,3 +96,18 @@ async def test_a_server_that_names_its_room_is_taken_at_its_word(desk: Desk) -> 
     assert [ended.outcome for ended in sitting.branch(RunEnded)] == ["completed", "completed"]
     assert sitting.session.context.used is not None
     assert (sitting.session.context.used.window, sitting.session.context.used.window_source) == (8_192, "refused")
+
+
+async def test_a_summariser_that_names_its_room_is_told_no_more_than_that_the_next_time(desk: Desk) -> None:
+    heavy = [says("word " * 3_000, usage=Usage(input=24_000, output=3_000)) for _ in range(2)]
+    refused = fails(ContextOverflow("too long", 6_000))
+    summaries = [refused, says("## Done\nread"), says("## Done\nread")]
+    sitting = desk.open(*heavy, says("a3"), others={"compact": summaries, "title": []}, facts=ASSUMED)
+    await sitting.session.rename("x")
+    for text in ("u1", "u2", "u3"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert bounded(ASSUMED, sitting.session.transcript.facts).window == 6_000
+    first, *then = [len(str(request.messages)) for request in sitting.model.asked("compact")]
+    assert then
+    assert max(then) < first
