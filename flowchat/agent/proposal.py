@@ -1,7 +1,8 @@
 """A checkpoint before it is one: what a compaction would write, and whether it still fits the conversation."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
@@ -17,7 +18,11 @@ from flowchat.transcript.facts import SessionFacts
 from flowchat.transcript.todo import TodoList
 from flowchat.transcript.transcript import Transcript
 
+PINNED_TOKENS = 1_000
+"""What pinned lines may take together; where those of earlier checkpoints take more they stay, and no other is pinned."""
 CompactTrigger: TypeAlias = Literal["soft", "hard", "overflow", "user"]
+Item: TypeAlias = tuple[Literal["directive", "pinned", "file", "reference"], str | FileCopy]
+"""Something that travels beside a summary and that the user may drop."""
 
 
 class CompactionFailed(FlowchatError):
@@ -103,17 +108,42 @@ def tokens_with(proposal: Proposal, branch: Sequence[Record], facts: SessionFact
 def edited_by_user(proposal: Proposal, summary: str | None, pinned: Sequence[str]) -> Proposal:
     """The same with the user's words for the summary, where there are any, and more pinned lines: these leave the summary.
 
-    `tokens_after` by estimate; cheap enough for each key that is struck.
+    Lines that would take the pinned ones over PINNED_TOKENS stay in it. `tokens_after` by estimate; cheap enough for each key
+    that is struck.
     """
-    lines = list(dict.fromkeys(said for line in pinned if (said := _without_bullet(line))))
+    more = _newly_pinned(proposal, pinned)
+    weights = accumulate(map(weight, more), initial=sum(map(weight, proposal.pinned)))
+    fitting = [line for line, sum_ in zip(more, list(weights)[1:], strict=True) if sum_ <= PINNED_TOKENS]
     words = (proposal.summary if summary is None else summary).strip()
-    if lines:
-        words = "\n".join(line for line in words.split("\n") if _without_bullet(line) not in lines).strip()
-    more = [line for line in lines if line not in proposal.pinned]
-    grown = text_tokens(words) - text_tokens(proposal.summary) + sum(text_tokens(line) + 1 for line in more)
+    if pinned:
+        leaving = {*map(_without_bullet, pinned)} & {*proposal.pinned, *fitting}
+        words = "\n".join(line for line in words.split("\n") if _without_bullet(line) not in leaving).strip()
+    grown = text_tokens(words) - text_tokens(proposal.summary) + sum(map(weight, fitting))
     return structs.replace(
-        proposal, summary=words, pinned=(*proposal.pinned, *more), tokens_after=max(0, proposal.tokens_after + grown)
+        proposal, summary=words, pinned=(*proposal.pinned, *fitting), tokens_after=max(0, proposal.tokens_after + grown)
     )
+
+
+def may_be_pinned(proposal: Proposal, pinned: Sequence[str]) -> bool:
+    """Whether there is room for all of these beside the lines that are pinned already."""
+    more = _newly_pinned(proposal, pinned)
+    return not more or sum(map(weight, (*proposal.pinned, *more))) <= PINNED_TOKENS
+
+
+def without(proposal: Proposal, dropped: Container[Item]) -> Proposal:
+    """The same without what the user drops of what travels with the summary. `tokens_after` by estimate."""
+    directives = tuple(line for line in proposal.directives if ("directive", line) not in dropped)
+    pinned = tuple(line for line in proposal.pinned if ("pinned", line) not in dropped)
+    files = tuple(copy for copy in proposal.files if ("file", copy) not in dropped)
+    references = tuple(path for path in proposal.references if ("reference", path) not in dropped)
+    made = structs.replace(proposal, directives=directives, pinned=pinned, files=files, references=references)
+    less = _weight_beside(proposal) - _weight_beside(made)
+    return structs.replace(made, tokens_after=max(0, proposal.tokens_after - less))
+
+
+def weight(beside: str | FileCopy) -> int:
+    """About how many tokens a line, a path or a copy of a file takes beside the summary."""
+    return text_tokens(beside) + 1 if isinstance(beside, str) else text_tokens(beside.path) + text_tokens(beside.text) + 1
 
 
 def messages_up_to(branch: Sequence[Record], upto: Seq) -> int:
@@ -131,6 +161,16 @@ def unanswered(branch: Sequence[Record]) -> list[Seq]:
         elif record.type == "assistant_said" and isinstance(record.entry, AssistantSaid) and is_final(record.entry):
             break
     return waiting[::-1]
+
+
+def _newly_pinned(proposal: Proposal, pinned: Sequence[str]) -> list[str]:
+    """Without their bullets, each once, those that are not pinned yet."""
+    lines = dict.fromkeys(said for line in pinned if (said := _without_bullet(line)))
+    return [line for line in lines if line not in proposal.pinned]
+
+
+def _weight_beside(proposal: Proposal) -> int:
+    return sum(map(weight, (*proposal.directives, *proposal.pinned, *proposal.files, *proposal.references)))
 
 
 def _without_bullet(line: str) -> str:

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from flowchat.agent.prompt import edited_parts
 from flowchat.agent.proposal import Proposal
 from flowchat.agent.recall_score import Score
 from flowchat.transcript.clean import clean
+from flowchat.transcript.entries import UserSaid, text_of
 from flowchat.ui.away import away
 from flowchat.ui.fold_screen import Acts, FoldScreen
 
@@ -30,7 +32,7 @@ async def compact(stage: "Stage", session: "Session", argument: str) -> None:
             pass  # what was folded is told as of any that begins by itself
         case _ if stage.workspace.settings.compact.preview:
             async with session.folding.preview(argument) as proposal:
-                screen = FoldScreen(stage.palette, proposal, _acts(stage, session, proposal), stage.keymap)
+                screen = FoldScreen(stage.palette, proposal, _acts(stage, session), stage.keymap, _waiting(session, proposal))
                 if not await stage.ask(screen):
                     stage.say("Nothing was folded")
         case _:
@@ -53,13 +55,21 @@ async def hand_off(stage: "Stage", session: "Session", instructions: str) -> Non
     stage.say(f"A new session; {sends}. {old}")
 
 
-def _acts(stage: "Stage", session: "Session", proposal: Proposal) -> Acts:
+def _waiting(session: "Session", proposal: Proposal) -> list[str]:
+    """The messages among what it folds that have no answer yet."""
+    edits = edited_parts(session.transcript.branch(), session.transcript.facts)
+    records = (session.transcript.record(seq) for seq in proposal.verbatim)
+    said = ((record.seq, record.entry) for record in records if record is not None)
+    return [text_of(edits.get(seq, entry.parts)) for seq, entry in said if isinstance(entry, UserSaid)]
+
+
+def _acts(stage: "Stage", session: "Session") -> Acts:
     composer, writing = stage.panes.composer, stage.workspace.writing
 
-    async def accept(summary: str | None, pinned: tuple[str, ...]) -> None:
+    async def accept(proposal: Proposal, summary: str | None, pinned: tuple[str, ...]) -> None:
         await session.folding.accept(proposal, summary, pinned)
 
-    async def score(summary: str, pinned: tuple[str, ...]) -> Score:
+    async def score(proposal: Proposal, summary: str, pinned: tuple[str, ...]) -> Score:
         return await session.folding.score(proposal, summary, pinned)
 
     async def edit_outside(text: str) -> str:

@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.worker import Worker
 
-from flowchat.agent.proposal import Proposal, edited_by_user
+from flowchat.agent.proposal import PINNED_TOKENS, Proposal, edited_by_user, may_be_pinned, without
 from flowchat.agent.recall_score import Score
 from flowchat.errors import FlowchatError
 from flowchat.ui.figures import many, size
+from flowchat.ui.fold_carried import carried
 from flowchat.ui.fold_draft import Draft
 from flowchat.ui.keymap import DEFAULT, Keymap
 from flowchat.ui.palette import Palette, Role
@@ -23,18 +25,19 @@ from flowchat.ui.working_screen import WorkingScreen
 
 GUARD_SECONDS = 0.3
 """The first key counts so long after the page was painted, and after the last key typed: what is being written folds nothing."""
-FILES_SHOWN = 3
+FULL = f"Pinned lines take at most {PINNED_TOKENS:,} tokens together; unpin one first"
 
 
 class Acts(Struct, frozen=True):
-    """What the screen asks of the session. `summary` None: as it was proposed. Each raises FlowchatError.
+    """What the screen asks of the session, of a proposal without what was dropped of it, the user's words for its summary (None:
+    as it was proposed) and the lines pinned in it. Each raises FlowchatError.
 
     `queued`: how many messages wait for the page to be closed. `typed`: when a key was last typed below; `pass_on` gives one to
     what is being written there.
     """
 
-    accept: Callable[[str | None, tuple[str, ...]], Awaitable[None]]
-    score: Callable[[str, tuple[str, ...]], Awaitable[Score]]
+    accept: Callable[[Proposal, str | None, tuple[str, ...]], Awaitable[None]]
+    score: Callable[[Proposal, str, tuple[str, ...]], Awaitable[Score]]
     edit_outside: Callable[[str], Awaitable[str]]
     queued: Callable[[], int]
     typed: Callable[[], float]
@@ -42,15 +45,17 @@ class Acts(Struct, frozen=True):
 
 
 class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
-    """Gives whether it was folded."""
+    """Gives whether it was folded. `waiting`: the messages that have no answer yet."""
 
-    def __init__(self, palette: Palette, proposal: Proposal, acts: Acts, keymap: Keymap = DEFAULT) -> None:
+    def __init__(
+        self, palette: Palette, proposal: Proposal, acts: Acts, keymap: Keymap = DEFAULT, waiting: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self._palette, self._proposal, self._does, self._keymap = palette, proposal, acts, keymap
         self._acts = keymap.acts("list") | keymap.acts("fold")
-        self._draft = Draft(palette, keymap, proposal.summary)
+        self._draft = Draft(palette, keymap, proposal.summary, carried(proposal, waiting))
         self._drawn = self._draft.text
-        self._scored: tuple[str, tuple[str, ...], Score] | None = None
+        self._scored: tuple[Proposal, Score] | None = None
         self._asking: Worker[None] | None = None
         self._said: tuple[str, Role] = ("", "dim")
         self._lists_answers = self._is_folding = self._warned = False
@@ -130,7 +135,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             case "edit":
                 self._draft.write(True)
             case "pin":
-                self._draft.pin()
+                self._pin()
             case "score":
                 self._list_or_ask()
             case _:
@@ -140,11 +145,18 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
         if self._asking is not None:
             self._asking.cancel()
             self._asking, self._said = None, ("The questions were stopped", "dim")
-        elif (self._is_edited or self._draft.pinned) and not warned:
+        elif (self._is_edited or self._draft.pinned or self._draft.dropped) and not warned:
             self._warned = True
             self._said = (self._keymap.hint("list", "again leaves, and what you changed here is lost", "close"), "warn")
         else:
             self.dismiss(False)
+
+    def _pin(self) -> None:
+        fitted, why = may_be_pinned(self._kept, self._draft.pinned), self._draft.pin()
+        if fitted and not may_be_pinned(self._kept, self._draft.pinned):
+            self._draft.pin()
+            why = FULL
+        self._said = (why, "warn")
 
     # --- what takes a while ------------------------------------------------------------------------------------------
     async def _fold(self) -> None:
@@ -153,7 +165,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             return
         self._is_folding = True
         try:
-            await self._does.accept(self._draft.text if self._is_edited else None, self._draft.pinned)
+            await self._does.accept(self._kept, self._draft.text if self._is_edited else None, self._draft.pinned)
         except FlowchatError as error:
             self._tell(_sentence(error), "warn")
         else:
@@ -162,19 +174,20 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             self._is_folding = False
 
     def _list_or_ask(self) -> None:
-        if self._scored is not None and self._scored[:2] == (self._draft.text, self._draft.pinned):
+        if self._scored is not None and self._scored[0] == self._made:
             self._lists_answers = True
         elif self._asking is None:
-            self._asking = self.run_worker(partial(self._ask, self._draft.text, self._draft.pinned))
+            asks = partial(self._does.score, self._kept, self._draft.text, self._draft.pinned)
+            self._asking = self.run_worker(self._ask(asks, self._made))
 
-    async def _ask(self, text: str, pinned: tuple[str, ...]) -> None:
+    async def _ask(self, asks: Callable[[], Awaitable[Score]], made: Proposal) -> None:
         try:
-            score = await self._does.score(text, pinned)
+            score = await asks()
         except FlowchatError as error:
             self._asking = None
             self._tell(_sentence(error), "warn")
         else:
-            self._asking, self._scored = None, (text, pinned, score)
+            self._asking, self._scored = None, (made, score)
             self._tell("")
 
     async def _edit_outside(self) -> None:
@@ -199,32 +212,47 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
     def _is_edited(self) -> bool:
         return self._draft.text != self._drawn
 
+    @property
+    def _kept(self) -> Proposal:
+        """Without what is dropped of it."""
+        return without(self._proposal, self._draft.dropped)
+
+    @property
+    def _made(self) -> Proposal:
+        """What it has become."""
+        return edited_by_user(self._kept, self._draft.text, self._draft.pinned)
+
     def _head(self, width: int) -> list[list[Piece]]:
-        palette, proposal = self._palette, self._proposal
-        after = edited_by_user(proposal, self._draft.text, self._draft.pinned).tokens_after
+        palette, proposal, made = self._palette, self._proposal, self._made
         title: Piece = (f"  Fold {many(proposal.folded, 'message')}", palette.text + palette.bold)
-        weight: Piece = (f"{size(proposal.tokens_before)} -> {size(after)} tokens", palette.text)
+        weight: Piece = (f"{size(proposal.tokens_before)} -> {size(made.tokens_after)} tokens", palette.text)
         space = max(2, width - 2 - pieces_width([title, weight]))
         lines: list[list[Piece]] = [[title, (" " * space, palette.text), weight]]
-        told: list[tuple[str, Role]] = [(text, "dim") for text in (self._kept(), self._queued()) if text]
+        told: list[tuple[str, Role]] = [(text, "dim") for text in (self._beside(made, width - 4), self._queued()) if text]
         told += [piece for piece in (self._recall(), self._said) if piece[0]]
         for text, role in told:
             lines += [[("  ", palette.text), (part, palette.role(role))] for part in wrapped(text, max(8, width - 4))]
         return [*lines, []]
 
-    def _kept(self) -> str:
-        """What goes into the checkpoint beside the summary."""
-        proposal = self._proposal
+    def _beside(self, made: Proposal, room: int) -> str:
+        """What goes into the checkpoint beside the summary, in one row."""
         counted = (
-            (len(proposal.directives), "directive"),
-            (len(proposal.todo), "todo item"),
-            (len(proposal.verbatim), "unanswered message"),
-            (len({*proposal.pinned, *self._draft.pinned}), "pinned line"),
-            (len(proposal.files), "file"),
-            (len(proposal.references), "reference"),
+            (len(made.directives), "directive"),
+            (len(made.todo), "todo item"),
+            (len(made.verbatim), "unanswered message"),
+            (len(made.pinned), "pinned line"),
+            (len(made.files), "file"),
+            (len(made.references), "reference"),
         )
         parts = [many(count, noun) for count, noun in counted if count]
-        return f"kept word for word: {', '.join(parts)}" if parts else ""
+        told = f"kept word for word: {', '.join(parts) or 'nothing'}"
+        if not parts and not self._draft.dropped:
+            return ""
+        if cell_len(told) <= room:
+            return told
+        newly = len(made.pinned) - len(self._kept.pinned)
+        below = sum(count for count, _ in counted) - newly
+        return f"kept word for word: {below:,} below" + (f", {newly:,} pinned" if newly else "")
 
     def _queued(self) -> str:
         count = self._does.queued()
@@ -235,8 +263,8 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             return "recall: asking what the summary still tells", "accent"
         if self._scored is None:
             return "", "dim"
-        text, pinned, score = self._scored
-        stale = "" if (text, pinned) == (self._draft.text, self._draft.pinned) else " before the last change"
+        made, score = self._scored
+        stale = "" if made == self._made else " before the last change"
         role: Role = "good" if score.right == score.asked else "warn"
         return f"recall: {score.right} of {many(score.asked, 'question')} answered from the summary{stale}", role
 
@@ -245,7 +273,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             return []
         palette, glyphs = self._palette, self._palette.glyphs
         lines: list[list[Piece]] = []
-        for answer in sorted(self._scored[2].answers, key=lambda answer: answer.right):
+        for answer in sorted(self._scored[1].answers, key=lambda answer: answer.right):
             glyph, word, role = (glyphs.done, "recalled", "good") if answer.right else (glyphs.failed, "missed", "bad")
             mark = f"  {glyph} {word:<8}  "
             style = palette.good if role == "good" else palette.bad
@@ -263,11 +291,11 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
             return (hint("list", "scroll", "up", "down"), hint("list", "back to the summary", "close"))
         if self._draft.writes:
             return (hint("chat", "your editor", "editor"), hint("list", "done writing", "close"))
-        asked = self._scored is not None and self._scored[:2] == (self._draft.text, self._draft.pinned)
+        asked = self._scored is not None and self._scored[0] == self._made
         return (
             hint("list", "fold", "choose"),
             hint("fold", "edit", "edit"),
-            hint("fold", "pin the line", "pin"),
+            hint("fold", offer, "pin") if (offer := self._draft.offer) else "",
             hint("fold", "what was asked" if asked else "recall score", "score"),
             hint("list", "cancel", "close"),
         )

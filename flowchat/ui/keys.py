@@ -157,7 +157,7 @@ MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at thi
 
 FOLD: tuple[Key, ...] = (
     Key("edit", ("e",), "Write on in the summary"),
-    Key("pin", ("p",), "Pin the chosen line: it stays word for word in every later summary"),
+    Key("pin", ("p",), "Pin the chosen line: it stays word for word in every later summary. Below it: drop what is chosen, or keep it"),
     Key("score", ("s",), "Ask what the summary still tells; then: the questions"),
 )
 

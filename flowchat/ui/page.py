@@ -35,6 +35,10 @@ class Page:
         """What is in view, `height` rows at most: the number of the line of each, and which characters of it."""
         return list(islice(self._spans(height), height))
 
+    def rows_to_end(self) -> int:
+        """How many rows there are from the first in view to the last."""
+        return sum(1 for _ in self._spans(len(self._buffer.lines)))
+
     def caret(self) -> tuple[int, int] | None:
         """Column and row of the caret in view."""
         row, column = self._buffer.caret

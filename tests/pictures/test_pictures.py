@@ -429,6 +429,24 @@ async def fold_preview_writing(stage: Stage) -> None:
     await stage.shows("So it is")
 
 
+@scene("⊘ dropped", "directive", "pinned", "p keep it", views=((WIDE, DAY), (USUAL, NIGHT), (USUAL, NONE), (NARROW, NIGHT)))
+async def fold_carried(stage: Stage) -> None:
+    """Another compaction: a line was pinned in the one before, a todo list is open, a file is copied and one named."""
+    await stage.say(ASKED, says(FINDINGS, usage=USAGE))
+    folding = stage.session.folding
+    await folding.accept(await folding.propose(), pinned=("- The credit notes round each line, too.",))
+    marks = [("mark_read_required", {"path": "src/total.py"}), ("add_reference", {"path": "src/credit.py"})]
+    summary = SUMMARY.replace("- Find out why.", "- Find out why.\n- Never touch src/legacy.")
+    stage.model._scripts["compact"][:0] = [says("", calls=marks), says(summary)]
+    (stage.workspace.path / "src" / "credit.py").write_text(TOTAL)
+    items = [{"text": text, "status": _status(at, 3)} for at, text in enumerate(STEPS[:5])]
+    await stage.say("Never touch src/legacy. Go on.", says("", calls=[("todo", {"items": items})]), says("I go on.", usage=USAGE))
+    await stage.enter("/compact")
+    await stage.shows("Esc cancel")
+    await strikes(stage, "end", *["up"] * 6, "p")
+    await stage.shows("dropped")
+
+
 @scene("2 of 3", "missed", "Which function", views=((WIDE, NIGHT), (USUAL, DAY), (NARROW, NIGHT)))
 async def fold_recall(stage: Stage) -> None:
     await proposed(stage)

@@ -9,7 +9,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from flowchat.config import Compact, Settings
-from flowchat.model.scripted import Step, says, waits
+from flowchat.model.model import Refused
+from flowchat.model.scripted import Step, fails, says, waits
 from flowchat.runtime.session import Session
 from flowchat.transcript.clean import HIDDEN_MARK, SEQUENCE_MARK
 from flowchat.transcript.entries import Compacted, Usage
@@ -240,6 +241,42 @@ async def test_compact_while_it_folds_by_itself_joins_that_and_shows_no_page(tmp
         held.gate.set()
         await until(stage.app, pilot, lambda: "/compact undo takes it back" in stage.drawn(Edge))
         assert ([made.trigger for made in folded(session)], stage.app.screen is stage.app.chat) == (["soft"], True)
+        await stage.app.close_session()
+
+
+async def test_what_is_dropped_before_it_counts_is_in_no_checkpoint_and_no_request(tmp_path: Path) -> None:
+    asked = "## Done\n- the rest\n\n## User directives\n- first\n- second"
+    stage = stage_at(tmp_path, says("## Done\n- port 8431\n- host ::1"), says(asked), runs=6)
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await talked(stage, pilot)
+        await opened(stage, pilot)
+        await strike(stage, pilot, "down", "p", "down", "p", "enter")
+        await until(stage.app, pilot, lambda: len(folded(session)) == 1 and stage.app.screen is stage.app.chat)
+        await stage.say(pilot, "third")
+        await opened(stage, pilot)
+        assert [" ".join(row.split()) for row in shown(stage).splitlines()[7:11]] == [
+            "first directive", "second directive", "port 8431 pinned", "host ::1 pinned",
+        ]  # fmt: skip
+        await strike(stage, pilot, "end", "up", "p", "up", "p", "enter")
+        await until(stage.app, pilot, lambda: len(folded(session)) == 2 and stage.app.screen is stage.app.chat)
+        assert (folded(session)[1].directives, folded(session)[1].pinned) == (("first",), ("host ::1",))
+        assert [word in session.request_text() for word in ("- first", "- second", "port 8431", "host ::1")] == [
+            True, False, False, True,
+        ]  # fmt: skip
+        await stage.app.close_session()
+
+
+async def test_a_message_that_waits_for_its_answer_is_read_before_it_is_folded(tmp_path: Path) -> None:
+    stage = stage_at(tmp_path, SUMMARY, runs=2)
+    stage.model.then(fails(Refused("no")))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        session = await talked(stage, pilot)
+        await session.send("old words")
+        await session.idle()
+        await session.edit(session.user_messages()[2].seq, "Which port?", "save")
+        await opened(stage, pilot)
+        assert "Which port?" in shown(stage)
+        assert "old words" not in shown(stage)
         await stage.app.close_session()
 
 

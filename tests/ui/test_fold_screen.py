@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from textual import events
 from textual.app import App
 
-from flowchat.agent.proposal import CompactionFailed, Proposal
+from flowchat.agent.proposal import PINNED_TOKENS, CompactionFailed, Proposal, without
 from flowchat.agent.recall_score import Answered, NoScore, Score
 from flowchat.transcript.entries import FileCopy
 from flowchat.ui.fold_draft import Draft
@@ -32,10 +32,17 @@ class Room(App[None]):
 
     AUTO_FOCUS = None
 
-    def __init__(self, proposal: Proposal = PROPOSED, scores: Sequence[Any] = (SCORED,), keymap: Keymap = DEFAULT) -> None:
+    def __init__(
+        self,
+        proposal: Proposal = PROPOSED,
+        scores: Sequence[Any] = (SCORED,),
+        keymap: Keymap = DEFAULT,
+        waiting: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.accepted: list[tuple[str | None, tuple[str, ...]]] = []
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.proposals: list[Proposal] = []
         self.passed: list[str] = []
         self.closed: list[bool | None] = []
         self.refusal: Exception | None = None
@@ -46,17 +53,19 @@ class Room(App[None]):
         self.queued = 0
         self._scores = iter(scores)
         acts = Acts(self._accept, self._score, self._edit, lambda: self.queued, lambda: self.typed, self._pass)
-        self.page = FoldScreen(DARK, proposal, acts, keymap)
+        self.page = FoldScreen(DARK, proposal, acts, keymap, waiting)
 
     def on_mount(self) -> None:
         self.push_screen(self.page, self.closed.append)
 
-    async def _accept(self, summary: str | None, pinned: tuple[str, ...]) -> None:
+    async def _accept(self, proposal: Proposal, summary: str | None, pinned: tuple[str, ...]) -> None:
+        self.proposals.append(proposal)
         self.accepted.append((summary, pinned))
         if self.refusal is not None:
             raise self.refusal
 
-    async def _score(self, summary: str, pinned: tuple[str, ...]) -> Score:
+    async def _score(self, proposal: Proposal, summary: str, pinned: tuple[str, ...]) -> Score:
+        self.proposals.append(proposal)
         self.asked.append((summary, pinned))
         await self.gate.wait()
         found = next(self._scores)
@@ -89,12 +98,18 @@ async def strike(pilot: Any, *keys: str, after: float = 60.0) -> None:
     await pilot.pause()
 
 
+def told(text: str, label: str, width: int = 100) -> str:
+    """A row of what travels."""
+    return f"{text}{label:>{width - 2 - len(text)}}"
+
+
 # --- what it shows ---------------------------------------------------------------------------------------------------
 async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_and_after() -> None:
     room = Room(
-        replace(PROPOSED, todo=todo_list("now a", "next b"), files=(FileCopy("a.py", 1, "x"),), references=("b.py", "c.py"))
+        replace(PROPOSED, todo=todo_list("now a", "next b"), files=(FileCopy("a.py", 1, "x"),), references=("b.py", "c.py")),
+        waiting=("Which one?",),
     )
-    async with room.run_test(size=(100, 20)) as pilot:
+    async with room.run_test(size=(100, 24)) as pilot:
         await pilot.pause()
         assert room.rows == [
             "  Fold 214 messages" + " " * 62 + "171k -> 9k tokens",
@@ -104,6 +119,15 @@ async def test_it_shows_the_draft_what_is_kept_beside_it_and_the_tokens_before_a
             "  - the rest",
             "  ## Current work",
             "  nothing",
+            "  ── travels with it, word for word",
+            told("  a", "directive"),
+            told("  b", "directive"),
+            told("  a", "todo now"),
+            told("  b", "todo"),
+            told("  Which one?", "unanswered"),
+            told("  a.py", "file 3"),
+            told("  b.py", "reference"),
+            told("  c.py", "reference"),
             "─" * 100,
             "  Enter fold   e edit   p pin the line   s recall score   Esc cancel",
         ]
@@ -269,6 +293,141 @@ async def test_an_empty_line_cannot_be_pinned() -> None:
     async with room.run_test(size=(80, 20)) as pilot:
         await strike(pilot, "down", "down", "down", "p", "enter")
         assert room.accepted == [(None, ())]
+
+
+# --- what travels with the summary -----------------------------------------------------------------------------------
+CARRIED = replace(
+    PROPOSED,
+    directives=("Use port 8431.", "No new files."),
+    pinned=("the reviewer is Ines",),
+    todo=todo_list("now write the tests"),
+    files=(FileCopy("a.py", 41, "x = 1\n" * 1_000),),
+    references=("b.py",),
+)
+
+
+def travelling(room: Room) -> list[str]:
+    """The rows of what travels: text, label."""
+    rows = [" ".join(row.split()) for row in room.rows]
+    return rows[rows.index("── travels with it, word for word") + 1 : -2]
+
+
+async def test_each_thing_that_travels_can_be_reached_and_dropped_and_brought_back() -> None:
+    room = Room(CARRIED)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await strike(pilot, *["down"] * 6)
+        assert told("▸ Use port 8431.", "directive", 80) in room.rows
+        assert "  Enter fold   e edit   p drop it   s recall score   Esc cancel" in room.rows
+        await strike(pilot, "p", "down", "down", "p")
+        assert travelling(room) == [
+            "Use port 8431. ⊘ dropped",
+            "No new files. directive",
+            "▸ the reviewer is Ines ⊘ dropped",
+            "write the tests todo now",
+            "a.py, from line 41 file 1.5k",
+            "b.py reference",
+        ]
+        assert "  Enter fold   e edit   p pin it   s recall score   Esc cancel" in room.rows
+        await strike(pilot, "p", "enter")
+        assert room.proposals == [without(CARRIED, {("directive", "Use port 8431.")})]
+        assert room.accepted == [(None, ())]
+
+
+async def test_the_tokens_follow_what_is_dropped_and_so_does_the_count() -> None:
+    room = Room(CARRIED)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await strike(pilot, "end", "up", "p")
+        assert room.rows[0].endswith("171k -> 7.5k tokens")
+        assert room.rows[1] == "  kept word for word: 6 below"
+        await strike(pilot, "p")
+        assert room.rows[0].endswith("171k -> 9k tokens")
+        assert room.rows[1] == "  kept word for word: 7 below"
+
+
+async def test_what_always_travels_says_so_and_stays() -> None:
+    room = Room(CARRIED, waiting=("And the rest?",))
+    async with room.run_test(size=(80, 26)) as pilot:
+        await strike(pilot, *["down"] * 9)
+        assert "  Enter fold   e edit   s recall score   Esc cancel" in room.rows
+        await strike(pilot, "p")
+        assert "  What is open of the todo list always travels" in room.rows
+        await strike(pilot, "down", "p")
+        assert "  What waits for its answer always travels" in room.rows
+        await strike(pilot, "enter")
+        assert room.proposals == [CARRIED]
+
+
+async def test_what_was_dropped_is_left_only_by_a_second_escape() -> None:
+    room = Room(CARRIED)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await strike(pilot, "end", "p", "escape")
+        assert "  Esc again leaves, and what you changed here is lost" in room.rows
+        await strike(pilot, "escape")
+        assert (room.accepted, room.closed) == ([], [False])
+
+
+async def test_a_score_is_asked_for_without_what_was_dropped() -> None:
+    room = Room(CARRIED, scores=(SCORED, SCORED))
+    async with room.run_test(size=(80, 30)) as pilot:
+        await strike(pilot, "s")
+        await strike(pilot, "end", "p")
+        assert "  recall: 1 of 2 questions answered from the summary before the last change" in room.rows
+        await strike(pilot, "s")
+        assert room.proposals == [CARRIED, without(CARRIED, {("reference", "b.py")})]
+
+
+async def test_pinned_lines_have_a_limit_that_is_told_and_what_is_unpinned_makes_room() -> None:
+    long = "word " * (PINNED_TOKENS * 4 // 5 - 10)
+    room = Room(replace(CARRIED, pinned=(long.strip(),), summary="- one\n" + "- two " + "more " * 20))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await strike(pilot, "p", "down", "p")
+        assert "  Pinned lines take at most 1,000 tokens together; unpin one first" in room.rows
+        assert [row for row in room.rows if row.startswith("  - one") and row.endswith("pinned")]
+        await strike(pilot, *["down"] * 3, "p", *["up"] * 3, "p", "enter")
+        assert room.accepted == [(None, ("- one", "- two " + ("more " * 20).strip()))]
+        assert room.proposals[0].pinned == ()
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+async def test_the_chosen_row_is_always_in_view_and_nothing_scrolls_while_it_is(size: tuple[int, int]) -> None:
+    lines = [f"line {number}" for number in range(30)]
+    asked = tuple(f"directive {number} of quite some words, more than stand on one row" for number in range(9))
+    room = Room(replace(PROPOSED, summary="\n".join(lines), directives=asked))
+    async with room.run_test(size=size) as pilot:
+        await pilot.pause()
+        bodies: list[list[str]] = []
+        for key, texts in (("down", [*lines[1:], *asked]), ("up", [*lines, *asked][-2::-1])):
+            for text in texts:
+                await strike(pilot, key)
+                [chosen] = [row for row in room.rows if row.startswith("▸")]
+                assert chosen[2:].startswith(text[:20])
+                bodies.append([row[2:] for row in room.rows if not row.startswith("  Enter")])
+        there, back = bodies[: len(lines) + len(asked) - 1], bodies[len(lines) + len(asked) - 1 :]
+        assert (there[0] == there[1], back[0] == there[-1], back[-1] == there[0]) == (True, True, True)
+
+
+async def test_a_click_chooses_a_row_of_what_travels_and_the_wheel_goes_on_from_there() -> None:
+    room = Room(CARRIED)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.click(Draft, offset=(5, 8))
+        assert "▸ Use port 8431." in [row[:16] for row in room.rows]
+        await pilot.click(Draft, offset=(5, 7))  # the heading is never chosen
+        assert "▸ Use port 8431." in [row[:16] for row in room.rows]
+        room.page.query_one(Draft).post_message(events.MouseScrollDown(None, 5, 1, 0, 1, 0, False, False, False))
+        await pilot.pause()
+        assert "▸ write the tests" in [row[:17] for row in room.rows]
+        room.page.query_one(Draft).post_message(events.MouseScrollUp(None, 5, 1, 0, -1, 0, False, False, False))
+        room.page.query_one(Draft).post_message(events.MouseScrollUp(None, 5, 1, 0, -1, 0, False, False, False))
+        await pilot.pause()
+        assert "▸" in room.rows  # the blank line before the last heading
+
+
+async def test_writing_begins_in_the_text_also_where_something_else_was_chosen() -> None:
+    room = Room(CARRIED)
+    async with room.run_test(size=(40, 12)) as pilot:
+        await strike(pilot, "end", "e", *"so: ", "escape", "enter")
+        assert room.accepted == [(SUMMARY.replace("nothing", "so: nothing"), ())]
 
 
 # --- the score -------------------------------------------------------------------------------------------------------
