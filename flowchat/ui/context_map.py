@@ -13,14 +13,14 @@ from flowchat.agent.items import Change, Effect, Taken
 from flowchat.errors import FlowchatError
 from flowchat.transcript.clean import clean
 from flowchat.transcript.entries import ItemRef
-from flowchat.ui.context_rows import Lines, Map, head, question, title, told, undo_question
+from flowchat.ui.context_rows import Lines, Map, brief, columns, head, question, title, told, undo_question
 from flowchat.ui.context_screen import ContextScreen
 from flowchat.ui.keymap import DEFAULT, Keymap
-from flowchat.ui.listing import Column, Listing
+from flowchat.ui.listing import Listing
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import wrapped
 from flowchat.ui.rows import Rows
-from flowchat.ui.strips import Piece, hint_lines
+from flowchat.ui.strips import Piece, cut, hint_lines
 from flowchat.ui.working_screen import WorkingScreen
 
 TOLD_LINES = 3
@@ -29,9 +29,10 @@ ASKED_LINES = 6
 LATE_SECONDS = 0.3
 """How long after something happened the map shows it."""
 ROOMY_ROWS = 18
-"""On a lower screen nothing is told of the chosen item beside its row, and of the window only how full it is."""
+"""On a lower screen the chosen item is told in one row, of the window only how full it is, and of the keys the foremost."""
 BARE_HEAD_LINES = 2
-_COLUMNS = (Column("text"), Column("dim", "right"), Column("text"), Column("accent"), Column("dim"))
+LEAD_PERCENT = 35
+"""Of the width, for what a row is; the rest of it is left to what is said of it, as far as that needs it."""
 _ALWAYS = "This is part of every request; nothing can be set of it"
 _NOT_SET: dict[Kind, str] = {
     "system": _ALWAYS,
@@ -41,6 +42,7 @@ _NOT_SET: dict[Kind, str] = {
 }
 """Of what no row names an item: why."""
 _CHANGES: dict[str, Change] = {"exclude": "excluded", "pin": "pinned", "prune": "pruned", "restore": "restored"}
+_FOREMOST = ("exclude", "pin", "prune")
 
 
 class Access(Struct, frozen=True):
@@ -76,11 +78,13 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         """Until the rows are looked at again, where something happened since."""
         self._said: tuple[str, bool] = ("", False)
         """A sentence in the place of the hints until the next key, and whether it is a warning."""
+        self._lists_keys = False
+        """Whether a low screen shows all the keys, until the next one."""
 
     def compose(self) -> ComposeResult:
         palette = self._palette
         yield Rows(palette, self._head).add_class("head")
-        yield Listing(palette, _COLUMNS).add_class("fills")
+        yield Listing(palette, columns(self.size.width), lead_percent=LEAD_PERCENT).add_class("fills")
         yield Rows(palette, self._told).add_class("told")
         yield Rows(palette, self._foot).add_class("foot")
 
@@ -95,7 +99,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        self._said = ("", False)
+        self._said, self._lists_keys = ("", False), False
         asked, self._asked = self._asked, None
         if asked is not None:
             if event.key == "y":
@@ -108,6 +112,8 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         act, own = self._acts.get(event.key), self._own_acts.get(event.key)
         if own == "undo":
             self._ask_undo()
+        elif own == "keys":
+            self._lists_keys = True
         elif own is not None:
             self._ask(_CHANGES[own])
         elif act == "close" or event.key == "q":
@@ -193,12 +199,21 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         if chosen is not None:
             same = (index for index, row in enumerate(self._map.rows) if (row.ref, row.node) == (chosen.ref, chosen.node))
             place = next((index for index in same if self._map.rows[index].kind == chosen.kind), place)
-        listing.show(Lines(self._map.rows, self._palette), place, stays=chosen is not None)
+        self._list(place, stays=chosen is not None)
         self._redraw()
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def on_resize(self) -> None:
+        listing = self.query_one(Listing)
+        if listing.rows:
+            self._list(listing.chosen_index, stays=True)
         self._redraw()
+
+    def _list(self, place: int, stays: bool) -> None:
+        """The rows as there is width for them."""
+        listing, width = self.query_one(Listing), self.size.width
+        listing.use_columns(columns(width))
+        listing.show(Lines(self._map.rows, self._palette, width), place, stays)
 
     def _redraw(self) -> None:
         self.query_one(".head", Rows).show(self._head)
@@ -227,7 +242,7 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         return self.size.height >= ROOMY_ROWS
 
     def _foot(self, width: int) -> list[list[Piece]]:
-        palette, hint = self._palette, self._keymap.hint
+        palette = self._palette
         rule: list[list[Piece]] = [[(palette.glyphs.rule * width, palette.dim)]]
         text, is_warning = self._said
         if self._asked is not None:
@@ -237,13 +252,20 @@ class ContextMap(WorkingScreen[None], inherit_bindings=False):
         if text:
             style = palette.warn if is_warning else palette.text
             return [*rule, *([("  ", palette.text), (part, style)] for part in wrapped(clean(text), width - 4)[:ASKED_LINES])]
+        return [*rule, *self._brief(width), *hint_lines(width, self._hints(), palette.dim)]
+
+    def _brief(self, width: int) -> list[list[Piece]]:
+        """The chosen item on a low screen."""
+        if self._is_roomy or self._lists_keys or not self.query_one(Listing).rows:
+            return []
+        return [[("  ", self._palette.text), (cut(brief(self._chosen, width - 4), width - 4), self._palette.text)]]
+
+    def _hints(self) -> list[str]:
+        hint = self._keymap.hint
         changes = [hint("context", act, act) for act in (*_CHANGES, "undo")]
-        if not self._is_roomy:
-            changes = [hint("context", "change", *_CHANGES, "undo")]
-        return [
-            *rule,
-            *hint_lines(width, (*changes, hint("list", "open", "choose"), hint("list", "close", "close")), palette.dim),
-        ]
+        if not self._is_roomy and not self._lists_keys:
+            changes = [*(hint("context", act, act) for act in _FOREMOST), hint("context", "all", "keys")]
+        return [*changes, hint("list", "open", "choose"), hint("list", "close", "close")]
 
 
 def _sentence(error: FlowchatError) -> str:

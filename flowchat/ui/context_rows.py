@@ -8,12 +8,13 @@ from typing import overload
 from msgspec import Struct
 from rich.style import Style
 
-from flowchat.agent.itemise import Row
+from flowchat.agent.itemise import Kind, Row
 from flowchat.agent.items import Change, Effect, Taken
 from flowchat.transcript.clean import clean
 from flowchat.transcript.events import ContextUsed
 from flowchat.ui.calls import main_argument, short_name
 from flowchat.ui.figures import cost, from_home, many, moment, size
+from flowchat.ui.listing import Column
 from flowchat.ui.listing import Row as Line
 from flowchat.ui.palette import Palette
 from flowchat.ui.prose import one_line
@@ -22,8 +23,28 @@ from flowchat.ui.strips import Piece, pieces_width
 BAR_CELLS = 8
 """The longest bar of a row; that of the largest item."""
 ROOMY_CELLS = 60
-"""On a narrower screen the parts of the window have short names."""
+"""On a narrower screen the parts of the window have short names, and the rows neither age nor source."""
+WIDE_CELLS = 100
+"""From here on a row says in words why it is there, and has a bar."""
+_TITLE, _TOKENS, _AGE, _WORD = Column("text"), Column("dim", "right"), Column("dim", "right"), Column("text")
 _ALWAYS = frozenset({"system", "tools", "checkpoint", "instructions", "environment", "mode", "skill"})
+_CACHED = "cached"
+_SHORT_STATES: dict[str, str] = {"pinned": "pin", "pruned": "cut"}
+_SHORT: dict[Kind, str] = {
+    "system": "begins every request",
+    "tools": "what the model can call",
+    "user": "you said it",
+    "answer": "the model said it",
+    "call": "the model called it",
+    "outcome": "tells the model so",
+    "instructions": "this folder's instructions",
+    "environment": "where the agent works",
+    "mode": "the permission mode",
+    "file": "you named it with @",
+    "job": "news of a background job",
+    "hook": "a hook of this folder",
+    "command": "you ran it with !",
+}
 _VERBS: dict[Change, str] = {
     "excluded": "Leave it out",
     "pruned": "Cut its output to one line",
@@ -50,11 +71,19 @@ def mapped(rows: Sequence[Row], used: ContextUsed) -> Map:
     return Map(rows, used, list(accumulate(row.tokens for row in rows)), sums, sum(row.tokens for row in rows if row.cached))
 
 
-class Lines(Sequence[Line]):
-    """The rows as cells, made when they come into view: title, tokens, state, bar, why."""
+def columns(width: int) -> tuple[Column, ...]:
+    """Those of the rows on a screen of this width."""
+    if width < ROOMY_CELLS:
+        return _TITLE, _TOKENS, _WORD
+    usual = (_TITLE, _TOKENS, _AGE, _WORD, Column("dim"))
+    return (*usual, Column("accent")) if width >= WIDE_CELLS else usual
 
-    def __init__(self, rows: Sequence[Row], palette: Palette) -> None:
-        self._rows, self._palette = rows, palette
+
+class Lines(Sequence[Line]):
+    """The rows as cells, made when they come into view: title, tokens, age, state, why and bar, as far as the width goes."""
+
+    def __init__(self, rows: Sequence[Row], palette: Palette, width: int = WIDE_CELLS) -> None:
+        self._rows, self._palette, self._width = rows, palette, width
         self._most = max((row.tokens for row in rows), default=0) or 1
 
     def __len__(self) -> int:
@@ -70,10 +99,15 @@ class Lines(Sequence[Line]):
         return self._line(place)
 
     def _line(self, index: int) -> Line:
-        row = self._rows[index]
-        bar = self._palette.glyphs.bar_full * -(-row.tokens * BAR_CELLS // self._most)
+        row, width = self._rows[index], self._width
         figure = "" if row.state == "excluded" else size(row.tokens)
-        return Line(index, (title(row, self._palette), figure, word(row), bar, row.why))
+        first = title(row, self._palette), figure
+        if width < ROOMY_CELLS:
+            return Line(index, (*first, word(row, short=True)))
+        if width < WIDE_CELLS:
+            return Line(index, (*first, age(row), word(row), row.source_kind))
+        bar = self._palette.glyphs.bar_full * -(-row.tokens * BAR_CELLS // self._most)
+        return Line(index, (*first, age(row), word(row), why(row), bar))
 
 
 def title(row: Row, palette: Palette) -> str:
@@ -93,9 +127,31 @@ def title(row: Row, palette: Palette) -> str:
             return one_line(clean(row.title))
 
 
-def word(row: Row) -> str:
-    """What is set of it, else whether it is in the cache."""
-    return row.state or ("cached" if row.cached else "")
+def word(row: Row, short: bool = False) -> str:
+    """Whether it is in the cache, and what is set of it."""
+    cached, state = _CACHED if row.cached else "", row.state or ""
+    if short:
+        return f"{cached} {_SHORT_STATES.get(state, state)}".rstrip() if cached else state
+    return f"{cached:{len(_CACHED)}} {state}".rstrip()
+
+
+def age(row: Row) -> str:
+    """How many answers ago."""
+    return f"{row.age_steps:,} ago" if row.age_steps else "now"
+
+
+def why(row: Row) -> str:
+    """Why it is there, in a few words."""
+    if row.kind == "skill":
+        return "a skill you named" if row.source_kind == "you" else "the skills there are"
+    return _SHORT.get(row.kind) or row.why.partition(";")[0]
+
+
+def brief(row: Row, cells: int) -> str:
+    """Age and reason of a row in one line."""
+    ago = f"{many(row.age_steps, 'answer')} ago" if row.age_steps else "since the last answer"
+    long = f"{ago}: {why(row)}"
+    return long if len(long) <= cells else f"{age(row)}: {why(row)}"
 
 
 def told(row: Row, at_ms: int | None, now_ms: int) -> str:

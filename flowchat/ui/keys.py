@@ -151,13 +151,18 @@ CONTEXT: tuple[Key, ...] = (
     Key("prune", ("u",), "Cut a call's output to one line"),
     Key("restore", ("r",), "Have it as it was"),
     Key("undo", ("z", "alt+z"), "Take the last change back"),
+    Key("keys", ("question_mark", "f1"), "On a low screen: all of these keys"),
 )
 
 MESSAGES: tuple[Key, ...] = (Key("branch", ("b",), "Go to the next branch at this message"),)
 
 FOLD: tuple[Key, ...] = (
     Key("edit", ("e",), "Write on in the summary"),
-    Key("pin", ("p",), "Pin the chosen line: it stays word for word in every later summary. Below it: drop what is chosen, or keep it"),
+    Key(
+        "pin",
+        ("p",),
+        "Pin a line: it stays word for word in every later summary. Below: drop what is chosen, or keep it",
+    ),
     Key("score", ("s",), "Ask what the summary still tells; then: the questions"),
 )
 

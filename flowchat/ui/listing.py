@@ -47,10 +47,20 @@ class Listing(Widget, can_focus=False):
 
     DEFAULT_CSS = "Listing { height: auto; }"
 
-    def __init__(self, palette: Palette, columns: Sequence[Column], *, limit: int | None = None, raised: bool = False) -> None:
-        """`limit`: rows shown at once where the height is its own to choose; `raised`: drawn on the bars' background."""
+    def __init__(
+        self,
+        palette: Palette,
+        columns: Sequence[Column],
+        *,
+        limit: int | None = None,
+        raised: bool = False,
+        lead_percent: int = 50,
+    ) -> None:
+        """`limit`: rows shown at once where the height is its own to choose; `raised`: drawn on the bars' background;
+        `lead_percent`: so much of the width the others leave to the first column where it needs that."""
         super().__init__()
         self._palette, self._columns, self._limit, self._raised = palette, columns, limit, raised
+        self._lead_percent = lead_percent
         self._rows: Sequence[Row] = ()
         self._chosen = 0
         self._top = 0
@@ -77,6 +87,10 @@ class Listing(Widget, can_focus=False):
     def limit_rows(self, rows: int) -> None:
         """How many rows are shown at once; call it before `show`."""
         self._limit = rows
+
+    def use_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns from now on; call it before `show`."""
+        self._columns = columns
 
     def use(self, palette: Palette) -> None:
         self._palette = palette
@@ -127,7 +141,7 @@ class Listing(Widget, can_focus=False):
         left: list[Piece] = [(marker, base + palette.accent), (row.cells[0], first)]
         right: list[Piece] = []
         first_cells = max(cell_len(row.cells[0]) for row in self._visible())
-        widths = self._widths(width - min(first_cells, width // 2) - 2 * GAP - 2)
+        widths = self._widths(width - min(first_cells, width * self._lead_percent // 100) - 2 * GAP - 2)
         for column, text, room in zip(self._columns[1:], row.cells[1:], widths, strict=False):
             text = cut(text, room)
             space = " " * (room - cell_len(text))

@@ -1003,6 +1003,12 @@ async def context_narrow(stage: Stage) -> None:
     await stage.press("end", "up")
 
 
+@scene("r restore", "z undo", "Esc close", views=((NARROW, DAY),), exact=False)
+async def context_keys(stage: Stage) -> None:
+    await looked_through(stage)
+    await stage.press("end", "up", "question_mark")
+
+
 @scene("Cut its output to one", "cached", "y do it", views=((WIDE, NIGHT), (USUAL, NIGHT), (NARROW, DAY)), exact=False)
 async def context_asking(stage: Stage) -> None:
     await looked_through(stage)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -11,13 +11,13 @@ from textual.app import App
 from textual.pilot import Pilot
 
 import flowchat.ui
-from flowchat.agent.itemise import Row
+from flowchat.agent.itemise import Kind, Row
 from flowchat.agent.items import Change, Effect, Taken
 from flowchat.errors import Busy, CommandRefused, FlowchatError
 from flowchat.transcript.entries import ItemRef
 from flowchat.transcript.events import ContextUsed
 from flowchat.ui.context_map import Access, ContextMap
-from flowchat.ui.context_rows import Lines, Map, mapped, told
+from flowchat.ui.context_rows import Lines, Map, brief, mapped, told, why
 from flowchat.ui.palette import DARK
 from tests.pictures.drawing import screen_segments
 
@@ -96,18 +96,92 @@ async def settled(pilot: Pilot[Any]) -> None:
     await pilot.pause()
 
 
-async def test_an_item_is_one_row_with_its_tokens_its_state_and_why_it_is_there() -> None:
+PINNED = replace(SAID, state="pinned")
+PRUNED = replace(CALL, state="pruned", cached=True)
+ANSWERED = Row("answer", "It rounds.", 100, "model", "the model's answer", 0, state="excluded", ref=ItemRef(8), node=8)
+
+
+def listed(desk: Desk, first: int, count: int = 4) -> list[str]:
+    """The rows of the list, each run of blanks as one."""
+    return [" ".join(row.split()) for row in rows(desk)[first : first + count]]
+
+
+async def test_an_item_is_one_row_with_its_tokens_its_age_its_state_and_why_it_is_there() -> None:
     desk = Desk()
     async with desk.run_test(size=(120, 30)) as pilot:
         await pilot.pause()
-        assert [row.split() for row in rows(desk)[4:8]] == [
-            ["▸", "system", "prompt", "500", "cached", "▰", "every", "request", "begins", "with", "it"],
-            ["▎", "Find", "out", "why.", "40", "cached", "▰", "you", "said", "it"],
-            ["read", "src/a.py", "5.5k", "▰▰▰▰▰▰▰▰", "the", "model", "called", "it"],
-            ["It", "rounds.", "100", "▰", "the", "model's", "answer"],
+        assert listed(desk, 4) == [
+            "▸ system prompt 500 now cached begins every request ▰",
+            "▎ Find out why. 40 2 ago cached you said it ▰",
+            "read src/a.py 5.5k 1 ago the model called it ▰▰▰▰▰▰▰▰",
+            "It rounds. 100 now the model said it ▰",
         ]
         assert "6.1k of 20k, 30 % 9 % cached" in shown(desk)
         assert "always there 500 ▰ said 140 ▰ calls and files 5.5k ▱ free 14k" in shown(desk)
+
+
+@pytest.mark.parametrize(
+    ("size", "first", "shows"),
+    [
+        (
+            (120, 30),
+            4,
+            [
+                "▸ system prompt 500 now cached begins every request ▰",
+                "▎ Find out why. 40 2 ago cached pinned you said it ▰",
+                "read src/a.py 5.5k 1 ago cached pruned the model called it ▰▰▰▰▰▰▰▰",
+                "It rounds. now excluded the model said it ▰",
+            ],
+        ),
+        (
+            (80, 24),
+            4,
+            [
+                "▸ system prompt 500 now cached flowchat",
+                "▎ Find out why. 40 2 ago cached pinned you",
+                "read src/a.py 5.5k 1 ago cached pruned model",
+                "It rounds. now excluded model",
+            ],
+        ),
+        (
+            (40, 12),
+            2,
+            [
+                "▸ system prompt 500 cached",
+                "▎ Find out why. 40 cached pin",
+                "read src/a.py 5.5k cached cut",
+                "It rounds. excluded",
+            ],
+        ),
+    ],
+)
+async def test_what_is_set_of_an_item_hides_neither_its_age_nor_whether_it_is_cached(
+    size: tuple[int, int], first: int, shows: list[str]
+) -> None:
+    desk = Desk(SYSTEM, PINNED, PRUNED, ANSWERED)
+    async with desk.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert listed(desk, first) == shows
+
+
+async def test_a_row_says_in_full_what_it_says_however_long_its_title_is() -> None:
+    folder = Row("instructions", "~/code/" + "x" * 200, 40, "folder", "instructions that hold in this folder", 12, cached=True)
+    desk = Desk(SYSTEM, folder)
+    for size, end in (((120, 30), "… 40 12 ago cached this folder's instructions ▰"), ((80, 24), "… 40 12 ago cached folder")):
+        desk = Desk(replace(SYSTEM, tokens=40), folder)
+        async with desk.run_test(size=size) as pilot:
+            await pilot.pause()
+            assert listed(desk, 5, 1)[0].endswith(end.removesuffix(" ▰") if size[0] < 100 else end.replace("▰", "▰" * 8))
+
+
+async def test_the_rows_follow_the_width_and_the_same_one_stays_chosen() -> None:
+    desk = Desk()
+    async with desk.run_test(size=(120, 30)) as pilot:
+        await pilot.press("down")
+        for width, row in ((40, "▸ ▎ Find out why. 40 cached"), (80, "▸ ▎ Find out why. 40 2 ago cached you")):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            assert row in [" ".join(row.split()) for row in rows(desk)]
 
 
 async def test_what_a_change_does_is_shown_first_and_done_only_when_it_is_confirmed() -> None:
@@ -127,7 +201,7 @@ async def test_what_a_change_does_is_shown_first_and_done_only_when_it_is_confir
         await pilot.press("u", "y")
         await settled(pilot)
         assert desk.done == [(ItemRef(6), "pruned")]
-        assert "▸ read src/a.py 60 pruned" in shown(desk)
+        assert "▸ read src/a.py 60 1 ago pruned model" in shown(desk)
         assert "Done; the next request is made of this" in shown(desk)
 
 
@@ -154,7 +228,7 @@ async def test_a_change_leaves_the_list_where_it_was_scrolled_to() -> None:
         before = [row.startswith("▸") for row in rows(desk)]
         await pilot.press("x", "y")
         await settled(pilot)
-        assert "▸ ▎ message 12 excluded" in shown(desk)
+        assert "▸ ▎ message 12 1 ago excluded you" in shown(desk)
         await pilot.press("down", "up")
         assert [row.startswith("▸") for row in rows(desk)] == before
 
@@ -280,9 +354,29 @@ async def test_on_a_small_screen_the_rows_and_their_state_stay() -> None:
     async with desk.run_test(size=(40, 12)) as pilot:
         await pilot.press("down")
         assert "▸ ▎ Find out why. 40 cached" in shown(desk)
-        assert "x, p, u, r, z change Enter open Esc close" in shown(desk)
-        await pilot.press("down", "x")
+        assert listed(desk, 9, 3) == ["2 answers ago: you said it", "x exclude p pin u prune ? all", "Enter open Esc close"]
+        await pilot.press("question_mark")
+        assert listed(desk, 9, 3) == ["x exclude p pin u prune", "r restore z undo Enter open", "Esc close"]
+        await pilot.press("down")
+        assert listed(desk, 9, 2) == ["1 answer ago: the model called it", "x exclude p pin u prune ? all"]
+        await pilot.press("x")
         assert "y do it" in shown(desk)
+
+
+def test_where_there_is_one_row_for_it_age_and_reason_stay_readable() -> None:
+    old = Row("instructions", "AGENTS.md", 40, "folder", "instructions that hold in this folder", 12)
+    assert (brief(old, 36), brief(old, 60)) == (
+        "12 ago: this folder's instructions",
+        "12 answers ago: this folder's instructions",
+    )
+    assert brief(SAID, 36) == "2 answers ago: you said it"
+    checkpoint = Row("checkpoint", "summary", 219, "flowchat", "stands for 4 messages; you asked for it", 0, node=9)
+    assert brief(checkpoint, 36) == "now: stands for 4 messages"
+
+
+@pytest.mark.parametrize("kind", [kind for kinds in get_args(Kind) for kind in get_args(kinds)])
+def test_every_kind_says_in_a_few_words_why_it_is_there(kind: Any) -> None:
+    assert 0 < len(why(Row(kind, "x", 1, "flowchat", "something; long", 0))) <= 26
 
 
 def test_what_is_told_of_an_item_says_what_is_set_where_it_is_from_and_how_old_it_is() -> None:
