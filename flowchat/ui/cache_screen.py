@@ -26,7 +26,10 @@ ROWS_LIMIT = 2_000
 PARTS_LIMIT = 5_000
 """Parts of one request that are listed."""
 TOLD_ROWS = 2
-"""What is told of the chosen request below the list, where it is told whole."""
+"""What is told of the chosen request below the list."""
+ROOMY_CELLS = 60
+"""On a narrower screen a row says only how much was cached, and the rest is told of the chosen one, its figures first."""
+COLUMNS = (Column("text"), Column("dim", "right"), Column("accent", "right"))
 LOOKING = "Going through the requests of this session"
 NONE = "Nothing was asked of a model in this session yet."
 _PURPOSES: dict[Purpose, str] = {"title": "a title", "compact": "a compaction", "review": "a review", "worker": "a worker"}
@@ -61,10 +64,12 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
         self._keymap, self._acts = keymap, keymap.acts("list")
         self._found: Found | None = None
         self._open: Asked | None = None
+        self._is_narrow = False
+        """How the rows were made."""
 
     def compose(self) -> ComposeResult:
         yield Rows(self._palette, self._head).add_class("head")
-        yield Listing(self._palette, (Column("text"), Column("dim", "right"), Column("accent", "right"))).add_class("fills")
+        yield Listing(self._palette, COLUMNS).add_class("fills")
         yield Rows(self._palette).add_class("output")
         yield Rows(self._palette, self._foot).add_class("foot")
 
@@ -73,10 +78,22 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
         self.run_worker(self._fill())
 
     async def _fill(self) -> None:
-        self._found = found = await self._find()
-        rows = [Row(asked, self._cells(asked, found)) for asked in listed(found)[: -ROWS_LIMIT - 1 : -1]]
-        self.query_one(Listing).show(rows)
+        self._found = await self._find()
+        self._list()
         self._arrange()
+
+    def _list(self) -> None:
+        """The rows as there is width for them."""
+        found, listing = self._found, self.query_one(Listing)
+        self._is_narrow = self.size.width < ROOMY_CELLS
+        if found is not None:
+            rows = [Row(asked, self._cells(asked, found)) for asked in listed(found)[: -ROWS_LIMIT - 1 : -1]]
+            listing.use_columns(COLUMNS[:2] if self._is_narrow else COLUMNS)
+            listing.show(rows, listing.chosen_index, stays=bool(listing.rows))
+
+    def on_resize(self) -> None:
+        if self._is_narrow != (self.size.width < ROOMY_CELLS):
+            self._list()
 
     def on_key(self, event: events.Key) -> None:
         listing, act = self.query_one(Listing), self._acts.get(event.key)
@@ -134,7 +151,7 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
         palette, found = self._palette, self._found
         if found is None or not listed(found):
             return [_title("Cache", palette), [], [(f"  {LOOKING if found is None else NONE}", palette.dim)]]
-        told = totals(found) if self._open is None else [_explained(self._open), self._when(self._open)]
+        told = totals(found, width < ROOMY_CELLS) if self._open is None else [_explained(self._open), self._when(self._open)]
         title = "Cache" if self._open is None else _named(self._open, found)
         lines = [part for sentence in told if sentence for part in wrapped(sentence, width - 4)]
         return [_title(title, palette), *([(f"  {part}", palette.dim)] for part in lines), []]
@@ -146,22 +163,46 @@ class CacheScreen(WorkingScreen[None], inherit_bindings=False):
                 width, (hint("list", "scroll", "up", "down", "page_down"), hint("list", "back", "close")), self._palette
             )
         chosen = self.query_one(Listing).chosen if self.is_mounted else None
-        told = [_explained(chosen.key), self._when(chosen.key)] if chosen and isinstance(chosen.key, Asked) else []
-        lines = [(f"  {part}", self._palette.dim) for part in wrapped("; ".join(filter(None, told)), width - 4)]
+        told = self._told(chosen.key, width < ROOMY_CELLS) if chosen and isinstance(chosen.key, Asked) else []
+        lines = wrapped("; ".join(filter(None, told)), width - 4)
+        if len(lines) > TOLD_ROWS:
+            lines = [*lines[: TOLD_ROWS - 1], cut(" ".join(lines[TOLD_ROWS - 1 :]), width - 4)]
         has_parts = chosen is not None and isinstance(chosen.key, Asked) and chosen.key.purpose == "run"
         hints = (hint("list", "parts", "choose") if has_parts else "", hint("list", "close", "close"))
-        return [*([line] for line in lines[:TOLD_ROWS]), *foot_lines(width, hints, self._palette)]
+        is_narrow, palette = width < ROOMY_CELLS, self._palette
+        shown: list[list[Piece]] = [[(f"  {part}", palette.text if is_narrow else palette.dim)] for part in lines]
+        rule, *keys = foot_lines(width, hints, palette)
+        return [rule, *shown, *keys] if is_narrow else [*shown, rule, *keys]
+
+    def _told(self, asked: Asked, is_narrow: bool) -> list[str]:
+        """What there is to know of the chosen request, the foremost first."""
+        if not is_narrow:
+            return [_explained(asked), self._when(asked)]
+        lost = self._lost(asked, self._found) if self._found is not None else ""
+        figures = (
+            "no tokens told" if asked.usage is None else f"{size(asked.cached)} of {size(asked.uncached + asked.cached)} cached"
+        )
+        return [
+            ", ".join(filter(None, (figures, lost))),
+            _explained(asked),
+            clean(asked.model),
+            moment(asked.at_ms, self._now_ms),
+        ]
 
     def _when(self, asked: Asked) -> str:
         return f"{clean(asked.model)}, {moment(asked.at_ms, self._now_ms)}, {_used(asked)}"
 
     def _cells(self, asked: Asked, found: Found) -> tuple[str, ...]:
+        if self._is_narrow:
+            return _named(asked, found), _share(asked)
+        return f"{_named(asked, found)}  {_explained(asked)}".rstrip(), _used(asked), self._lost(asked, found)
+
+    def _lost(self, asked: Asked, found: Found) -> str:
         dollars = found.dollars(asked)
-        lost = "" if not asked.again else f"{size(asked.again)} again" if dollars is None else f"{cost(dollars)} lost"
-        return f"{_named(asked, found)}  {_explained(asked)}".rstrip(), _used(asked), lost
+        return "" if not asked.again else f"{size(asked.again)} again" if dollars is None else f"{cost(dollars)} lost"
 
 
-def totals(found: Found) -> list[str]:
+def totals(found: Found, short: bool = False) -> list[str]:
     """What all the requests took, and what was lost."""
     asked = listed(found)
     read, cached = sum(one.cached + one.uncached for one in asked), sum(one.cached for one in asked)
@@ -176,7 +217,7 @@ def totals(found: Found) -> list[str]:
         known = [dollars for one in broken if (dollars := found.dollars(one)) is not None]
         price = f", {cost(sum(known))}{'+' if len(known) < len(broken) else ''} lost" if known else ""
         again = size(sum(one.again for one in broken))
-        lines.append(f"{again} read again in {many(len(broken), 'request')}{price}")
+        lines.append(f"{again} {'' if short else 'read '}again in {many(len(broken), 'request')}{price}")
     if len(asked) > ROWS_LIMIT:
         lines.append(f"{len(asked) - ROWS_LIMIT:,} earlier requests are in these sums and not below")
     return lines
@@ -238,6 +279,13 @@ def _used(asked: Asked) -> str:
     if asked.usage is None:
         return "no tokens told"
     return f"{size(asked.uncached)} + {size(asked.cached)} cached"
+
+
+def _share(asked: Asked) -> str:
+    """How much of a request came from the cache."""
+    if asked.usage is None:
+        return "not told" if asked.error is None else "failed"
+    return f"{100 * asked.cached // max(1, asked.uncached + asked.cached)} % cached"
 
 
 def _title(text: str, palette: Palette) -> list[Piece]:

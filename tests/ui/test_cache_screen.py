@@ -62,7 +62,7 @@ def lines_of(app: Any) -> list[str]:
     return [widget.render_line(y).text.rstrip() for widget in widgets for y in range(widget.size.height)]
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_the_newest_request_comes_first_with_its_cause_and_what_was_lost(size: tuple[int, int]) -> None:
     app = Pushed(screen())
     async with app.run_test(size=size) as pilot:
@@ -79,6 +79,37 @@ async def test_the_newest_request_comes_first_with_its_cause_and_what_was_lost(s
         assert "run 4, step 1" in "".join(lines_of(app))
         await pilot.press("escape")
         assert app.given == [None]
+
+
+async def test_on_a_narrow_screen_a_row_says_how_much_was_cached_and_the_rest_is_told_of_the_chosen_one() -> None:
+    app = Pushed(screen())
+    async with app.run_test(size=(40, 14)) as pilot:
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
+        await pilot.press("down", "down", "down")
+        shown = [" ".join(line.split()) for line in lines_of(app)]
+        assert shown[4:10] == [
+            "run 4, step 1 failed",
+            "a title 0 % cached",
+            "run 3, step 1 0 % cached",
+            "▸ run 2, step 1 16 % cached",
+            "run 1, step 2 90 % cached",
+            "run 1, step 1 0 % cached",
+        ]
+        assert shown[-3:-1] == ["2k of 12k cached, $0.02 lost;", "compacted by you: message 1 (node 5…"]
+        await pilot.press("up")
+        assert "0 of 13k cached, 12k again; the" in [" ".join(line.split()) for line in lines_of(app)]
+        assert max(map(len, lines_of(app))) <= 40
+
+
+async def test_the_rows_follow_the_width_and_the_same_request_stays_chosen() -> None:
+    app = Pushed(screen())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, pilot, lambda: bool(app.screen.query_one(Listing).rows))
+        await pilot.press("end", "up")
+        for width, row in ((40, "▸ run 1, step 2 90 % cached"), (100, "▸ run 1, step 2 2k + 20k cached")):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            assert row in [" ".join(line.split()) for line in lines_of(app)]
 
 
 def test_the_sums_tell_the_hit_rate_and_the_price_as_far_as_it_is_known() -> None:
