@@ -17,6 +17,8 @@ from walk import READY, Fell, Screen, arguments
 
 WINDOW = 14_000
 TURNS = 12
+ROOMY_ROWS = 18
+"""On a lower screen a list is seen in two looks."""
 LONG = "".join(f"Line {line} of what is told at length, so that the conversation grows.\n\n" for line in range(80))
 
 
@@ -41,6 +43,16 @@ def percent(seen: str) -> int:
     return int(found[0]) if found else 0
 
 
+def seen_in_map(screen: Screen, words: str, name: str) -> None:
+    """From its first row to the one of these words; on a low screen that is its other end."""
+    if screen.rows >= ROOMY_ROWS:
+        screen.shows("Context", "tool schemas", words, name=name)
+        return
+    screen.shows("Context", "tool schemas", "every request")
+    screen.press("End")
+    screen.shows("Context", words, "the model said it", name=name)
+
+
 def grow(screen: Screen, flowchat: str) -> None:
     screen.say(f"clear; {flowchat}")
     screen.shows(READY, name="starts")
@@ -54,7 +66,7 @@ def grow(screen: Screen, flowchat: str) -> None:
         before = percent(seen)
         if turn in (1, 3):
             screen.say("/context")
-            screen.shows("Context", "tool schemas", f"part {turn:02}", name=f"maps the context after turn {turn}")
+            seen_in_map(screen, f"part {turn:02}", f"maps the context after turn {turn}")
             screen.press("Escape")
             screen.shows(READY)
     else:

@@ -146,9 +146,9 @@ class Screen:
         self.press(*keys)
 
     def say(self, text: str) -> None:
-        """Write a line and send it."""
+        """Write a line and send it; in few columns it is seen on two rows."""
         self.write(text)
-        self.shows(text[-20:])
+        self.until(lambda seen: text[-20:] in seen or text[-20:] in seen.replace("\n", ""), f"{text[-20:]!r}")
         self.press("Enter")
 
     def shows(self, *words: str, without: tuple[str, ...] = (), name: str = "") -> str:
