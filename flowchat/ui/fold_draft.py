@@ -115,13 +115,24 @@ class Draft(Widget, can_focus=True):
 
     # --- keys --------------------------------------------------------------------------------------------------------
     def walk(self, act: str) -> bool:
-        """Choose another row, as a key of a list asks; False where the act is not about that."""
+        """Choose another row, as a key of a list asks, or scroll to the rest of one that is higher than the page; False where the
+        act is not about that."""
         steps = {"up": -1, "down": 1, "page_up": -self._page_lines, "page_down": self._page_lines}
         if act not in steps and act not in ("first", "last"):
             return False
+        if self._beside is not None and self._scrolls(act):
+            return True
         last = len(self._buffer.lines) + len(self._carried) - 1
         self._choose({"first": 0, "last": last}.get(act, self._number + steps.get(act, 0)))
         return True
+
+    def _scrolls(self, act: str) -> bool:
+        """Whether the chosen row goes on beyond the page, which then is scrolled."""
+        first, last = self._place_of_chosen()
+        step = int(act == "down" and last >= self._past + self.size.height) - int(act == "up" and first < self._past)
+        self._past += step
+        self.refresh()
+        return step != 0
 
     def _choose(self, number: int) -> None:
         lines = len(self._buffer.lines)
@@ -175,15 +186,19 @@ class Draft(Widget, can_focus=True):
 
     def _follow(self) -> None:
         """Scroll until what is chosen is seen."""
-        caret, height = self._page.caret(), max(1, self.size.height)
-        first = last = caret[1] if caret is not None else 0
-        if self._beside is not None:
-            heights = [sum(1 for _ in rows_of(row.text, self._beside_width())) for row in self._carried[: self._beside + 1]]
-            last = self._page.rows_to_end() + _BETWEEN + sum(heights) - 1
-            first = last - heights[-1] + 1
+        height, (first, last) = max(1, self.size.height), self._place_of_chosen()
         self._past = min(first, max(self._past, last - height + 1))
         self._past = max(0, min(self._past, len(self._rows(self._past + height)) - height))
         self.refresh()
+
+    def _place_of_chosen(self) -> tuple[int, int]:
+        """Its first and last row, from the first of the text in view on; of a line of the text the caret's."""
+        if self._beside is None:
+            caret = self._page.caret()
+            return (0, 0) if caret is None else (caret[1], caret[1])
+        heights = [sum(1 for _ in rows_of(row.text, self._beside_width())) for row in self._carried[: self._beside + 1]]
+        end = self._page.rows_to_end() + _BETWEEN + sum(heights)
+        return end - heights[-1], end - 1
 
     # --- the mouse ---------------------------------------------------------------------------------------------------
     def on_click(self, event: events.Click) -> None:
@@ -206,9 +221,10 @@ class Draft(Widget, can_focus=True):
 
     def _wheel(self, act: Literal["up", "down"]) -> None:
         for _ in range(WHEEL_ROWS):
-            if (self._beside is not None or not self._page.walk(act)) and not self._writes:
+            if self._beside is None and self._page.walk(act):
+                self._follow()
+            elif not self._writes:
                 self.walk(act)
-        self._follow()
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     @property

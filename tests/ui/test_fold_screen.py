@@ -163,12 +163,14 @@ async def test_the_tokens_move_with_what_is_written() -> None:
 async def test_nothing_in_a_summary_or_an_answer_acts_on_the_terminal() -> None:
     texts = [given.encode(errors="replace").decode() for given, _ in INJECTIONS.values()]
     score = Score(len(texts), 0, tuple(Answered(text, text, text, False) for text in texts))
-    room = Room(replace(PROPOSED, summary="\n".join(texts)), [score])
-    async with room.run_test(size=(120, 200)) as pilot:
+    beside = replace(PROPOSED, directives=tuple(texts), pinned=tuple(texts), references=tuple(texts), todo=todo_list(*(f"now {text}" for text in texts)))
+    files = tuple(FileCopy(text, 2, "x") for text in texts)
+    room = Room(replace(beside, summary="\n".join(texts), files=files), [score], waiting=texts)
+    async with room.run_test(size=(120, 900)) as pilot:
         await strike(pilot, "s")
         draft = room.rows
         await strike(pilot, "s")
-        assert len(draft) > len(texts)
+        assert len(draft) > 7 * len(texts)
         assert len(room.rows) > 3 * len(texts)
         assert [row for row in (*draft, *room.rows) if ACTING.search(row)] == []
 
@@ -404,6 +406,21 @@ async def test_the_chosen_row_is_always_in_view_and_nothing_scrolls_while_it_is(
                 bodies.append([row[2:] for row in room.rows if not row.startswith("  Enter")])
         there, back = bodies[: len(lines) + len(asked) - 1], bodies[len(lines) + len(asked) - 1 :]
         assert (there[0] == there[1], back[0] == there[-1], back[-1] == there[0]) == (True, True, True)
+
+
+async def test_what_is_higher_than_the_page_is_read_to_its_end_before_another_is_chosen() -> None:
+    long = " ".join(f"word{number}" for number in range(60))
+    room = Room(replace(PROPOSED, directives=(long, "b")))
+    async with room.run_test(size=(40, 12)) as pilot:
+        await strike(pilot, *["down"] * 6)
+        assert "▸ word0 word1 word2 word3" in [row[:25] for row in room.rows]
+        seen = set[str]()
+        while not any(row.startswith("▸ b ") for row in room.rows):
+            seen.update(word for row in room.rows for word in row.split())
+            await strike(pilot, "down")
+        assert seen.issuperset(long.split())
+        await strike(pilot, "up", "up")
+        assert "▸ nothing" in room.rows
 
 
 async def test_a_click_chooses_a_row_of_what_travels_and_the_wheel_goes_on_from_there() -> None:
