@@ -429,7 +429,13 @@ async def fold_preview_writing(stage: Stage) -> None:
     await stage.shows("So it is")
 
 
-@scene("⊘ dropped", "directive", "pinned", "p keep it", views=((WIDE, DAY), (USUAL, NIGHT), (USUAL, NONE), (NARROW, NIGHT)))
+@scene(
+    "⊘ dropped",
+    "directive",
+    "pinned",
+    "p keep it",
+    views=((WIDE, NIGHT), (WIDE, DAY), (USUAL, NIGHT), (USUAL, DAY), (USUAL, NONE), (NARROW, NIGHT), (NARROW, DAY)),
+)
 async def fold_carried(stage: Stage) -> None:
     """Another compaction: a line was pinned in the one before, a todo list is open, a file is copied and one named."""
     await stage.say(ASKED, says(FINDINGS, usage=USAGE))

@@ -163,7 +163,13 @@ async def test_the_tokens_move_with_what_is_written() -> None:
 async def test_nothing_in_a_summary_or_an_answer_acts_on_the_terminal() -> None:
     texts = [given.encode(errors="replace").decode() for given, _ in INJECTIONS.values()]
     score = Score(len(texts), 0, tuple(Answered(text, text, text, False) for text in texts))
-    beside = replace(PROPOSED, directives=tuple(texts), pinned=tuple(texts), references=tuple(texts), todo=todo_list(*(f"now {text}" for text in texts)))
+    beside = replace(
+        PROPOSED,
+        directives=tuple(texts),
+        pinned=tuple(texts),
+        references=tuple(texts),
+        todo=todo_list(*(f"now {text}" for text in texts)),
+    )
     files = tuple(FileCopy(text, 2, "x") for text in texts)
     room = Room(replace(beside, summary="\n".join(texts), files=files), [score], waiting=texts)
     async with room.run_test(size=(120, 900)) as pilot:
