@@ -1,4 +1,4 @@
-"""What was said and is out of view: passages of a conversation, and the lines among them that hold words or fit a pattern.
+"""What was said and is out of view: passages of a conversation, and the lines among them that fit a pattern.
 
 Long texts are kept beside the session and read one at a time; what is looked at and held of one is bounded, whatever its size.
 """
@@ -21,8 +21,6 @@ from flowchat.tools.process import Ended, run
 from flowchat.tools.tool import BadArguments, NotDone
 from flowchat.transcript.entries import BlobRef, Seq
 
-TERMS_LIMIT = 32
-"""Words of a query that are looked for."""
 LINES_OF_AN_ENTRY = 6
 """Of the lines found in one entry so many are shown, the rest counted."""
 LINE_CHARS = 300
@@ -79,37 +77,28 @@ class Line(NamedTuple):
 
 
 class Hit(Struct, frozen=True, gc=False):
-    """The lines found in a passage: the first of them, and how many there are."""
+    """The lines found in a passage: the first or the best of them, and how many there are; `score`: how well they fit."""
 
     passage: Passage
     lines: tuple[Line, ...]
     count: int
+    score: float = 0.0
 
 
 class Found(Struct, frozen=True):
-    """`how` says in words what the lines have in common. `partial`: the search ended before everything was looked at."""
+    """`how` says in words what the lines have in common. `partial`: the search ended before everything was looked at.
+
+    `others`: entries that hold something of what was looked for, but less than those of which lines are given.
+    """
 
     hits: Sequence[Hit]
     how: str
     partial: bool = False
+    others: int = 0
 
     @property
     def lines(self) -> int:
         return sum(hit.count for hit in self.hits)
-
-
-def terms_of(query: str) -> tuple[str, ...]:
-    """The words of a query, each once, without case and the punctuation around them; "words in quotes" are one."""
-    words = (match[1] or match[2].strip("?!.,;:()[]\"'") or match[2] for match in _TERM.finditer(query))
-    return tuple(dict.fromkeys(word.casefold() for word in words))
-
-
-async def find_words(passages: Sequence[Passage], terms: Sequence[str], whole: Whole) -> Found:
-    """The lines that hold most of the terms; of those, where terms stand on one line, and as words of their own, these."""
-    words = _Words(terms)
-    async for batch in _batches(passages, whole):
-        await _in_thread(partial(words.look, batch))
-    return words.found()
 
 
 async def find_pattern(
@@ -123,8 +112,8 @@ async def find_pattern(
 
     with tempfile.TemporaryDirectory() as folder:
         files = _Files(Path(folder))
-        async for batch in _batches(passages, whole):
-            await _in_thread(partial(files.add, batch))
+        async for batch in batches(passages, whole):
+            await in_thread(partial(files.add, batch))
         files.close()
         asked = {"pattern": pattern, "ignore_case": ignore_case, "context": 0, "columns": True, "files": list(files.before)}
         request = Path(folder) / "request.json"
@@ -141,102 +130,12 @@ async def find_pattern(
     for number, column in places:
         index = bisect_right(files.firsts, number) - 1
         by_passage.setdefault(index, []).append((number - files.firsts[index], column))
-    hits = [Hit(_without_text(passages[index]), (), len(found)) for index, found in by_passage.items()]
+    hits = [Hit(without_text(passages[index]), (), len(found)) for index, found in by_passage.items()]
     for at, (index, found) in enumerate(islice(by_passage.items(), HITS_SHOWN)):
         loaded = await whole(passages[index])
-        lines = await _in_thread(partial(_pieces_at, loaded.text, found[:LINES_OF_AN_ENTRY]))
+        lines = await in_thread(partial(_pieces_at, loaded.text, found[:LINES_OF_AN_ENTRY]))
         hits[at] = structs.replace(hits[at], lines=lines)
     return Found(hits, f"that fit /{pattern}/", ended.status is None or not ended.recording.complete)
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-_TERM = re.compile(r'"([^"]+)"|(\S+)')
-
-
-class _Words:
-    """Looks for terms; of what it has looked at it keeps the best."""
-
-    def __init__(self, terms: Sequence[str]) -> None:
-        self._terms = terms
-        self._best, self._hits = (1, 1, 0), list[Hit]()
-
-    def look(self, passages: Sequence[Passage], stopped: Event) -> None:
-        for passage in passages:
-            if stopped.is_set():
-                return
-            self._look(passage, stopped)
-
-    def found(self) -> Found:
-        return Found(self._hits, _in_common(self._best[:2], len(self._terms)))
-
-    def _look(self, passage: Passage, stopped: Event) -> None:
-        text = passage.text
-        present = _present(text, self._terms)
-        if len(present) < self._best[0]:
-            return
-        lines = _BestLines(present)
-        for start, slab in _slabs(text):
-            if len(slab) == len(text) or _present(slab, present):
-                lines.take(start, slab)
-            if stopped.is_set():
-                return
-        score = (len(present), *lines.best)
-        if score > self._best:
-            self._best, self._hits = score, []
-        if score == self._best and lines.count:
-            self._hits.append(Hit(_without_text(passage), tuple(lines.first), lines.count))
-
-
-def _present(text: str, terms: Sequence[str]) -> list[str]:
-    """The terms that stand anywhere in a text."""
-    if len(text) <= SLAB_CHARS:
-        folded = text.casefold()
-        return [term for term in terms if term in folded]
-    present = set[str]()
-    for _, slab in _slabs(text):
-        present.update(_present(slab, terms))
-        if len(present) == len(terms):
-            break
-    return [term for term in terms if term in present]
-
-
-class _BestLines:
-    """The lines that hold most of the terms: `best` says how many at most on one, and how many of them as whole words."""
-
-    def __init__(self, terms: Sequence[str]) -> None:
-        self._terms = terms
-        self.best, self.count, self.first = (0, 0), 0, list[Line]()
-
-    def take(self, start: int, text: str) -> None:
-        """Lines of a text; the first of them begins at `start` in it."""
-        for line in text.splitlines(keepends=True):
-            folded = line.casefold()
-            places = [_place_of(term, folded) for term in self._terms if term in folded]
-            held = len(places), sum(whole for _, whole in places)
-            if places and held >= self.best:
-                if held > self.best:
-                    self.best, self.count, self.first = held, 0, []
-                self.count += 1
-                if len(self.first) < LINES_OF_AN_ENTRY:
-                    self.first.append(_excerpt(start, line.rstrip(), min(place for place, _ in places)))
-            start += len(line)
-
-
-def _place_of(term: str, line: str) -> tuple[int, bool]:
-    """Where a term stands on a line that has it, and whether as a whole word: `lock 1` is in `lock 17`, but is not meant."""
-    first = start = line.find(term)
-    while start >= 0:
-        end = start + len(term)
-        if not line[max(0, start - 1) : start].isalnum() and not line[end : end + 1].isalnum():
-            return start, True
-        start = line.find(term, end)
-    return first, False
-
-
-def _in_common(best: tuple[int, int], terms: int) -> str:
-    held, together = best
-    words = "the word" if terms == 1 else "all of the words" if held == terms else f"{held} of the {terms} words, none with more"
-    return f"with {words}" + (" in one entry, not on one line" if together < held else "")
 
 
 # --- patterns --------------------------------------------------------------------------------------------------------
@@ -255,7 +154,7 @@ class _Files:
     def add(self, passages: Iterable[Passage], stopped: Event) -> None:
         for passage in passages:
             self.firsts.append(self._count)
-            for _, slab in _slabs(passage.text):
+            for _, slab in slabs(passage.text):
                 if stopped.is_set():
                     return
                 pieces = _pieces(slab)
@@ -284,7 +183,7 @@ def _pieces(slab: str) -> list[str]:
 def _pieces_at(text: str, found: Sequence[tuple[int, int]], stopped: Event) -> tuple[Line, ...]:
     """What is shown of the pieces with these numbers, in order, each with the place of the find in it."""
     lines, wanted, before = list[Line](), list(found), 0
-    for start, slab in _slabs(text):
+    for start, slab in slabs(text):
         if not wanted or stopped.is_set():
             break
         pieces = _pieces(slab)
@@ -292,7 +191,7 @@ def _pieces_at(text: str, found: Sequence[tuple[int, int]], stopped: Event) -> t
             starts = list(_starts(start, slab))
             while wanted and wanted[0][0] < before + len(pieces):
                 number, column = wanted.pop(0)
-                lines.append(_excerpt(starts[number - before], pieces[number - before].rstrip(), column))
+                lines.append(excerpt(starts[number - before], pieces[number - before].rstrip(), column))
         before += len(pieces)
     return tuple(lines)
 
@@ -318,7 +217,7 @@ _PRINTED = re.compile(r"^([^\0\n]+)\0(\d+):(\d+):", re.MULTILINE)
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
-async def _batches(passages: Sequence[Passage], whole: Whole) -> AsyncGenerator[list[Passage], None]:
+async def batches(passages: Sequence[Passage], whole: Whole) -> AsyncGenerator[list[Passage], None]:
     """The passages with all of their texts, so many together that what is kept of them stays within about BATCH_BYTES."""
     batch, room = list[Passage](), BATCH_BYTES
     for passage in passages:
@@ -332,7 +231,7 @@ async def _batches(passages: Sequence[Passage], whole: Whole) -> AsyncGenerator[
     yield batch
 
 
-async def _in_thread(work: Callable[[Event], _T]) -> _T:
+async def in_thread(work: Callable[[Event], _T]) -> _T:
     """Run in a thread; cancelled, it is told to stop and waited for: what it works with goes next."""
     stopped = Event()
     task = asyncio.create_task(asyncio.to_thread(work, stopped))
@@ -344,7 +243,7 @@ async def _in_thread(work: Callable[[Event], _T]) -> _T:
         raise
 
 
-def _slabs(text: str) -> Iterator[tuple[int, str]]:
+def slabs(text: str) -> Iterator[tuple[int, str]]:
     """A text in slabs that end with a line where there is one, each with where it begins."""
     begin = 0
     while len(text) - begin > SLAB_CHARS:
@@ -354,12 +253,12 @@ def _slabs(text: str) -> Iterator[tuple[int, str]]:
     yield begin, text[begin:] if begin else text
 
 
-def _excerpt(start: int, line: str, place: int) -> Line:
+def excerpt(start: int, line: str, place: int) -> Line:
     """A line, which begins at `start`, around the place of the find."""
     begin = max(0, min(place - LINE_CHARS // 3, len(line) - LINE_CHARS))
     end = begin + LINE_CHARS
     return Line(start + begin, ("…" if begin else "") + line[begin:end] + ("…" if end < len(line) else ""))
 
 
-def _without_text(passage: Passage) -> Passage:
+def without_text(passage: Passage) -> Passage:
     return structs.replace(passage, text="") if passage.kept else passage

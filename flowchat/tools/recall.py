@@ -12,16 +12,15 @@ from flowchat.tools.arguments import fill, integer, schema, string
 from flowchat.tools.folders import count
 from flowchat.tools.passages import (
     PATTERN_SECONDS,
-    TERMS_LIMIT,
     Found,
     Hit,
     Line,
     Look,
     Passage,
     find_pattern,
-    find_words,
-    terms_of,
 )
+from flowchat.tools.ranking import find_words
+from flowchat.tools.terms import TERMS_LIMIT, terms_of
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, Outcome, Reach
 from flowchat.transcript.events import Preview
 from flowchat.transcript.marks import inert
@@ -55,7 +54,7 @@ class Recall:
         "Find and read what was said earlier in this session and is summarised, pruned or cut. Without arguments: a list of it.",
         {},
         {
-            "query": string("Words, or /a regular expression/"),
+            "query": string('Words (lines with the rarest together come first), "a phrase", or /a regular expression/'),
             "from": integer("Entry number: go on from there; without query, read from there"),
             "skip": integer("Characters of that entry to skip"),
             "limit": integer(),
@@ -110,7 +109,7 @@ def _given(args: Mapping[str, object]) -> _Args:
 
 # --- finding ---------------------------------------------------------------------------------------------------------
 async def _find(passages: Sequence[Passage], given: _Args, desk: Desk, pattern_seconds: float) -> Outcome:
-    """The newest lines that fit; with `from` the first ones from there on."""
+    """The lines that fit best, of those that fit as well the newest; with `from` the first ones from there on."""
     searched, unread = _within_limit(passages)
     whole = partial(_whole, desk=desk)
     terms = terms_of(given.query)
@@ -154,19 +153,24 @@ async def _whole(passage: Passage, desk: Desk) -> Passage:
 
 
 def _shown(found: Found, given: _Args, notes: Sequence[str]) -> Outcome:
-    limit, hits = given.limit or LISTED, sorted(found.hits, key=lambda hit: hit.passage.seq)
-    blocks = _within(map(_block, hits if given.start else reversed(hits)), limit)
-    shown = len(blocks)
+    in_order = sorted(found.hits, key=lambda hit: hit.passage.seq)
+    chosen = in_order if given.start else sorted(in_order, key=lambda hit: (-hit.score, -hit.passage.seq))
+    blocks = _within(map(_block, chosen), given.limit or LISTED)
+    shown, left = chosen[: len(blocks)], chosen[len(blocks) :]
     if not given.start:
-        blocks.reverse()
+        ranks = sorted(range(len(shown)), key=lambda index: (-shown[index].score, shown[index].passage.seq))
+        blocks = [blocks[rank] for rank in ranks]
     least = "at least " if found.partial else ""
-    said = f"{least}{count(found.lines, 'line', 'lines')} in {count(len(hits), 'entry', 'entries')}"
+    said = f"{least}{count(found.lines, 'line', 'lines')} in {count(len(chosen), 'entry', 'entries')}"
     head = [f"{said} out of view, {found.how}"]
-    if shown < len(hits) and given.start:
-        notes = [f"more: the same query with from {hits[shown].passage.seq}", *notes]
-    elif shown < len(hits):
-        head.append(f"these are the newest; the same query with from {hits[0].passage.seq} begins with the oldest")
+    if left and given.start:
+        notes = [f"more: the same query with from {left[0].passage.seq}", *notes]
+    elif left:
+        which = "newest" if left[0].score == shown[0].score else "best"
+        head.append(f"these are the {which}; the same query with from {in_order[0].passage.seq} begins with the oldest")
     notes = ["from and an entry's number, without query, read on from there", *notes]
+    if found.others:
+        notes.insert(0, f"{count(found.others, 'other entry holds', 'other entries hold')} less of it, or further apart")
     return Outcome(said, "\n".join([_bracketed(head), *blocks, _bracketed(notes)]))
 
 

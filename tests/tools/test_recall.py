@@ -1,9 +1,7 @@
 """recall: what it finds, what it reads, and that neither ever grows or lasts."""
 
 import asyncio
-import hashlib
 import re
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -13,48 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowchat.tools.arguments import parse
-from flowchat.tools.passages import LINES_OF_AN_ENTRY, PIECE_CHARS, SLAB_CHARS, TERMS_LIMIT, Passage
+from flowchat.tools.passages import LINES_OF_AN_ENTRY, PIECE_CHARS, SLAB_CHARS
 from flowchat.tools.recall import LISTED, NOTHING, QUERY_LIMIT_CHARS, Recall
-from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, NotDone, Outcome
-from flowchat.transcript.entries import BlobRef
-from flowchat.transcript.times import minute
+from flowchat.tools.terms import TERMS_LIMIT
+from flowchat.tools.tool import BadArguments, Desk, NotDone
+from tests.tools.shelf import AT, Shelf, said
 from tests.transcript.test_marks import HOSTILE, marks_in
-
-AT = minute(0)
-
-
-class Shelf:
-    """Passages that are out of view, numbered by tens, and what is kept beside them."""
-
-    def __init__(self, *texts: str | Passage) -> None:
-        self.passages = [text if isinstance(text, Passage) else said(10 * number, text) for number, text in enumerate(texts, 1)]
-        self.blobs: dict[str, bytes] = {}
-
-    async def look(self) -> Sequence[Passage]:
-        return self.passages
-
-    async def blob(self, sha256: str) -> bytes | None:
-        return self.blobs.get(sha256)
-
-    def keep(self, text: str, size: int | None = None) -> BlobRef:
-        content = text.encode()
-        sha256 = hashlib.sha256(content).hexdigest()
-        self.blobs[sha256] = content
-        return BlobRef(sha256, len(content) if size is None else size, "text/plain")
-
-    async def recall(self, **args: object) -> Outcome:
-        desk = Desk(Path("/"), {}, lambda text: None, self.keep, self.blob)
-        given = {"from" if name == "start" else name: value for name, value in args.items()}
-        outcome = await Recall(self.look).run(given, desk)
-        assert len(outcome.content.encode()) <= INLINE_LIMIT_BYTES
-        return outcome
-
-    async def lines(self, **args: object) -> list[str]:
-        return (await self.recall(**args)).content.split("\n")
-
-
-def said(seq: int, text: str, what: str = "user", **rest: object) -> Passage:
-    return Passage(seq, 0, what, text, **rest)
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -66,7 +28,7 @@ async def test_words_are_found_whatever_their_case_with_the_entry_they_stand_in(
         "[1 line in 1 entry out of view, with all of the words]",
         f"[10] user, {AT}",
         "  The Staging port is 8443.",
-        "[from and an entry's number, without query, read on from there]",
+        "[1 other entry holds less of it, or further apart; from and an entry's number, without query, read on from there]",
     ]
 
 
@@ -340,6 +302,7 @@ def test_no_number_is_less_than_nothing(name: str) -> None:
     [
         ({"query": '""'}, None),
         ({"query": "?!"}, None),
+        ({"query": '" "'}, "the query holds no word"),
         ({"skip": 3}, "skip goes with from, and without query"),
         ({"skip": 3, "start": 10, "query": "x"}, "skip goes with from, and without query"),
         ({"skip": 30, "start": 10}, "entry 10 has 3 characters: skip may be no more"),
