@@ -32,8 +32,20 @@ BYTES_A_TOKEN = 3.3
 """A tokenizer that is worse than the estimate: who trusts bytes / 4 runs over."""
 FACT_EVERY = 10
 FILE_BYTES = 6_000
+NOTES = (
+    "A line of the notes that says little.\nWhat is done with the locker, which do you look for?\n"
+    "Some line that is of no use to us.\nThe key to it does not have a number.\n"
+)
+"""Over and over in the file that is read: all the words of a question, but not together."""
 SUMMARY = "## Done\nWork.\n## Active\nMore.\n## Decisions\nNone.\n## User directives\nNone.\n## Current work\nGoing on.\n"
 _LOCKER = re.compile(r"locker (\d+)\?")
+QUERIES = (
+    "what is the key of locker {}",
+    "which key does locker {} have?",
+    "locker {} key",
+    "Do you remember the keys? I look for that of locker {}.",
+)
+"""How it asks recall, by turns: in no words that were said, and with words that stand in every file it has read."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -87,7 +99,8 @@ class MonthModel:
             return f"Answer to {len(last.text)} characters. " + "It is as it should be. " * 20, ()
         said = last.pieces[-1].text if isinstance(last, UserMessage) else ""
         if found := _LOCKER.search(said):
-            return "", [("recall", json.dumps({"query": f"locker {found[1]} is"}))]
+            query = QUERIES[int(found[1]) % len(QUERIES)].format(found[1])
+            return "", [("recall", json.dumps({"query": query}))]
         both = len(request.messages) % 3 == 0
         return "I look.", [("read_file", '{"path":"notes.txt"}'), *([("list_dir", "{}")] if both else [])]
 
@@ -103,7 +116,7 @@ class Month:
     def __init__(self, tmp_path: Path, model: MonthModel | None = None) -> None:
         self.model = model or MonthModel()
         folder = project_folder(tmp_path)
-        (folder / "notes.txt").write_text("A line of the notes that says little.\n" * (FILE_BYTES // 38))
+        (folder / "notes.txt").write_text(NOTES * (FILE_BYTES // len(NOTES)))
         self._workspace = Workspace(
             folder, Settings(), folders_at(tmp_path), environ={}, clock=HandClock(), make_model=lambda _: self.model
         )
