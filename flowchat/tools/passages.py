@@ -77,18 +77,22 @@ class Line(NamedTuple):
 
 
 class Hit(Struct, frozen=True, gc=False):
-    """The lines found in a passage: the first or the best of them, and how many there are; `score`: how well they fit."""
+    """The lines found in a passage: the first or the best of them, and how many there are.
+
+    `score`: how well they fit; `alike`: in how many other passages they stand just so.
+    """
 
     passage: Passage
     lines: tuple[Line, ...]
     count: int
     score: float = 0.0
+    alike: int = 0
 
 
 class Found(Struct, frozen=True):
     """`how` says in words what the lines have in common. `partial`: the search ended before everything was looked at.
 
-    `others`: entries that hold something of what was looked for, but less than those of which lines are given.
+    `others`: entries that hold something of what was looked for, but no more than those of which lines are given.
     """
 
     hits: Sequence[Hit]

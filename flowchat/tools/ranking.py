@@ -4,22 +4,27 @@ All that was said is looked through once for the words it holds, which also tell
 what could weigh most first, for as long as anything better may come.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappush, heappushpop
 from math import log
 from threading import Event
 from typing import NamedTuple
 
+from msgspec import structs
+
 from flowchat.tools.lines import COMMON, EntryLines, parts
 from flowchat.tools.passages import SLAB_CHARS, Found, Hit, Passage, Whole, batches, in_thread, without_text
 from flowchat.tools.terms import Term, folded, telling
+from flowchat.transcript.entries import Seq
 
 NEXT_BEST = 10
 """So many entries are given; more only where more fit as well as the best does."""
-ENTRY_SHARE = 0.55
-"""Of the best entry's score: what another one must have to be given behind it."""
+SHARE_LIMIT, SHARE_BEYOND_A_WORD = 0.55, 0.05
+"""What an entry must have of the best one's score to be given behind it: a little more than one word's part, at most so much."""
+MESSAGES = ("user", "assistant")
+"""Each of these is given by itself; of answers and files in which the same lines are found only one is."""
 
 
 async def find_words(passages: Sequence[Passage], terms: Sequence[Term], whole: Whole) -> Found:
@@ -93,6 +98,10 @@ class _Ranking:
         self._top, self._best = 0.0, list[float]()
         """The score of the best so far, and of the NEXT_BEST best, as a heap."""
         self._candidates: list[_Candidate] = []
+        self._share = min(SHARE_LIMIT, SHARE_BEYOND_A_WORD + 1 / len(self._telling))
+        self._first_with = dict[Hashable, Seq]()
+        """Of answers and files the one that was looked at first, by their texts and by the lines found in them."""
+        self._alike = Counter[Seq]()
 
     def is_settled(self, mask: int) -> bool:
         """Whether no entry that holds just these terms is to be given any more."""
@@ -104,42 +113,53 @@ class _Ranking:
         for passage in passages:
             if self.is_settled(mask):
                 return
+            text = (passage.what, hash(passage.text))
+            if passage.what not in MESSAGES and text in self._first_with:
+                self._alike[self._first_with[text]] += 1
+                continue
             lines = EntryLines(terms, self._weights, self._common, self._least())
             for part in parts(passage.text):
                 lines.take(part)
                 if stopped.is_set():
                     return
-            if lines.count and not self._is_less(lines.score):
-                self._keep(passage, lines, len(terms))
+            self._first_with[text] = self._weigh(passage, lines, len(terms))
 
     def found(self) -> Found:
         best_first = sorted(self._candidates, key=lambda candidate: (-candidate.hit.score, -candidate.hit.passage.seq))
         as_good = sum(candidate.hit.score == self._top for candidate in best_first)
-        given = [some for some in best_first[: max(NEXT_BEST, as_good)] if some.hit.score > ENTRY_SHARE * self._top]
-        how = self._in_common(given[0]) if given else ""
-        if len(given) > as_good:
-            how = f"the best first, those {how}"
-        others = sum(len(indexes) for _, indexes in self.order) - len(given)
-        return Found([candidate.hit for candidate in given], how, others=others)
+        given = [some for some in best_first[: max(NEXT_BEST, as_good)] if some.hit.score > self._share * self._top]
+        hits = [structs.replace(some.hit, alike=self._alike[some.hit.passage.seq]) for some in given]
+        others = sum(len(indexes) for _, indexes in self.order) - sum(1 + hit.alike for hit in hits)
+        return Found(hits, self._in_common(given[0]) if given else "", others=others)
 
     def _least(self) -> float:
         """What a hit weighs at least."""
-        return max(self._best[0] if len(self._best) == NEXT_BEST else 0.0, ENTRY_SHARE * self._top)
+        return max(self._best[0] if len(self._best) == NEXT_BEST else 0.0, self._share * self._top)
 
     def _is_less(self, score: float) -> bool:
         """Whether there are enough that weigh more, or as much and are newer; all that weigh as much as the best are given."""
         least = self._least()
         return score < least or (score == least < self._top)
 
-    def _keep(self, passage: Passage, lines: EntryLines, anywhere: int) -> None:
+    def _weigh(self, passage: Passage, lines: EntryLines, anywhere: int) -> Seq:
+        """Keep a passage if it is one of the best so far. Gives which one stands for it: another, if the same was found there."""
         score = lines.score
+        if not lines.count or self._is_less(score):
+            return passage.seq
+        shown = lines.shown
+        if passage.what not in MESSAGES:
+            first = self._first_with.setdefault((passage.what, *[line.text for line in shown]), passage.seq)
+            if first != passage.seq:
+                self._alike[first] += 1
+                return first
         self._top = max(self._top, score)
         if len(self._best) < NEXT_BEST:
             heappush(self._best, score)
         else:
             heappushpop(self._best, score)
-        hit = Hit(without_text(passage), lines.shown, lines.count, score)
+        hit = Hit(without_text(passage), shown, lines.count, score)
         self._candidates.append(_Candidate(hit, lines.held, lines.together, anywhere))
+        return passage.seq
 
     def _most_of(self, mask: int) -> float:
         weights = [weight for number, weight in enumerate(self._weights) if mask >> number & 1]

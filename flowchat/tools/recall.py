@@ -162,7 +162,8 @@ def _shown(found: Found, given: _Args, notes: Sequence[str]) -> Outcome:
         blocks = [blocks[rank] for rank in ranks]
     least = "at least " if found.partial else ""
     said = f"{least}{count(found.lines, 'line', 'lines')} in {count(len(chosen), 'entry', 'entries')}"
-    head = [f"{said} out of view, {found.how}"]
+    best = "the best of them " if given.start else "the best first, those "
+    head = [f"{said} out of view, {best if len({hit.score for hit in chosen}) > 1 else ''}{found.how}"]
     if left and given.start:
         notes = [f"more: the same query with from {left[0].passage.seq}", *notes]
     elif left:
@@ -170,7 +171,7 @@ def _shown(found: Found, given: _Args, notes: Sequence[str]) -> Outcome:
         head.append(f"these are the {which}; the same query with from {in_order[0].passage.seq} begins with the oldest")
     notes = ["from and an entry's number, without query, read on from there", *notes]
     if found.others:
-        notes.insert(0, f"{count(found.others, 'other entry holds', 'other entries hold')} less of it, or further apart")
+        notes.insert(0, f"{count(found.others, 'other entry holds', 'other entries hold')} some of it, no more than these")
     return Outcome(said, "\n".join([_bracketed(head), *blocks, _bracketed(notes)]))
 
 
@@ -178,6 +179,8 @@ def _block(hit: Hit) -> tuple[str, int]:
     """What is shown of a hit, and how many lines that are."""
     more = hit.count - len(hit.lines)
     rest = [f"  [{count(more, 'more line', 'more lines')} in it]"] if more else []
+    if hit.alike:
+        rest.append(f"  [the same in {count(hit.alike, 'other entry', 'other entries')}]")
     return "\n".join([_heading(hit.passage), *map(_line, hit.lines), *rest]), len(hit.lines)
 
 

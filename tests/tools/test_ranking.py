@@ -85,10 +85,43 @@ async def test_the_best_are_shown_first_some_that_hold_less_behind_them_and_the_
     assert lines[0] == f"[{NEXT_BEST} lines in {NEXT_BEST} entries out of view, the best first, those with 4 of the 8 words]"
     assert lines[1:3] == [f"[210] user, {AT}", "  gamma of alpha beta"]
     assert lines[3:-1:2] == [f"[{seq}] user, {AT}" for seq in range(120, 210, 10)]
-    assert lines[-1].startswith(f"[{20 + 1 + 20 - NEXT_BEST} other entries hold less of it, or further apart; ")
+    assert lines[-1].startswith(f"[{20 + 1 + 20 - NEXT_BEST} other entries hold some of it, no more than these; ")
     few = await shelf.lines(query="what is the gamma of alpha and beta", limit=2)
     assert few[0].endswith("; these are the best; the same query with from 120 begins with the oldest]")
     assert few[1:5] == [*lines[1:3], f"[200] user, {AT}", "  alpha beta 19"]
+    later = await shelf.lines(query="what is the gamma of alpha and beta", start=150, limit=2)
+    assert later[0] == "[7 lines in 7 entries out of view, the best of them with 4 of the 8 words]"
+    assert later[1:5:2] == [f"[{seq}] user, {AT}" for seq in (150, 160)]
+    assert "more: the same query with from 170" in later[-1]
+
+
+async def test_of_a_sentence_of_many_words_a_few_that_hold_a_third_of_them_are_shown() -> None:
+    most = "the user may choose a port for each deployment: see the deployment of the user"
+    shelf = Shelf("staging runs at 8443", said(20, most, "answer to read_file"), "nothing of it")
+    query = "Which port did the user choose for the staging deployment yesterday evening?"
+    assert [line for line in await shelf.lines(query=query) if line.startswith("  ")] == [f"  {most}", "  staging runs at 8443"]
+
+
+async def test_what_was_read_over_and_over_takes_the_place_of_one() -> None:
+    again = [
+        said(seq, "the port of the staging server: see the wiki\nmore", "answer to read_file") for seq in range(20, 2_000, 10)
+    ]
+    shelf = Shelf("staging server: answers at 8443", *again, said(2_000, "see the wiki: the port of the staging server"))
+    shelf.passages.append(said(2_010, "the port of the staging server: see the wiki\nless", "answer to read_file"))
+    lines = await shelf.lines(query="what port has the staging server")
+    assert lines[:3] == [
+        "[3 lines in 3 entries out of view, the best first, those with 4 of the 6 words]",
+        f"[2000] user, {AT}",
+        "  see the wiki: the port of the staging server",
+    ]
+    assert lines[3:-1] == [
+        f"[2010] answer to read_file, {AT}",
+        "  the port of the staging server: see the wiki",
+        f"  [the same in {len(again)} other entries]",
+        f"[10] user, {AT}",
+        "  staging server: answers at 8443",
+    ]
+    assert lines[-1].startswith("[from ")
 
 
 async def test_of_one_entry_the_best_lines_are_shown_in_the_order_they_stand_in() -> None:
