@@ -5,7 +5,7 @@ what could weigh most first, for as long as anything better may come.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappush, heappushpop
 from math import log
@@ -99,8 +99,10 @@ class _Ranking:
         """The score of the best so far, and of the NEXT_BEST best, as a heap."""
         self._candidates: list[_Candidate] = []
         self._share = min(SHARE_LIMIT, SHARE_BEYOND_A_WORD + 1 / len(self._telling))
-        self._first_with = dict[Hashable, Seq]()
-        """Of answers and files the one that was looked at first, by their texts and by the lines found in them."""
+        self._by_text = dict[tuple[str, int], Seq]()
+        """Which entry stands for all that have a text."""
+        self._by_lines = dict[tuple[str, ...], tuple[float, Seq]]()
+        """Of those in which the same lines were found the best one, with its score."""
         self._alike = Counter[Seq]()
 
     def is_settled(self, mask: int) -> bool:
@@ -114,15 +116,15 @@ class _Ranking:
             if self.is_settled(mask):
                 return
             text = (passage.what, hash(passage.text))
-            if passage.what not in MESSAGES and text in self._first_with:
-                self._alike[self._first_with[text]] += 1
+            if passage.what not in MESSAGES and text in self._by_text:
+                self._alike[self._by_text[text]] += 1
                 continue
             lines = EntryLines(terms, self._weights, self._common, self._least())
             for part in parts(passage.text):
                 lines.take(part)
                 if stopped.is_set():
                     return
-            self._first_with[text] = self._weigh(passage, lines, len(terms))
+            self._by_text[text] = self._weigh(passage, lines, len(terms))
 
     def found(self) -> Found:
         best_first = sorted(self._candidates, key=lambda candidate: (-candidate.hit.score, -candidate.hit.passage.seq))
@@ -148,10 +150,12 @@ class _Ranking:
             return passage.seq
         shown = lines.shown
         if passage.what not in MESSAGES:
-            first = self._first_with.setdefault((passage.what, *[line.text for line in shown]), passage.seq)
-            if first != passage.seq:
-                self._alike[first] += 1
-                return first
+            told = (passage.what, *[line.text for line in shown])
+            as_good, other = self._by_lines.get(told, (0.0, 0))
+            if as_good >= score:
+                self._alike[other] += 1
+                return other
+            self._by_lines[told] = score, passage.seq
         self._top = max(self._top, score)
         if len(self._best) < NEXT_BEST:
             heappush(self._best, score)

@@ -21,10 +21,10 @@ _COMMON = frozenset(
     re.findall(
         r"\w+",
         """
-    a about again all also am an and any are as at be been being but by can could did do does doing done for from had has
-    have having he her here him his how i if in into is it its just may me might my no nor not of on or our out over
-    please she should so some tell than that the their them then there these they this those to too under up us very was
-    we were what when where which who whom whose why will with would you your
+        a about again all also am an and any are as at be been being but by can could did do does doing done for from had has
+        have having he her here him his how i if in into is it its just may me might my no nor not of on or our out over
+        please she should so some tell than that the their them then there these they this those to too under up us very was
+        we were what when where which who whom whose why will with would you your
         """,
     )
 )
@@ -121,6 +121,7 @@ def unfolded(text: str, place: int) -> int:
 
 
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
+_AROUND_WORDS = "?!.,;:()[]\"'`*“”‘’„«»…"
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _REPLACED_ONE_BY_ONE = 32
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -138,7 +139,7 @@ def _phrase(said: str) -> Term:
 
 
 def _word(said: str) -> Term:
-    text = folded(said.strip("?!.,;:()[]\"'") or said)
+    text = folded(said.strip(_AROUND_WORDS) or said)
     text = text[:-2] if text[:-2] and text.endswith(("'s", "’s")) else text
     if not (text.isascii() and text.isalpha()):
         return Term(text, text)

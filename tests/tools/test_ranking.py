@@ -21,6 +21,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")[:15_000]
         "on which port does the staging server listen?",
         "Tell me where the staging server's listening, please: the port of it",
         "staging server port",
+        "the `port` of the “staging” **server**…",
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -122,6 +123,15 @@ async def test_what_was_read_over_and_over_takes_the_place_of_one() -> None:
         "  staging server: answers at 8443",
     ]
     assert lines[-1].startswith("[from ")
+
+
+async def test_of_those_with_the_same_lines_the_one_stands_for_all_that_fits_best() -> None:
+    line = "the port of the staging server: see the wiki"
+    shelf = Shelf(
+        said(10, f"{line}\n\n\n\n\nproduction\nblue", "answer to read_file"), said(20, f"{line}\nblue", "answer to read_file")
+    )
+    lines = await shelf.lines(query="port of the blue staging server in production")
+    assert [line for line in lines if line.startswith("[20")] == [f"[20] answer to read_file, {AT}"]
 
 
 async def test_of_one_entry_the_best_lines_are_shown_in_the_order_they_stand_in() -> None:
