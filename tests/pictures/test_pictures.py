@@ -657,7 +657,7 @@ async def forgotten_and_folded(stage: Stage) -> None:
     await stage.say("Go on.", says("I go on with the credit notes.", usage=used(6_500, 1_280, 10)))
 
 
-@scene("recall", "three-line orders", "1 line in 1 entry", views=((WIDE, NIGHT), (USUAL, DAY)))
+@scene("recall", "three-line orders", "lines in 2 entries", views=((WIDE, NIGHT), (USUAL, DAY)))
 async def recalled(stage: Stage) -> None:
     await compacted(stage)
     finds = says("The summary leaves that out, so I look it up.", calls=[("recall", {"query": "off by one cent"})])
