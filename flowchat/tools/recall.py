@@ -162,7 +162,7 @@ def _shown(found: Found, given: _Args, notes: Sequence[str]) -> Outcome:
         blocks = [blocks[rank] for rank in ranks]
     least = "at least " if found.partial else ""
     said = f"{least}{count(found.lines, 'line', 'lines')} in {count(len(chosen), 'entry', 'entries')}"
-    best = "the best of them " if given.start else "the best first, those "
+    best = "the best of them " if given.start else "the best first, the first of them "
     head = [f"{said} out of view, {best if len({hit.score for hit in chosen}) > 1 else ''}{found.how}"]
     if left and given.start:
         notes = [f"more: the same query with from {left[0].passage.seq}", *notes]

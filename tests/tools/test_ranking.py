@@ -83,7 +83,10 @@ async def test_words_on_neighbouring_lines_come_before_words_further_apart_and_a
 async def test_the_best_are_shown_first_some_that_hold_less_behind_them_and_the_rest_is_counted() -> None:
     shelf = Shelf(*(f"alpha beta {number}" for number in range(20)), "gamma of alpha beta", *(["gamma"] * 20), "nothing")
     lines = await shelf.lines(query="what is the gamma of alpha and beta")
-    assert lines[0] == f"[{NEXT_BEST} lines in {NEXT_BEST} entries out of view, the best first, those with 4 of the 8 words]"
+    assert (
+        lines[0]
+        == f"[{NEXT_BEST} lines in {NEXT_BEST} entries out of view, the best first, the first of them with 4 of the 8 words]"
+    )
     assert lines[1:3] == [f"[210] user, {AT}", "  gamma of alpha beta"]
     assert lines[3:-1:2] == [f"[{seq}] user, {AT}" for seq in range(120, 210, 10)]
     assert lines[-1].startswith(f"[{20 + 1 + 20 - NEXT_BEST} other entries hold some of it, no more than these; ")
@@ -111,7 +114,7 @@ async def test_what_was_read_over_and_over_takes_the_place_of_one() -> None:
     shelf.passages.append(said(2_010, "the port of the staging server: see the wiki\nless", "answer to read_file"))
     lines = await shelf.lines(query="what port has the staging server")
     assert lines[:3] == [
-        "[3 lines in 3 entries out of view, the best first, those with 4 of the 6 words]",
+        "[3 lines in 3 entries out of view, the best first, the first of them with 4 of the 6 words]",
         f"[2000] user, {AT}",
         "  see the wiki: the port of the staging server",
     ]

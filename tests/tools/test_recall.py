@@ -147,7 +147,7 @@ async def test_the_letters_behind_a_pattern_that_other_programs_take_are_taken(f
 async def test_of_many_words_the_first_are_looked_for_and_that_is_said() -> None:
     words = [f"w{number:02}" for number in range(TERMS_LIMIT + 8)]
     lines = await Shelf("w00 w01", " ".join(["w02", *words[TERMS_LIMIT:]])).lines(query=" ".join(words))
-    how = f"the best first, those with 2 of the {TERMS_LIMIT} words, none with more"
+    how = f"the best first, the first of them with 2 of the {TERMS_LIMIT} words, none with more"
     assert lines[0] == f"[2 lines in 2 entries out of view, {how}]"
     assert lines[1:3] == [f"[10] user, {AT}", "  w00 w01"]
     assert f"; only the first {TERMS_LIMIT} of the {TERMS_LIMIT + 8} words were looked for]" in lines[-1]
