@@ -27,6 +27,7 @@ from flowchat.agent.prune import pruned_with
 from flowchat.agent.reading import place_behind
 from flowchat.agent.summary import Assignment, Drawn, summarise
 from flowchat.agent.todo import carried
+from flowchat.agent.windows import room_named
 from flowchat.errors import ModelError
 from flowchat.model.model import ContextOverflow, ModelFacts, Reply, ToolMessage, UserMessage, WireError, usable_tokens
 from flowchat.transcript.entries import (
@@ -184,7 +185,8 @@ class _Spent:
         self._add(reply.usage, reply.cost)
 
     def take_failed(self, error: WireError) -> None:
-        self._add(error.usage, error.cost, error.code, (error.room or 0) if isinstance(error, ContextOverflow) else 0)
+        room = room_named(error, self._agent.compact_model.facts) if isinstance(error, ContextOverflow) else 0
+        self._add(error.usage, error.cost, error.code, room)
 
     def _add(self, usage: Usage | None, cost: float | None, error: str | None = None, room: int = 0) -> None:
         """`room`: what the summariser said it has, where it refused what it was told as too long."""
@@ -207,7 +209,8 @@ async def _draw(
     output = min(SUMMARY_TOKENS, usable_tokens(model) * SUMMARY_PERCENT // 100)
     drawn = await _summary(agent, transcript, Assignment(so_far, lines, instructions, output), spent)
     body, offered = split_directives(drawn.summary)
-    directives, left_out = still_said((*(before.directives if before else ()), *offered), sent, found.upto, edits, output)
+    lasting = (*(before.directives if before else ()), *offered)
+    directives, left_out = await asyncio.to_thread(still_said, lasting, sent, found.upto, edits, output)
     if left_out:
         body += f"\n\n({left_out:,} older directives of the user were left out to make room.)"
     proposal = Proposal(

@@ -8,8 +8,7 @@ from flowchat.agent.tokens import text_tokens
 from flowchat.transcript.entries import Record, Seq, UserPart, UserSaid, text_of
 
 DIRECTIVES_HEADING = "## User directives"
-_HEADING = re.compile(r"^#{1,6}[ \t]*(?:\d+[.)][ \t]*)?(?:\*\*|__)?[ \t]*user directives\b[^\n]*$", re.IGNORECASE | re.MULTILINE)
-_NEXT_HEADING = re.compile(r"^#{1,6}[ \t]", re.MULTILINE)
+_HEADING = re.compile(r"(?im)^(#{1,6})[ \t]*(?:\d+[.)][ \t]*)?(?:\*\*|__)?[ \t]*user directives\b[^\n]*$")
 _MARKER = re.compile(r"(?:>|[-*+•–]|\d{1,3}[.)]|\[[ xX]\])[ \t]+")
 _AROUND = "\"“”„«»'‘’`*_ \t"
 """Quotation marks and emphasis, which a summariser puts around what somebody said."""
@@ -27,9 +26,10 @@ def split_directives(summary: str) -> tuple[str, tuple[str, ...]]:
     heading = _HEADING.search(summary)
     if heading is None:
         return summary.strip(), ()
-    following = _NEXT_HEADING.search(summary, heading.end())
+    following = re.compile(rf"^#{{1,{len(heading[1])}}}[ \t]", re.MULTILINE).search(summary, heading.end())
     end = following.start() if following else len(summary)
-    offered = (_without_marker(line) for line in summary[heading.end() : end].splitlines())
+    lines = (line for line in summary[heading.end() : end].splitlines() if not line.startswith("##"))
+    offered = map(_without_marker, lines)
     left = [summary[: heading.start()].strip(), summary[end:].strip()]
     return "\n\n".join(filter(None, left)), tuple(line for line in offered if line and line.casefold().rstrip(".") not in _NONE)
 
@@ -68,13 +68,13 @@ class _Said:
         return ""
 
     def _standing(self, wanted: str, words: Sequence[str]) -> str:
+        longest, phrase = max(words, key=len), " ".join(words)
         for text, folded in self._all():
             if wanted in text:
                 return wanted
-            if all(word in folded for word in words):
-                found = re.search(r"\s+".join(map(re.escape, wanted.split())), text, re.IGNORECASE)
-                if found:
-                    return " ".join(found[0].split())
+            if longest in folded and (place := " ".join(folded.split()).find(phrase)) >= 0:
+                said = " ".join(text.split())
+                return said[place : place + len(phrase)] if len(said.casefold()) == len(said) else " ".join(wanted.split())
         return ""
 
     def _all(self) -> Iterator[tuple[str, str]]:

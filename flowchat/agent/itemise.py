@@ -13,7 +13,6 @@ from msgspec import Struct, structs
 from flowchat.agent.items import ItemState
 from flowchat.agent.messages import CHECKPOINT, Placed, checkpoint_texts
 from flowchat.agent.projection import Projection
-from flowchat.agent.prompt import edited_parts
 from flowchat.agent.reading import place_of
 from flowchat.agent.tokens import call_bytes, piece_bytes, system_bytes
 from flowchat.agent.wire import call_of
@@ -156,7 +155,7 @@ def content(branch: Sequence[Record], projection: Projection, row: Row) -> str:
     place = place_of(branch, row.node)
     match branch[place].entry if place >= 0 else None:
         case UserSaid(parts=parts):
-            return text_of(edited_parts(branch).get(row.node, parts))
+            return text_of(projection.edited.get(row.node, parts))
         case ContextAdded(parts=parts) | AssistantSaid(parts=parts) if row.kind != "call":
             return text_of(parts)
         case ToolAnswered() as answered:
@@ -181,7 +180,7 @@ class _Reading:
     def __init__(self, branch: Sequence[Record], projection: Projection) -> None:
         self._branch, self._projection, self._chosen = branch, projection, projection.chosen
         self._upto = projection.checkpoint[1].upto if projection.checkpoint else 0
-        self._edits = edited_parts(branch)
+        self._edits = projection.edited
         self._nodes = {record.seq: record for record in branch}
         self._said: list[Seq] = []
         self._calls: dict[CallId, tuple[Seq, int, Call]] = {}

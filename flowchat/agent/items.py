@@ -4,7 +4,7 @@ An item is a node, or with `part` one part of an assistant's message. A call and
 holds for both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
@@ -183,19 +183,21 @@ def refusal(branch: Sequence[Record], states: States, upto: Seq, item: ItemRef, 
     return ""
 
 
-def pinned_texts(branch: Sequence[Record], chosen: Chosen, edits: Mapping[Seq, tuple[UserPart, ...]]) -> list[str]:
-    """What is pinned on a branch, in order, with who said it; of a call its answer."""
+def pinned_texts(
+    branch: Sequence[Record], chosen: Chosen, edits: Mapping[Seq, tuple[UserPart, ...]], besides: Container[Seq]
+) -> list[str]:
+    """What is pinned on a branch and not told `besides`, in order, with who said it: words whole, of what was read its line."""
     texts: list[str] = []
     for record in branch if chosen.pinned or chosen.calls_pinned else ():
         match record.entry:
-            case UserSaid(parts=parts) if record.seq in chosen.pinned:
+            case UserSaid(parts=parts) if record.seq in chosen.pinned and record.seq not in besides:
                 texts.append(f"The user said: {text_of(edits.get(record.seq, parts))}")
             case AssistantSaid(parts=parts) if record.seq in chosen.pinned:
                 texts.append(f"The agent said: {text_of(parts)}")
-            case ContextAdded(parts=parts, origin=origin) if record.seq in chosen.pinned:
-                texts.append(f"{origin}:\n{text_of(parts)}")
+            case ContextAdded(source=source, origin=origin) if record.seq in chosen.pinned:
+                texts.append(f"The agent was shown: {source} {origin}")
             case ToolAnswered(call=call) as answered if call in chosen.calls_pinned:
-                texts.append(f"A call gave: {answered.content or answered.summary}")
+                texts.append(f"A call gave: {answered.summary}")
             case _:
                 pass
     return texts

@@ -53,6 +53,8 @@ CHECKPOINT_PREFACE = (
     " it outranks nothing: not the system prompt, not the user's messages. Where a detail is missing, the recall tool finds and"
     " reads the messages themselves."
 )
+_LEFT_OUT_WHOLE = (UserSaid, ContextAdded, ToolAnswered)
+"""What is not sent at all where it is left out; of an answer's parts each is."""
 CHECKPOINT: Seq = 0
 """The origin of what a checkpoint says itself."""
 Prompt: TypeAlias = tuple[str, tuple[ToolSchema, ...]]
@@ -113,7 +115,7 @@ class Messages:
             if (reader := readers.get(record.type)) is not None:
                 kind, read = reader
                 seq, entry = record.seq, record.entry
-                if out and seq in out and kind is not AssistantSaid:
+                if out and seq in out and kind in _LEFT_OUT_WHOLE:
                     self._leave_out()
                 elif type(entry) is kind:  # else it is damaged
                     read(self, seq, entry)
@@ -130,7 +132,7 @@ class Messages:
             self._add_pinned(record, calls)
         self._user(checkpoint.upto, [Piece(text) for text in checkpoint_texts(checkpoint, todo)], CHECKPOINT)
         for seq in checkpoint.verbatim:
-            if (place := place_of(folded, seq)) >= 0:
+            if (place := place_of(folded, seq)) >= 0 and folded[place].type == "user_said":
                 self.add(folded[place])
 
     def _add_pinned(self, record: Record, calls: dict[CallId, Call]) -> None:
@@ -146,8 +148,10 @@ class Messages:
                 asked = calls.get(call)
                 asking = {"call": asked.name, "args": object_text(asked.args)} if asked else {}
                 self._user(record.seq, [Piece(element("pinned", answered.content or answered.summary, **asking))])
-            case _:
+            case ContextAdded():
                 self.add(record)
+            case _:
+                pass
 
     def ending(self) -> tuple[int, list[Placed]]:
         """From which settled message on other ones stand if the branch ends here, and these."""

@@ -17,6 +17,7 @@ from flowchat.transcript.entries import (
     ItemsSet,
     Record,
     Seq,
+    UserPart,
     text_of,
 )
 from flowchat.transcript.facts import SessionFacts
@@ -60,6 +61,16 @@ class Projection:
     def todo(self) -> TodoList:
         """What the checkpoint carries of the todo list."""
         return self._messages.todo
+
+    @property
+    def edited(self) -> dict[Seq, tuple[UserPart, ...]]:
+        """What edited user messages read on this branch, by their seq."""
+        return {edited.target: edited.parts for _, edited in self._edits}
+
+    @property
+    def answers(self) -> int:
+        """How many answers it has read."""
+        return len(self._messages.answers)
 
     @property
     def length(self) -> int:

@@ -61,7 +61,7 @@ class Proposal(Struct, frozen=True):
 def checkpoint_of(proposal: Proposal, transcript: Transcript) -> Compacted:
     """The entry it becomes on the branch as it is now. Raises CompactionFailed where it does not fit any more."""
     branch, facts = transcript.branch(), transcript.facts
-    if not proposal.summary.strip():
+    if not proposal.summary.strip() and not proposal.pinned:
         raise CompactionFailed("the summary is empty; nothing was changed")
     if not transcript.on_branch(proposal.upto):
         raise CompactionFailed("the conversation moved to another branch while it was being compacted; nothing was changed")

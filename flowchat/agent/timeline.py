@@ -72,13 +72,14 @@ class Timeline:
         if self._positions[-1] == self._answered and read - self._tokens[-1] > before - self._answered > 0:
             self._gave_way = before
             self._pop()
+        self._answered = -1
         self._count(before, read)
         position, tokens = self._sure[-1]
         if (read - tokens) * SPARSE_BYTES >= before - position:
             self._sure.append((before, read))
         if written:
             self._count(after, read + written)
-            self._answered = after
+            self._answered = after if after > before else -1
 
     def forget(self, position: int) -> bool:
         """What stands behind `position` reads differently now. Whether that brings back what gave way to it: then count anew."""

@@ -12,8 +12,9 @@ from flowchat.transcript.entries import Noticed
 from flowchat.transcript.facts import SessionFacts
 from flowchat.transcript.transcript import Transcript
 
+LEAST_TOKENS = 4_096
+"""No server that names less room is believed: what it names is something else, or too little to work in."""
 _TAKEN: dict[WindowSource, str] = {
-    "config": "the settings give it",
     "server": "its server told",
     "table": "litellm's table gives it",
     "assumed": "that are assumed",
@@ -28,21 +29,40 @@ def within_bounds(agent: Agent, transcript: Transcript) -> Agent:
 
 
 def bounded(model: ModelFacts, facts: SessionFacts) -> ModelFacts:
-    """What is known of a model, its window no larger than what it refused: as long as nobody says another window of it."""
+    """What is known of a model, its window no larger than what it refused: as long as nobody says another window of it, and the
+    settings say none."""
     window = model.window
-    while (room := facts.rooms.get((model.name, window), window)) < window:
+    while model.window_source != "config" and (room := facts.rooms.get((model.name, window), window)) < window:
         window = room
     return model if window == model.window else structs.replace(model, window=window, window_source="refused")
 
 
 def room_told(error: ContextOverflow, seen: Projection, model: ModelFacts) -> int:
-    """The tokens there is room for at most, by a refusal of the request that `seen` gives; 0: nothing one could work with."""
-    room = min(error.room or model.window, seen.weigh(model.name).tokens)
+    """The tokens there is room for at most, by a refusal of the request that `seen` gives; 0: nothing one could work with.
+
+    Our own weight of the request counts where the model counted before, or answered without counting: of a first request it is
+    a guess.
+    """
+    if error.room == 0:
+        return 0
+    weighed = seen.weigh(model.name)
+    refused = weighed.tokens if weighed.source != "no_data" or seen.answers else model.window
+    room = min(room_named(error, model) or model.window, refused)
     return room if 2 * tokens_of(seen.fixed) < room < model.window else 0
 
 
-def refused_notice(before: ModelFacts, after: ModelFacts) -> Noticed:
-    """What to tell when a refusal made the window smaller."""
+def room_named(error: ContextOverflow, model: ModelFacts) -> int:
+    """The tokens a server says it has room for, where that is less than was thought and can be; else 0."""
+    return error.room if error.room is not None and LEAST_TOKENS <= error.room < model.window else 0
+
+
+def refused_notice(before: ModelFacts, after: ModelFacts) -> Noticed | None:
+    """What to tell of a refusal: that the window is smaller now, or that the settings make it too large."""
+    if before.window_source == "config":
+        words = f"{before.name} refused a request as too long, though config.toml gives it a window of {before.window:,} tokens"
+        return Noticed("warning", "model", f'{words}: correct it there, [models."{before.name}"] window = N')
+    if after.window == before.window:
+        return None
     words = (
         f"{before.name} refused a request as too long: it has less room than the {before.window:,} tokens"
         f" {_TAKEN[before.window_source]}, so this session reckons with {after.window:,} from here on. To say it for good, in"

@@ -72,7 +72,7 @@ def as_wire_error(error: BaseException, place: Place) -> WireError:
         )
     if failure.status == 413 or (overflow and failure.status not in (401, 403)):
         sentence = f"the request is longer than {place.model} takes{words}; /compact makes it shorter"
-        return ContextOverflow(sentence, room_in(failure.words))
+        return ContextOverflow(sentence, room_in(failure.words) if overflow else 0)
     if failure.status == 429 or "RateLimitError" in failure.names or "rate_limit" in failure.kind:
         wait = retry_after_seconds(failure.headers, failure.details)
         asks = f"; it asks us to wait {wait:,.0f} s" if wait and wait >= 1 else ""
@@ -315,8 +315,8 @@ _OVERFLOW = re.compile(
     re.I,
 )
 _ROOM = re.compile(
-    r"(?:(?:context|prompt|input|model) length (?:is|of(?: only)?)|context (?:size|window|limit)(?: is| of)?:?|n_ctx\W{1,4}"
-    r"|must be <=|configured limit of|must have less than|cannot exceed|tokens allowed|length should be \[\d+,"
+    r"(?:(?:context|maximum prompt|maximum input|model) length (?:is|of)(?: only)?|context (?:size|window|limit)(?: is| of)?:?"
+    r"|n_ctx\W{1,4}|must be <=|configured limit of|must have less than|cannot exceed|tokens allowed|length should be \[\d+,"
     r"|exceeds the limit of|token limit:?) \(?(\d[\d,]{3,11})(?![\d,]| \+)|> (\d{4,12})\b|\b(\d{4,12}) maximum",
     re.I,
 )

@@ -53,7 +53,7 @@ class Refused(_WireError):
 
 
 class ContextOverflow(_WireError):
-    """`room`: the tokens the server says it has room for; None: it does not say."""
+    """`room`: the tokens the server says it has room for; None: it does not say; 0: what was too long was none of tokens."""
 
     code = "context_overflow"
     permanent = True

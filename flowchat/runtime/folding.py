@@ -302,7 +302,7 @@ class Folding:
         chosen = chosen_on(branch, items_in_force(facts, checkpoint_line(branch, facts)))
         if proposal.pinned:
             pieces.append("## Pinned\n" + "\n".join(f"- {line}" for line in proposal.pinned))
-        if items := pinned_texts(branch, chosen, edits):
+        if items := pinned_texts(branch, chosen, edits, proposal.verbatim):
             pieces.append("## Pinned items\n" + "\n\n".join(items))
         if paths := dict.fromkeys([*(copy.path for copy in proposal.files), *proposal.references]):
             pieces.append("## References\n" + "\n".join(f"- {path}" for path in paths))

@@ -121,12 +121,21 @@ class EntryLines:
     def _together(self, places: _Placed, most: float) -> tuple[int, _Fits]:
         """Of the places on a long line those within TOGETHER_CHARS that weigh most, and where they begin; all weigh `most`."""
         heaviest, best = 0.0, (0, dict[int, float]())
-        for index, (begin, _, _) in enumerate(places):
-            end = bisect_right(places, begin + TOGETHER_CHARS, index, key=lambda place: place[0])
-            own = _fits(places[index:end])
+        held, first = Counter[tuple[int, float]](), 0
+        for begin, number, fit in places:
+            while begin - places[first][0] > TOGETHER_CHARS:
+                held[places[first][1:]] -= 1
+                first += 1
+            held[number, fit] += 1
+            if held[number, fit] > 1:
+                continue  # it weighs no more for that
+            own: _Fits = {}
+            for (term, fits), count in held.items():
+                if count and fits > own.get(term, 0.0):
+                    own[term] = fits
             weight = self._weight(own)
             if weight > heaviest:
-                heaviest, best = weight, (begin, own)
+                heaviest, best = weight, (places[first][0], own)
                 if weight >= most:
                     break
         return best
@@ -164,11 +173,12 @@ class _Lines:
                 yield line
 
     def _with(self, stem: str) -> Iterator[int]:
-        begin = self._text.find(stem, 0, self._part.own)
+        own = self._part.own + len(stem) - 1  # one that begins in the part is its own
+        begin = self._text.find(stem, 0, own)
         while begin >= 0:
             line = self._line(begin)
             yield line
-            begin = self._text.find(stem, self._begins[line + 1], self._part.own)
+            begin = self._text.find(stem, self._begins[line + 1], own)
 
     def fits(self, line: int) -> tuple[_Fits, int]:
         """The terms on a line, and where the first of the best fitting ones begins."""

@@ -135,7 +135,7 @@ class SessionFacts:
         if used.usage is not None:
             if used.purpose == "run":
                 self.attempts[used.run, used.step, used.attempt] = used
-                self._disprove(used.model, used.usage.input)
+            self._disprove(used.model, used.usage.input)
             self.usage += used.usage
         if used.cost is not None:
             self.cost = (self.cost or 0.0) + used.cost

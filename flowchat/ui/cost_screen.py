@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import Screen
 
 from flowchat.errors import FlowchatError
 from flowchat.ui.figures import cost, many, size
@@ -16,6 +15,7 @@ from flowchat.ui.prose import one_line, wrapped
 from flowchat.ui.rows import Rows, foot_lines
 from flowchat.ui.spending import Bill, Line, Spent
 from flowchat.ui.strips import Piece, cut
+from flowchat.ui.working_screen import WorkingScreen
 
 Today: TypeAlias = Callable[[], Awaitable[Line | None]]
 NAMES_SHOWN = 3
@@ -25,7 +25,7 @@ _COLUMNS = (("uncached", 9), ("cached", 8), ("cost", 8), ("written", 9), ("reque
 """What each column is called, and its cells; the last are the first to go where there is no room."""
 
 
-class CostScreen(Screen[None], inherit_bindings=False):
+class CostScreen(WorkingScreen[None], inherit_bindings=False):
     """Scrolls with the keys; Esc closes."""
 
     def __init__(self, palette: Palette, bill: Bill, keymap: Keymap = DEFAULT, today: Today | None = None) -> None:

@@ -160,7 +160,7 @@ class FoldScreen(WorkingScreen[bool], inherit_bindings=False):
 
     # --- what takes a while ------------------------------------------------------------------------------------------
     async def _fold(self) -> None:
-        if not self._draft.text.strip() and not self._draft.pinned:
+        if not self._draft.text.strip():
             self._tell("There is no summary: nothing was folded", "warn")
             return
         self._is_folding = True

@@ -26,6 +26,7 @@ SECTIONS = "## Done\nread\n\n## Current work\nnothing"
             "## Done\nread",
             ("one", "two", "three", "four"),
         ),
+        ("## Done\nread\n\n## User directives\n### Style\n- a\n### Tests\n- b\n## Current work\nnothing", SECTIONS, ("a", "b")),
         ("## Done\nread\n\n## User directives\nNone.\n- n/a", "## Done\nread", ()),
     ],
 )

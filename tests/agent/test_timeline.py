@@ -83,6 +83,18 @@ def test_what_an_answer_took_gives_way_where_the_next_request_shows_that_it_was_
     assert timeline.forget(1_000)  # what gave way may count again
 
 
+def test_a_count_of_a_request_never_gives_way_for_that() -> None:
+    timeline = Timeline()
+    timeline.count(1_000, 1_000, 300, 900)  # it thought, and nothing of that is sent
+    timeline.count(1_010, 1_200, 1_400, 20)
+    assert timeline.weigh(1_000).source == "measured"
+    timeline = Timeline()
+    timeline.count(1_000, 1_200, 300, 50)
+    timeline.count(1_200, 1_300, 350, 0)
+    timeline.count(1_310, 1_400, 900, 0)
+    assert timeline.weigh(1_200) == Weighed(350, "measured")
+
+
 @pytest.mark.parametrize(("position", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (4_000, 1_000)])
 def test_where_nothing_was_counted_a_token_has_four_bytes(position: int, tokens: int) -> None:
     assert Timeline().weigh(position) == Weighed(tokens, "no_data")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from flowchat.agent.windows import bounded
@@ -39,10 +40,57 @@ def test_who_says_another_window_is_believed_again() -> None:
     assert bounded(set_since, told(refusal(32_768, 16_000))) == set_since
 
 
+def test_the_settings_have_the_last_word() -> None:
+    same = structs.replace(ASSUMED, window_source="config")
+    assert bounded(same, told(refusal(32_768, 16_000))) == same
+
+
+async def test_a_refusal_of_what_the_settings_say_fits_is_told_and_teaches_nothing(desk: Desk) -> None:
+    mine = structs.replace(ASSUMED, window_source="config")
+    script = [says("a1"), fails(ContextOverflow("too long", 8_192)), says("a2")]
+    sitting = desk.open(*script, others={"compact": [says("## Done\nread")], "title": []}, facts=mine)
+    for text in ("u1", "u2"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    (notice,) = [entry.text for entry in sitting.branch(Noticed) if entry.source == "model"]
+    assert notice == (
+        "m refused a request as too long, though config.toml gives it a window of 32,768 tokens:"
+        ' correct it there, [models."m"] window = N'
+    )
+    assert sitting.session.context.used is not None
+    assert sitting.session.context.used.window == 32_768
+
+
+@pytest.mark.parametrize(
+    ("error", "heavy"),
+    [
+        (ContextOverflow("413 Request Entity Too Large", 0), "word " * 4_000),  # of bytes, by a proxy
+        (ContextOverflow("too long", 700), "a1"),  # what it names is no room to work in, and our own weight is less than that
+        (ContextOverflow("too long", 500_000), "a1"),
+    ],
+)
+async def test_what_tells_nothing_of_tokens_teaches_nothing(desk: Desk, error: ContextOverflow, heavy: str) -> None:
+    script = [says(heavy, usage=Usage(input=900, output=40)), fails(error), says("a2")]
+    sitting = desk.open(*script, others={"compact": [says("## Done\nread")], "title": []}, facts=ASSUMED)
+    for text in ("u1", "u2"):
+        await sitting.session.send(text)
+        await sitting.session.idle()
+    assert [used.room for used in sitting.ear.entries(AttemptUsed) if used.error] == [0]
+
+
+async def test_our_own_guess_of_a_first_request_teaches_nothing(desk: Desk) -> None:
+    sitting = desk.open(fails(ContextOverflow("too long")), others={"title": []}, facts=ASSUMED)
+    await sitting.session.send("aGVsbG8gd29ybGQ" * 4_000)
+    await sitting.session.idle()
+    assert [used.room for used in sitting.ear.entries(AttemptUsed)] == [0]
+
+
 def test_a_longer_request_that_was_read_disproves_what_a_refusal_told() -> None:
     read = AttemptUsed(2, 1, 1, "run", "m", Usage(input=18_000), sent_bytes=60_000)
     assert bounded(ASSUMED, told(refusal(32_768, 16_000), read)) == ASSUMED
     assert bounded(ASSUMED, told(refusal(32_768, 19_000), read)).window == 19_000
+    summarised = structs.replace(read, purpose="compact")
+    assert bounded(ASSUMED, told(refusal(32_768, 16_000), summarised)) == ASSUMED
 
 
 class _Smaller(MonthModel):

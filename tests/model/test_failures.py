@@ -132,6 +132,8 @@ def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:
         ("Your request exceeded model token limit: 8192", 8_192),
         ("Range of input length should be [1, 30720]", 30_720),
         ("prompt token count of 130000 exceeds the limit of 128000", 128_000),
+        ("The prompt length is 40000, which exceeds the maximum context length of 32768", 32_768),
+        ("Input length is 40000 tokens but the model's context length is only 32768", 32_768),
         ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 32_768),
         ("Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000", None),
         ("prompt too long; exceeded max context length by 400 tokens", None),

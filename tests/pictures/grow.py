@@ -37,6 +37,12 @@ def scenario() -> list[dict[str, Any]]:
     ]
 
 
+def folded(seen: str) -> str:
+    """What stands above the line of the checkpoint: how much of the conversation that is depends on the repository."""
+    above, line, _ = seen.partition("⤒ compacted")
+    return above.rpartition("\n")[0].strip() if line else ""
+
+
 def percent(seen: str) -> int:
     """What the meter says."""
     found = re.findall(r"(\d+) %", seen.splitlines()[-1])
@@ -82,9 +88,11 @@ def grow(screen: Screen, flowchat: str) -> None:
             break
         screen.press_after_a_moment("k")
     screen.press("Enter")
-    screen.shows("compacted", "▾", "END-OF-PART-03", name="unfolds the checkpoint")
+    screen.until(lambda seen: "▾" in seen and bool(folded(seen)), "the folded part")
+    screen.shows("compacted", "▾", name="unfolds the checkpoint")
     screen.press("Enter")
-    screen.shows("compacted", without=("END-OF-PART-03",), name="folds it again")
+    screen.until(lambda seen: "▸" in seen and not folded(seen), "nothing of the folded part")
+    screen.shows("compacted", name="folds it again")
     screen.press("Escape")
     screen.shows(READY, without=("▌",))
     screen.say("/compact undo")

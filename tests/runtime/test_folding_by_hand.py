@@ -136,6 +136,27 @@ async def test_what_is_handed_off_has_the_items_that_were_pinned(desk: Desk) -> 
     assert f"## Pinned items\nThe user said: {texts[0]}\n\nThe agent said: {texts[1]}" in handed
 
 
+async def test_what_is_pinned_and_waits_is_handed_off_once(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    made.model.then(fails(Refused("no")))
+    await made.session.send("these words wait")
+    await desk.clock.hurry(made.session.idle())
+    waits = next(row for row in made.session.context.rows() if row.title == "these words wait")
+    assert waits.ref is not None
+    await made.session.context.set([waits.ref], "pinned")
+    assert (await made.session.folding.hand_off()).count("these words wait") == 1
+
+
+async def test_where_every_line_of_a_summary_is_pinned_it_is_folded(desk: Desk) -> None:
+    made = await sitting(desk, SUMMARY)
+    proposal = await made.session.folding.propose()
+    record = await made.session.folding.accept(
+        proposal, "- Never touch prod.\n- Use tabs.", ("- Never touch prod.", "- Use tabs.")
+    )
+    assert isinstance(record.entry, Compacted)
+    assert (record.entry.summary, record.entry.pinned) == ("", ("Never touch prod.", "Use tabs."))
+
+
 async def test_an_empty_summary_is_none(desk: Desk) -> None:
     made = await sitting(desk, SUMMARY)
     proposal = await made.session.folding.propose()

@@ -83,10 +83,8 @@ async def test_words_on_neighbouring_lines_come_before_words_further_apart_and_a
 async def test_the_best_are_shown_first_some_that_hold_less_behind_them_and_the_rest_is_counted() -> None:
     shelf = Shelf(*(f"alpha beta {number}" for number in range(20)), "gamma of alpha beta", *(["gamma"] * 20), "nothing")
     lines = await shelf.lines(query="what is the gamma of alpha and beta")
-    assert (
-        lines[0]
-        == f"[{NEXT_BEST} lines in {NEXT_BEST} entries out of view, the best first, the first of them with 4 of the 8 words]"
-    )
+    found = f"{NEXT_BEST} lines in {NEXT_BEST} entries"
+    assert lines[0] == f"[{found} out of view, the best first, the first of them with 4 of the 8 words]"
     assert lines[1:3] == [f"[210] user, {AT}", "  gamma of alpha beta"]
     assert lines[3:-1:2] == [f"[{seq}] user, {AT}" for seq in range(120, 210, 10)]
     assert lines[-1].startswith(f"[{20 + 1 + 20 - NEXT_BEST} other entries hold some of it, no more than these; ")
@@ -220,3 +218,10 @@ async def test_a_phrase_is_found_where_one_part_of_a_long_text_ends_and_the_next
     for before in range(0, 2 * len(line), 3):
         lines = await Shelf("x" * before + text).lines(query='"staging server"')
         assert [line.rpartition(") ")[2] for line in lines[2:4]] == ["the staging", "server at last"]
+
+
+@pytest.mark.parametrize("shift", range(-8, 1))
+async def test_a_word_across_the_border_of_a_part_of_a_long_line_is_found(shift: int) -> None:
+    at = SLAB_CHARS + shift
+    shelf = Shelf("x" * (at - 1) + " needle " + "y" * 500, "nothing")
+    assert (await shelf.recall(query="needle")).summary == "1 line in 1 entry"

@@ -207,6 +207,25 @@ async def test_the_screen_opens_at_once_and_has_the_day_when_it_was_added_up() -
         assert app.given == [None]
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_day_that_is_added_up_while_the_screen_closes_is_of_no_matter(turns: int) -> None:
+    gate = asyncio.Event()
+
+    async def today() -> Line | None:
+        await gate.wait()
+        return Line("today, 2 sessions", ONE, 0)
+
+    app = Pushed(CostScreen(DARK, bill(log(used(1)), NOON), today=today))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.pause()
+        app.screen.dismiss()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        gate.set()
+        await pilot.pause()
+        assert app.given == [None]
+
+
 async def test_the_screen_scrolls_and_escape_closes_it() -> None:
     entries = [entry for run in range(40) for entry in (RunStarted("send", "m"), used(2 * run + 1))]
     app = Pushed(CostScreen(DARK, bill(log(*entries), NOON)))
