@@ -220,7 +220,7 @@ class Messages:
             elif isinstance(part, Thinking) and part.data is not None and part.provider == self._provider:
                 reasoning.append(Reasoning(part.text, part.provider, part.data))
         text = "" if seq in self._chosen.out else words
-        if not calls and not text.strip():
+        if not calls and (not text or text.isspace()):
             if count or words.strip():
                 self._leave_out()
             else:  # nothing to send back, but what it was asked has been sent
@@ -267,7 +267,8 @@ class Messages:
         text = pruned_text(seq, answered) if is_pruned else answered.content or answered.summary
         self.settled[index] = ToolMessage(asked.call_id, asked.name, text)
         self.starts[index] = self.places[index] = seq
-        self.changed = min(self.changed, index)
+        if index < self.changed:
+            self.changed = index
 
     def _begin_run(self, seq: Seq, started: RunStarted) -> None:
         self._run = seq
