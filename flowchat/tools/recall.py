@@ -19,8 +19,6 @@ from flowchat.tools.passages import (
     Passage,
     find_pattern,
 )
-from flowchat.tools.ranking import find_words
-from flowchat.tools.terms import TERMS_LIMIT, terms_of
 from flowchat.tools.tool import INLINE_LIMIT_BYTES, BadArguments, Desk, Outcome, Reach
 from flowchat.transcript.events import Preview
 from flowchat.transcript.marks import inert
@@ -102,14 +100,20 @@ def _given(args: Mapping[str, object]) -> _Args:
         raise BadArguments("skip goes with from, and without query")
     if len(given.query) > QUERY_LIMIT_CHARS:
         raise BadArguments(f"a query may have {QUERY_LIMIT_CHARS:,} characters, not {len(given.query):,}")
-    if given.query and not _PATTERN.fullmatch(given.query) and not terms_of(given.query):
-        raise BadArguments("the query holds no word")
+    if given.query and not _PATTERN.fullmatch(given.query):
+        from flowchat.tools.terms import terms_of  # like what ranks them it is loaded when something is looked for
+
+        if not terms_of(given.query):
+            raise BadArguments("the query holds no word")
     return given
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
 async def _find(passages: Sequence[Passage], given: _Args, desk: Desk, pattern_seconds: float) -> Outcome:
     """The lines that fit best, of those that fit as well the newest; with `from` the first ones from there on."""
+    from flowchat.tools.ranking import find_words
+    from flowchat.tools.terms import TERMS_LIMIT, terms_of
+
     searched, unread = _within_limit(passages)
     whole = partial(_whole, desk=desk)
     terms = terms_of(given.query)
