@@ -127,7 +127,7 @@ async def request(agent: Agent, transcript: Transcript, inbox: Inbox, flight: St
     """What comes of the request as it is now; tells of a window that turned out smaller."""
     before = agent.model.facts
     said = await ask(agent, transcript, inbox, flight, look(agent, transcript), emit)
-    if isinstance(said, ContextOverflow) and said.room != 0 and (notice := refused_notice(before, agent.model.facts)):
+    if isinstance(said, ContextOverflow) and said.room != 0 and (notice := refused_notice(before, agent.model.facts, said)):
         await tell_once(agent, transcript, notice)
     return said
 

@@ -56,17 +56,18 @@ def room_named(error: ContextOverflow, model: ModelFacts) -> int:
     return error.room if error.room is not None and LEAST_TOKENS <= error.room < model.window else 0
 
 
-def refused_notice(before: ModelFacts, after: ModelFacts) -> Noticed | None:
+def refused_notice(before: ModelFacts, after: ModelFacts, error: ContextOverflow) -> Noticed | None:
     """What to tell of a refusal: that the window is smaller now, or that the settings make it too large."""
+    window = f'[models."{before.name}"] window = {room_named(error, before) or "N"}'
     if before.window_source == "config":
         words = f"{before.name} refused a request as too long, though config.toml gives it a window of {before.window:,} tokens"
-        return Noticed("warning", "model", f'{words}: correct it there, [models."{before.name}"] window = N')
+        return Noticed("warning", "model", f"{words}: correct it there, {window}")
     if after.window == before.window:
         return None
     words = (
         f"{before.name} refused a request as too long: it has less room than the {before.window:,} tokens"
         f" {_TAKEN[before.window_source]}, so this session reckons with {after.window:,} from here on. To say it for good, in"
-        f' config.toml: [models."{before.name}"] window = N'
+        f" config.toml: {window}"
     )
     return Noticed("warning", "model", words)
 

@@ -55,7 +55,7 @@ async def test_a_refusal_of_what_the_settings_say_fits_is_told_and_teaches_nothi
     (notice,) = [entry.text for entry in sitting.branch(Noticed) if entry.source == "model"]
     assert notice == (
         "m refused a request as too long, though config.toml gives it a window of 32,768 tokens:"
-        ' correct it there, [models."m"] window = N'
+        ' correct it there, [models."m"] window = 8192'
     )
     assert sitting.session.context.used is not None
     assert sitting.session.context.used.window == 32_768
